@@ -1,0 +1,1 @@
+//! The native client: the only room with tasks, sockets and timers.

@@ -1,0 +1,1 @@
+//! The sans-IO heart: bytes in, an outcome out.

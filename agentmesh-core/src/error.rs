@@ -1,0 +1,208 @@
+//! The crate's one error type, and the means to give every error a stable code.
+//!
+//! Each operation has an error enum of its own beside its code; all of them implement [`ErrorInfo`] and
+//! convert into [`Error`]. Codes never change once released; `docs/errors.md` is generated from the
+//! doc comments of the variants and checked by a test.
+
+use core::fmt;
+
+/// Who has to act on an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The caller passed something that can never work.
+    InvalidInput,
+    /// A signature, key or tag did not verify.
+    Authentication,
+    /// A peer, relay or registry broke the protocol.
+    Protocol,
+    /// The thing asked for does not exist.
+    NotFound,
+    /// Somebody else changed or holds it.
+    Conflict,
+    /// The store could not be read or written.
+    Storage,
+    /// The network or a server failed.
+    Network,
+    /// Too many requests; wait and try again.
+    RateLimited,
+    /// A deadline passed.
+    Timeout,
+    /// A policy, ours or the peer's, said no.
+    Policy,
+    /// The client was closed.
+    Closed,
+    /// A bug in this library; please report it.
+    Internal,
+}
+
+impl ErrorKind {
+    /// The kind's stable name, as it appears in JSON and in the bindings.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidInput => "invalid_input",
+            Self::Authentication => "authentication",
+            Self::Protocol => "protocol",
+            Self::NotFound => "not_found",
+            Self::Conflict => "conflict",
+            Self::Storage => "storage",
+            Self::Network => "network",
+            Self::RateLimited => "rate_limited",
+            Self::Timeout => "timeout",
+            Self::Policy => "policy",
+            Self::Closed => "closed",
+            Self::Internal => "internal",
+        }
+    }
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What every error of this crate can say about itself.
+pub trait ErrorInfo: std::error::Error {
+    /// Stable upper-case code, such as `BUNDLE_STALE`.
+    fn code(&self) -> &'static str;
+    /// Who has to act.
+    fn kind(&self) -> ErrorKind;
+    /// Whether the same call may succeed later without anybody changing anything.
+    fn is_retryable(&self) -> bool;
+}
+
+/// One line of the glossary in `docs/errors.md`.
+#[derive(Debug, Clone, Copy)]
+pub struct ErrorDoc {
+    /// The enum the variant belongs to.
+    pub error: &'static str,
+    /// Stable code.
+    pub code: &'static str,
+    /// Who has to act.
+    pub kind: ErrorKind,
+    /// Whether trying again can help.
+    pub retryable: bool,
+    /// The variant's documentation.
+    pub doc: &'static [&'static str],
+}
+
+/// Defines an error enum together with its codes and its part of the glossary.
+///
+/// ```text
+/// errors! {
+///     /// Why a key was refused.
+///     pub enum KeyError {
+///         /// The point has small order.
+///         #[error("the public key has small order")]
+///         SmallOrder = "KEY_SMALL_ORDER", InvalidInput, permanent;
+///         /// A key of the wrong length.
+///         #[error("expected {expected} bytes, got {actual}")]
+///         Length {
+///             /// Bytes wanted.
+///             expected: usize,
+///             /// Bytes given.
+///             actual: usize,
+///         } = "KEY_LENGTH", InvalidInput, permanent;
+///     }
+/// }
+/// ```
+macro_rules! errors {
+    (
+        $(#[$meta:meta])*
+        pub enum $name:ident {
+            $(
+                $(#[doc = $doc:expr])+
+                #[error($($fmt:tt)+)]
+                $variant:ident $({ $( $(#[$fmeta:meta])* $field:ident : $ty:ty ),* $(,)? })?
+                    = $code:literal, $kind:ident, $retry:ident;
+            )*
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+        #[non_exhaustive]
+        pub enum $name {
+            $(
+                $(#[doc = $doc])+
+                #[error($($fmt)+)]
+                $variant $({ $( $(#[$fmeta])* $field : $ty ),* })?,
+            )*
+        }
+
+        impl $name {
+            /// Every code of this enum, for the glossary.
+            pub const GLOSSARY: &'static [$crate::error::ErrorDoc] = &[
+                $( $crate::error::ErrorDoc {
+                    error: stringify!($name),
+                    code: $code,
+                    kind: $crate::error::ErrorKind::$kind,
+                    retryable: $crate::error::errors!(@retry $retry),
+                    doc: &[$($doc),+],
+                }, )*
+            ];
+        }
+
+        impl $crate::error::ErrorInfo for $name {
+            fn code(&self) -> &'static str {
+                match self { $( Self::$variant { .. } => $code, )* }
+            }
+            fn kind(&self) -> $crate::error::ErrorKind {
+                match self { $( Self::$variant { .. } => $crate::error::ErrorKind::$kind, )* }
+            }
+            fn is_retryable(&self) -> bool {
+                match self { $( Self::$variant { .. } => $crate::error::errors!(@retry $retry), )* }
+            }
+        }
+    };
+    (@retry retryable) => { true };
+    (@retry permanent) => { false };
+}
+pub(crate) use errors;
+
+/// Joins the operation errors into [`Error`].
+macro_rules! union {
+    ($( $(#[doc = $doc:expr])+ $(#[cfg($($cfg:tt)*)])? $variant:ident($ty:path); )*) => {
+        /// Any error of this crate. Match on the variant, or use [`ErrorInfo`] for code, kind and retryability.
+        #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+        #[non_exhaustive]
+        pub enum Error {
+            $(
+                $(#[doc = $doc])+
+                $(#[cfg($($cfg)*)])?
+                #[error(transparent)]
+                $variant(#[from] $ty),
+            )*
+        }
+
+        impl Error {
+            fn info(&self) -> &dyn ErrorInfo {
+                match self { $( $(#[cfg($($cfg)*)])? Self::$variant(e) => e, )* }
+            }
+        }
+
+        /// Every code that this build can return, for the generated glossary.
+        pub fn glossary() -> Vec<ErrorDoc> {
+            let mut all = Vec::new();
+            $( $(#[cfg($($cfg)*)])? all.extend_from_slice(<$ty>::GLOSSARY); )*
+            all
+        }
+    };
+}
+
+impl ErrorInfo for Error {
+    fn code(&self) -> &'static str {
+        self.info().code()
+    }
+    fn kind(&self) -> ErrorKind {
+        self.info().kind()
+    }
+    fn is_retryable(&self) -> bool {
+        self.info().is_retryable()
+    }
+}
+
+union! {
+    /// Bytes that do not parse.
+    Codec(crate::codec::CodecError);
+}

@@ -1,0 +1,1 @@
+//! Raw entry points for vectors and interop tests.

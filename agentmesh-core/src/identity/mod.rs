@@ -1,0 +1,1 @@
+//! Who an agent is: AMID, identity key pair, fingerprint, backup.

@@ -1,0 +1,1 @@
+//! Typed primitives: the only room that touches the crypto crates.

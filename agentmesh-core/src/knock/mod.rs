@@ -1,0 +1,1 @@
+//! KNOCK: request, answers, policy, replay memory.

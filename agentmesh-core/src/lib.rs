@@ -1,0 +1,31 @@
+#![doc = include_str!("../README.md")]
+
+pub mod codec;
+pub mod error;
+pub mod limits;
+#[cfg(feature = "getrandom")]
+pub mod rng;
+pub mod time;
+
+pub mod handshake;
+pub mod identity;
+pub mod keys;
+pub mod knock;
+pub mod prekeys;
+pub mod ratchet;
+pub mod session;
+pub mod wire;
+
+pub mod engine;
+pub mod storage;
+pub mod vault;
+
+#[cfg(feature = "client")]
+pub mod client;
+#[cfg(feature = "hazmat")]
+pub mod hazmat;
+#[cfg(any(test, feature = "test-utils"))]
+pub mod test_utils;
+
+pub use error::{Error, ErrorInfo, ErrorKind};
+pub use time::Timestamp;

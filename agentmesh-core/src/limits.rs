@@ -1,0 +1,87 @@
+//! Every bound of the protocol in one place, each with its reason.
+
+use crate::time::{DAY, HOUR, MINUTE};
+
+/// A native frame in bytes. Its base64 (65,536 characters) is what a relay accepts as `encrypted_payload`.
+pub const MAX_FRAME: usize = 48 * 1024;
+/// Characters of `encrypted_payload` that a relay accepts.
+pub const MAX_ENCRYPTED_PAYLOAD: usize = 65_536;
+/// Plaintext is padded to a multiple of this, so that sizes say less.
+pub const PADDING_BLOCK: usize = 256;
+/// Bytes around the padded plaintext of the largest frame: kind 1 with ML-KEM (2 + 1198), sid, header, nonce, tag.
+pub const MAX_FRAME_OVERHEAD: usize = 2 + 1198 + 16 + 42 + 12 + 16;
+/// Padded plaintext that fits a frame of any kind.
+pub const MAX_PLAINTEXT: usize = (MAX_FRAME - MAX_FRAME_OVERHEAD) / PADDING_BLOCK * PADDING_BLOCK;
+/// A payload of one message, before parts exist: what fits one frame with room for the CBOR around it.
+pub const MAX_PAYLOAD: usize = MAX_PLAINTEXT - 1024;
+
+/// Message keys derived for one gap. More is an attack or a lost store; a new handshake is cheaper.
+pub const MAX_SKIP_PER_STEP: u32 = 1000;
+/// Skipped message keys kept in a session, oldest out first.
+pub const MAX_SKIPPED_KEYS: usize = 2000;
+/// How long a skipped key waits for its message: as long as the relay keeps it, and a day.
+pub const SKIPPED_KEY_AGE: u64 = 96 * HOUR;
+/// Hashes of opened frames kept a session, to tell a duplicate from a sender that rolled back.
+pub const RECENT_FRAMES: usize = 128;
+/// After this, a session is replaced by a new handshake.
+pub const SESSION_AGE: u64 = 30 * DAY;
+
+/// One-time prekeys published.
+pub const ONE_TIME_PREKEYS: usize = 100;
+/// Replenish when fewer are left.
+pub const ONE_TIME_PREKEYS_LOW: usize = 20;
+/// One-time ML-KEM prekeys published. Each is 1.2 KB in the registry.
+pub const ONE_TIME_KEM_PREKEYS: usize = 20;
+/// Replenish when fewer are left.
+pub const ONE_TIME_KEM_PREKEYS_LOW: usize = 5;
+/// Age at which the signed prekey is rotated.
+pub const SIGNED_PREKEY_AGE: u64 = 7 * DAY;
+/// How long private parts outlive the upload of a newer bundle: the relay's 72 h and a day.
+pub const SIGNED_PREKEY_GRACE: u64 = 96 * HOUR;
+/// Prekey ids stay within the deployed registry's i32.
+pub const MAX_PREKEY_ID: u32 = i32::MAX as u32;
+/// Oldest bundle accepted.
+pub const BUNDLE_MAX_AGE: u64 = 30 * DAY;
+/// Clock difference tolerated for things dated in the future.
+pub const CLOCK_SKEW: u64 = 5 * MINUTE;
+/// Oldest KNOCK accepted: it may have waited for an offline peer.
+pub const KNOCK_MAX_AGE: u64 = 96 * HOUR;
+
+/// Messages held for a peer until its KNOCK is decided.
+pub const HELD_MESSAGES_PER_PEER: usize = 16;
+/// Bytes held for a peer until its KNOCK is decided.
+pub const HELD_BYTES_PER_PEER: usize = 256 * 1024;
+/// Peers with an undecided KNOCK.
+pub const HELD_PEERS: usize = 100;
+/// Frames of unknown sessions parked a peer.
+pub const PARKED_FRAMES_PER_PEER: usize = 8;
+/// Peers with parked frames.
+pub const PARKED_PEERS: usize = 100;
+/// Bytes parked in all.
+pub const PARKED_BYTES: usize = 1024 * 1024;
+/// Superseded sessions kept for receiving, a peer.
+pub const RECEIVE_ONLY_SESSIONS: usize = 5;
+/// How long they are kept.
+pub const RECEIVE_ONLY_AGE: u64 = 96 * HOUR;
+/// Tombstones of closed and rejected sessions kept in all; none is evicted before its signed prekey is deleted.
+pub const MAX_TOMBSTONES: usize = 10_000;
+
+/// At most one probe, and one probe reply, a peer in this time.
+pub const PROBE_INTERVAL: u64 = MINUTE;
+/// At most one refusal a sender in this time.
+pub const REFUSE_INTERVAL: u64 = MINUTE;
+/// Refusals sent to all peers in a second.
+pub const REFUSALS_PER_SECOND: u32 = 10;
+/// New tries after refusals, a peer and hour.
+pub const REFUSED_RETRIES_PER_HOUR: usize = 3;
+
+/// How long an unreceipted message stays in the outbox.
+pub const OUTBOX_AGE: u64 = 72 * HOUR;
+/// How long (peer, message id) is remembered, so that a handler sees a message once.
+pub const SEEN_AGE: u64 = 7 * DAY;
+/// First pause before a handshake frame is sent again; it doubles.
+pub const HANDSHAKE_RESEND_MIN: u64 = MINUTE;
+/// Longest pause before a handshake frame is sent again.
+pub const HANDSHAKE_RESEND_MAX: u64 = HOUR;
+/// Receipts in one message.
+pub const MAX_RECEIPTS: usize = 256;

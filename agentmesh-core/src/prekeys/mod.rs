@@ -1,0 +1,1 @@
+//! Prekeys and the signed bundle.

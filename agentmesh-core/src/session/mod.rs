@@ -1,0 +1,1 @@
+//! A session: ratchet, transcript, and what was opened lately.

@@ -1,0 +1,1 @@
+//! Records of ids and sealed bytes.

@@ -1,0 +1,1 @@
+//! Typed records to sealed records and back.

@@ -1,0 +1,1 @@
+//! Bytes and JSON on the wire. No secret type is in scope here.

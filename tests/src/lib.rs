@@ -1,0 +1,1 @@
+//! End-to-end, crash and property tests. The tests are in `main.rs` and its modules: one binary, linked once.
