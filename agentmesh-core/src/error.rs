@@ -205,4 +205,6 @@ impl ErrorInfo for Error {
 union! {
     /// Bytes that do not parse.
     Codec(crate::codec::CodecError);
+    /// A relay frame that does not parse.
+    RelayFrame(crate::wire::relay_frame::RelayFrameError);
 }

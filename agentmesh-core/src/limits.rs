@@ -6,6 +6,9 @@ use crate::time::{DAY, HOUR, MINUTE};
 pub const MAX_FRAME: usize = 48 * 1024;
 /// Characters of `encrypted_payload` that a relay accepts.
 pub const MAX_ENCRYPTED_PAYLOAD: usize = 65_536;
+/// A relay frame of either kind, around its payload: every character of the payload may be escaped in JSON, and ICE
+/// candidates come beside it.
+pub const MAX_RELAY_FRAME: usize = 1024 * 1024;
 /// Plaintext is padded to a multiple of this, so that sizes say less.
 pub const PADDING_BLOCK: usize = 256;
 /// Bytes around the padded plaintext of the largest frame: kind 1 with ML-KEM (2 + 1198), sid, header, nonce, tag.
