@@ -207,4 +207,6 @@ union! {
     Codec(crate::codec::CodecError);
     /// A relay frame that does not parse.
     RelayFrame(crate::wire::relay_frame::RelayFrameError);
+    /// A primitive that refused its input.
+    Key(crate::keys::KeyError);
 }
