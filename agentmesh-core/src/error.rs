@@ -209,4 +209,6 @@ union! {
     RelayFrame(crate::wire::relay_frame::RelayFrameError);
     /// A primitive that refused its input.
     Key(crate::keys::KeyError);
+    /// A store that could not be opened, read or written.
+    Storage(crate::storage::StorageError);
 }

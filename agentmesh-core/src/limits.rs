@@ -88,3 +88,6 @@ pub const HANDSHAKE_RESEND_MIN: u64 = MINUTE;
 pub const HANDSHAKE_RESEND_MAX: u64 = HOUR;
 /// Receipts in one message.
 pub const MAX_RECEIPTS: usize = 256;
+
+/// Sealed bytes of one stored record: the largest message that can be reassembled (64 MiB), and what goes around it.
+pub const MAX_RECORD: usize = 65 * 1024 * 1024;
