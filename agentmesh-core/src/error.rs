@@ -207,6 +207,10 @@ union! {
     Codec(crate::codec::CodecError);
     /// A relay frame that does not parse.
     RelayFrame(crate::wire::relay_frame::RelayFrameError);
+    /// Text that is not an AMID.
+    Amid(crate::identity::AmidError);
+    /// An identity that cannot be read, or would not sign.
+    Identity(crate::identity::IdentityError);
     /// A primitive that refused its input.
     Key(crate::keys::KeyError);
     /// A store that could not be opened, read or written.
