@@ -215,4 +215,6 @@ union! {
     Key(crate::keys::KeyError);
     /// A store that could not be opened, read or written.
     Storage(crate::storage::StorageError);
+    /// A stored record that could not be sealed or opened.
+    Vault(crate::vault::VaultError);
 }
