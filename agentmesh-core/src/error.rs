@@ -207,6 +207,8 @@ union! {
     Codec(crate::codec::CodecError);
     /// A relay frame that does not parse.
     RelayFrame(crate::wire::relay_frame::RelayFrameError);
+    /// A signed request that was refused.
+    RequestAuth(crate::wire::registry_auth::RequestAuthError);
     /// Text that is not an AMID.
     Amid(crate::identity::AmidError);
     /// An identity that cannot be read, or would not sign.

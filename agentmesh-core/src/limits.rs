@@ -47,6 +47,10 @@ pub const MAX_PREKEY_ID: u32 = i32::MAX as u32;
 pub const BUNDLE_MAX_AGE: u64 = 30 * DAY;
 /// Clock difference tolerated for things dated in the future.
 pub const CLOCK_SKEW: u64 = 5 * MINUTE;
+/// Oldest signed timestamp that a relay or registry accepts.
+pub const AUTH_MAX_AGE: u64 = 5 * MINUTE;
+/// How far in the future such a timestamp may lie.
+pub const AUTH_MAX_AHEAD: u64 = MINUTE;
 /// Oldest KNOCK accepted: it may have waited for an offline peer.
 pub const KNOCK_MAX_AGE: u64 = 96 * HOUR;
 
