@@ -215,6 +215,12 @@ union! {
     Identity(crate::identity::IdentityError);
     /// A primitive that refused its input.
     Key(crate::keys::KeyError);
+    /// A session that could not begin.
+    Session(crate::session::SessionError);
+    /// A message that could not be encrypted.
+    Encrypt(crate::session::EncryptError);
+    /// A message that could not be opened.
+    Decrypt(crate::session::DecryptError);
     /// A store that could not be opened, read or written.
     Storage(crate::storage::StorageError);
     /// A stored record that could not be sealed or opened.

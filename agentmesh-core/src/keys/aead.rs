@@ -55,6 +55,25 @@ pub fn open_in_place(
     }
 }
 
+/// Opens `sealed`, ciphertext and tag, in place inside a larger buffer; returns the plaintext's part of it.
+///
+/// # Errors
+/// [`KeyError::BadCiphertext`]; what `sealed` holds then is unspecified, but it is no plaintext.
+pub fn open_slice<'b>(
+    key: &Secret<32>,
+    nonce: &[u8; NONCE_LEN],
+    aad: &[u8],
+    sealed: &'b mut [u8],
+) -> Result<&'b mut [u8], KeyError> {
+    let (ciphertext, tag) =
+        sealed.split_last_chunk_mut::<TAG_LEN>().ok_or(KeyError::BadCiphertext)?;
+    if backend::aes256gcm_open(key.as_bytes(), nonce, aad, ciphertext, tag) {
+        Ok(ciphertext)
+    } else {
+        Err(KeyError::BadCiphertext)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,6 +88,16 @@ mod tests {
         let mut sealed = buf.split_off(4);
         open_in_place(&key, &[2; 12], b"aad", &mut sealed).unwrap();
         assert_eq!(sealed, b"hello");
+    }
+
+    #[test]
+    fn opens_inside_a_larger_buffer() {
+        let key = Secret::new([1; 32]);
+        let mut buf = b"headhello".to_vec();
+        seal_in_place(&key, &[2; 12], b"aad", &mut buf, 4).unwrap();
+        assert_eq!(open_slice(&key, &[2; 12], b"aad", &mut buf[4..]).unwrap(), b"hello");
+        assert_eq!(open_slice(&key, &[2; 12], b"aad", &mut buf[4..]), Err(KeyError::BadCiphertext));
+        assert!(open_slice(&key, &[2; 12], b"aad", &mut [0; TAG_LEN - 1]).is_err());
     }
 
     #[test]

@@ -62,6 +62,17 @@ impl<const N: usize> Secret<N> {
     }
 }
 
+impl Secret<64> {
+    /// Both halves, as the KDFs that give two keys at once define them.
+    pub(crate) fn split(&self) -> (Secret<32>, Secret<32>) {
+        let (left, right) = self.0.split_at(32);
+        (
+            Secret::fill_with(|b| b.copy_from_slice(left)),
+            Secret::fill_with(|b| b.copy_from_slice(right)),
+        )
+    }
+}
+
 impl<const N: usize> PartialEq for Secret<N> {
     fn eq(&self, other: &Self) -> bool {
         ct_eq(self.as_bytes(), other.as_bytes())
@@ -89,6 +100,13 @@ mod tests {
         assert_eq!(a, a.duplicate());
         assert_ne!(a, b);
         assert_eq!(format!("{a:?}"), "[redacted]");
+    }
+
+    #[test]
+    fn splits_in_halves() {
+        let mut bytes = [1; 64];
+        bytes[32..].fill(2);
+        assert_eq!(Secret::new(bytes).split(), (Secret::new([1; 32]), Secret::new([2; 32])));
     }
 
     #[test]
