@@ -225,4 +225,13 @@ union! {
     Storage(crate::storage::StorageError);
     /// A stored record that could not be sealed or opened.
     Vault(crate::vault::VaultError);
+    /// An HTTP request that failed.
+    #[cfg(feature = "client")]
+    Http(crate::client::http::HttpError);
+    /// A connection that could not be made, or ended.
+    #[cfg(feature = "client")]
+    Transport(crate::client::transport::TransportError);
+    /// A relay connection that could not be used.
+    #[cfg(feature = "client")]
+    Relay(crate::client::relay::RelayError);
 }

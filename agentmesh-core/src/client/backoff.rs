@@ -1,0 +1,132 @@
+//! Growing pauses with full jitter: the wait before attempt n is drawn evenly from zero to
+//! `min(max, base * 2^n)`, so that clients which failed together do not come back together.
+//!
+//! Own code, because `backon` (1.6), otherwise the obvious choice, adds its jitter *on top of* the delay: every client of
+//! a relay that went down would still wait for the same minimum.
+
+use std::time::Duration;
+
+use rand_core::CryptoRng;
+
+/// The longest doubling looked at; beyond it every `max` in use has long been reached.
+const MAX_DOUBLINGS: u32 = 20;
+
+/// The longest pause that a server can impose.
+const MAX_FLOOR: Duration = Duration::from_secs(15 * 60);
+
+/// The bounds of the pauses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BackoffConfig {
+    /// Upper bound of the first pause.
+    pub base: Duration,
+    /// Upper bound of all pauses.
+    pub max: Duration,
+}
+
+impl BackoffConfig {
+    /// Between connection attempts: half a second, doubling to half a minute.
+    pub const RECONNECT: Self =
+        Self { base: Duration::from_millis(500), max: Duration::from_secs(30) };
+    /// Between tries of one HTTP request.
+    pub const REQUEST: Self =
+        Self { base: Duration::from_millis(250), max: Duration::from_secs(5) };
+}
+
+/// Counts attempts and draws the pause before the next one.
+#[derive(Debug, Clone)]
+pub struct Backoff {
+    config: BackoffConfig,
+    attempts: u32,
+}
+
+impl Backoff {
+    /// Starts with no attempt made.
+    pub const fn new(config: BackoffConfig) -> Self {
+        Self { config, attempts: 0 }
+    }
+
+    /// Attempts since the last [`Backoff::reset`].
+    pub const fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    /// Forgets the failures: things work again.
+    pub const fn reset(&mut self) {
+        self.attempts = 0;
+    }
+
+    /// The pause before the next attempt. With `floor` (what a server asked for) it is never shorter than that, and
+    /// the jitter comes on top: those who were all told the same second must not share it.
+    pub fn next_delay(&mut self, floor: Option<Duration>, rng: &mut dyn CryptoRng) -> Duration {
+        let bound = self
+            .config
+            .base
+            .saturating_mul(1 << self.attempts.min(MAX_DOUBLINGS))
+            .min(self.config.max);
+        self.attempts = self.attempts.saturating_add(1);
+        let floor = floor.unwrap_or_default().min(MAX_FLOOR);
+        floor + even(bound.max(floor / 4), rng)
+    }
+}
+
+/// Evenly from zero to `bound`.
+fn even(bound: Duration, rng: &mut dyn CryptoRng) -> Duration {
+    // 32 random bits over at most minutes: steps far below a millisecond.
+    bound.mul_f64(f64::from(rng.next_u32()) / f64::from(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
+
+    use super::*;
+
+    #[test]
+    fn full_jitter_stays_within_its_bounds_and_uses_them() {
+        let mut rng = ChaCha20Rng::from_seed([7; 32]);
+        for (attempt, bound_ms) in
+            [500u64, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000].into_iter().enumerate()
+        {
+            let bound = Duration::from_millis(bound_ms);
+            let draws: Vec<_> = (0..2000)
+                .map(|_| {
+                    let mut backoff =
+                        Backoff { config: BackoffConfig::RECONNECT, attempts: attempt as u32 };
+                    backoff.next_delay(None, &mut rng)
+                })
+                .collect();
+            assert!(draws.iter().all(|d| *d <= bound));
+            let mean = draws.iter().sum::<Duration>() / 2000;
+            assert!(mean > bound * 45 / 100 && mean < bound * 55 / 100, "{attempt}: {mean:?}");
+            assert!(draws.iter().any(|d| *d < bound / 50), "full jitter starts at zero");
+        }
+    }
+
+    #[test]
+    fn never_overflows_and_resets() {
+        let mut rng = ChaCha20Rng::from_seed([1; 32]);
+        let mut backoff = Backoff { config: BackoffConfig::RECONNECT, attempts: u32::MAX };
+        assert!(backoff.next_delay(None, &mut rng) <= Duration::from_secs(30));
+        backoff.reset();
+        assert!(backoff.next_delay(None, &mut rng) <= Duration::from_millis(500));
+        assert_eq!(backoff.attempts(), 1);
+    }
+
+    #[test]
+    fn waits_at_least_as_long_as_the_server_asked() {
+        let mut rng = ChaCha20Rng::from_seed([2; 32]);
+        for asked in [0u64, 1, 60, 900].map(Duration::from_secs) {
+            for _ in 0..100 {
+                let mut backoff = Backoff::new(BackoffConfig::RECONNECT);
+                let delay = backoff.next_delay(Some(asked), &mut rng);
+                assert!(
+                    delay >= asked && delay <= asked * 5 / 4 + Duration::from_millis(500),
+                    "{asked:?} {delay:?}"
+                );
+            }
+        }
+        let forever =
+            Backoff::new(BackoffConfig::RECONNECT).next_delay(Some(Duration::MAX), &mut rng);
+        assert!(forever <= MAX_FLOOR * 5 / 4);
+    }
+}

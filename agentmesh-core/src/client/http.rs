@@ -1,0 +1,454 @@
+//! The one HTTP client: timeouts, proxies, bounded bodies, correlation ids, retries, typed errors.
+//!
+//! Knows HTTP, JSON bodies and the shape of error answers; does not know the registry's endpoints, nor keys. Logs say
+//! which kind of request went where and how it ended, never a body, a header or a query.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use rand_core::Rng;
+use serde::{Deserialize, de::DeserializeOwned};
+use tokio::time::{Instant, timeout_at};
+use url::Url;
+
+use super::{
+    backoff::{Backoff, BackoffConfig},
+    platform,
+    proxy::ProxyConfig,
+    tls,
+};
+use crate::{
+    Timestamp,
+    error::{ErrorInfo, errors},
+    rng::SystemRng,
+};
+
+/// Ties a request to the lines about it in the server's log.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Characters of a server's own words that go into an error.
+const MAX_MESSAGE: usize = 200;
+
+errors! {
+    /// Why an HTTP request failed.
+    pub enum HttpError {
+        /// The address cannot be used.
+        #[error("not a usable address: {reason}")]
+        InvalidUrl {
+            /// What is wrong with it.
+            reason: String,
+        } = "HTTP_INVALID_URL", InvalidInput, permanent;
+        /// The client could not be built.
+        #[error("cannot set up HTTP: {reason}")]
+        Setup {
+            /// What went wrong.
+            reason: String,
+        } = "HTTP_SETUP", Internal, permanent;
+        /// The server did not answer, refused the connection, or TLS failed.
+        #[error("cannot connect to {host}: {reason}")]
+        Connect {
+            /// Host and port.
+            host: String,
+            /// What went wrong.
+            reason: String,
+        } = "HTTP_CONNECT", Network, retryable;
+        /// The connection broke before the answer was complete. The server may have done what was asked.
+        #[error("{host} did not finish its answer: {reason}")]
+        Interrupted {
+            /// Host and port.
+            host: String,
+            /// What went wrong.
+            reason: String,
+        } = "HTTP_INTERRUPTED", Network, retryable;
+        /// A deadline passed. The server may have done what was asked.
+        #[error("no answer within {} ms", .after.as_millis())]
+        Timeout {
+            /// The deadline.
+            after: Duration,
+        } = "HTTP_TIMEOUT", Timeout, retryable;
+        /// The answer is longer than any valid one.
+        #[error("the answer exceeds {limit} bytes")]
+        TooLong {
+            /// The limit.
+            limit: usize,
+        } = "HTTP_BODY_TOO_LONG", Protocol, permanent;
+        /// The answer does not have the documented shape.
+        #[error("the answer to {what} cannot be understood")]
+        Unreadable {
+            /// Which request.
+            what: &'static str,
+        } = "HTTP_BODY_UNREADABLE", Protocol, permanent;
+        /// 401 or 403: the server does not take our signature, or not for this.
+        #[error("not authorised: {message}")]
+        Unauthorized {
+            /// The server's words, cut.
+            message: String,
+        } = "HTTP_UNAUTHORIZED", Authentication, permanent;
+        /// 404.
+        #[error("not found: {message}")]
+        NotFound {
+            /// The server's words, cut.
+            message: String,
+        } = "HTTP_NOT_FOUND", NotFound, permanent;
+        /// 409.
+        #[error("conflict: {message}")]
+        Conflict {
+            /// The server's words, cut.
+            message: String,
+        } = "HTTP_CONFLICT", Conflict, permanent;
+        /// 429: too many requests.
+        #[error("too many requests")]
+        RateLimited {
+            /// When the server wants to be asked again.
+            retry_after_seconds: Option<u64>,
+        } = "HTTP_RATE_LIMITED", RateLimited, retryable;
+        /// 408, 425 or 5xx: the server cannot do it now; also while it starts up.
+        #[error("the server answered {status}: {message}")]
+        Unavailable {
+            /// The HTTP status.
+            status: u16,
+            /// The server's words, cut.
+            message: String,
+            /// When the server wants to be asked again.
+            retry_after_seconds: Option<u64>,
+        } = "HTTP_UNAVAILABLE", Network, retryable;
+        /// Any other status: the request is wrong, or this is not the server it should be.
+        #[error("the server refused with {status}: {message}")]
+        Rejected {
+            /// The HTTP status.
+            status: u16,
+            /// The server's words, cut.
+            message: String,
+        } = "HTTP_REJECTED", InvalidInput, permanent;
+    }
+}
+
+impl HttpError {
+    /// How long the server asked to wait.
+    pub const fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::RateLimited { retry_after_seconds: Some(seconds) }
+            | Self::Unavailable { retry_after_seconds: Some(seconds), .. } => {
+                Some(Duration::from_secs(*seconds))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Bounds and settings of an [`HttpClient`].
+#[derive(Debug, Clone)]
+pub struct HttpConfig {
+    /// For the TCP and TLS handshakes.
+    pub connect_timeout: Duration,
+    /// Between two pieces of an answer.
+    pub read_timeout: Duration,
+    /// For one try.
+    pub try_timeout: Duration,
+    /// For all tries of one request together.
+    pub total_timeout: Duration,
+    /// Tries of one request.
+    pub attempts: u32,
+    /// Bytes of an answer, decompressed.
+    pub max_response: usize,
+    /// Pauses between tries.
+    pub backoff: BackoffConfig,
+    /// Proxies.
+    pub proxies: ProxyConfig,
+}
+
+impl Default for HttpConfig {
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(10),
+            read_timeout: Duration::from_secs(15),
+            try_timeout: Duration::from_secs(20),
+            total_timeout: Duration::from_secs(45),
+            attempts: 5,
+            max_response: 4 * 1024 * 1024,
+            backoff: BackoffConfig::REQUEST,
+            proxies: ProxyConfig::from_env(),
+        }
+    }
+}
+
+/// A request, built anew for every try so that each carries a fresh signature.
+#[derive(Debug)]
+pub(crate) struct HttpRequest {
+    /// Its kind, for logs and errors.
+    pub(crate) what: &'static str,
+    pub(crate) method: Method,
+    pub(crate) url: Url,
+    pub(crate) headers: HeaderMap,
+    /// JSON.
+    pub(crate) body: Option<Vec<u8>>,
+}
+
+/// A complete answer with a status of 2xx.
+pub(crate) struct HttpResponse {
+    what: &'static str,
+    pub(crate) status: u16,
+    pub(crate) body: Bytes,
+}
+
+impl HttpResponse {
+    /// Reads the body as JSON.
+    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, HttpError> {
+        serde_json::from_slice(&self.body).map_err(|_| HttpError::Unreadable { what: self.what })
+    }
+}
+
+/// Sends HTTP requests. Cloning it shares connections and TLS state.
+#[derive(Clone)]
+pub struct HttpClient(Arc<Inner>);
+
+struct Inner {
+    client: reqwest::Client,
+    config: HttpConfig,
+    id_prefix: u32,
+    requests: AtomicU64,
+    /// The server's clock minus ours at the last answer, in milliseconds around 2^63; 0 when unknown.
+    clock_offset: AtomicU64,
+}
+
+/// Zero milliseconds in `Inner::clock_offset`.
+const OFFSET_ZERO: u64 = 1 << 63;
+
+impl HttpClient {
+    /// Builds the client. It connects when the first request is sent.
+    ///
+    /// # Errors
+    /// [`HttpError::Setup`] if the TLS or HTTP library refuses the settings.
+    pub fn new(config: HttpConfig) -> Result<Self, HttpError> {
+        let setup = |reason: String| HttpError::Setup { reason };
+        let mut tls = tls::client_config().map_err(|e| setup(e.to_string()))?;
+        tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        let mut builder = reqwest::Client::builder()
+            .user_agent(concat!("agentmesh/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(config.connect_timeout)
+            .read_timeout(config.read_timeout)
+            .timeout(config.try_timeout)
+            // A signed request is for the server it was signed for.
+            .redirect(reqwest::redirect::Policy::none())
+            .tls_backend_preconfigured(tls)
+            .no_proxy();
+        for proxy in config.proxies.for_http_client() {
+            builder = builder.proxy(proxy);
+        }
+        let client = builder.build().map_err(|e| setup(reasons(&e)))?;
+        Ok(Self(Arc::new(Inner {
+            client,
+            config,
+            id_prefix: SystemRng.next_u32(),
+            requests: AtomicU64::new(0),
+            clock_offset: AtomicU64::new(0),
+        })))
+    }
+
+    /// Sends a request until it succeeds, fails for good, or tries and time are used up; `build` makes it for each try.
+    ///
+    /// # Errors
+    /// That of the last try. Safe to cancel, but the server may have done what was asked.
+    pub(crate) async fn send<E: From<HttpError>>(
+        &self,
+        mut build: impl FnMut() -> Result<HttpRequest, E>,
+    ) -> Result<HttpResponse, E> {
+        let config = &self.0.config;
+        let deadline = Instant::now() + config.total_timeout;
+        let mut backoff = Backoff::new(config.backoff);
+        loop {
+            let request = build()?;
+            let attempt = timeout_at(deadline, self.send_once(request)).await;
+            let error = match attempt {
+                Ok(Ok(response)) => return Ok(response),
+                Ok(Err(error)) => error,
+                Err(_) => return Err(HttpError::Timeout { after: config.total_timeout }.into()),
+            };
+            let pause = backoff.next_delay(error.retry_after(), &mut SystemRng);
+            if !error.is_retryable()
+                || backoff.attempts() >= config.attempts
+                || Instant::now() + pause >= deadline
+            {
+                return Err(error.into());
+            }
+            platform::sleep(pause).await;
+        }
+    }
+
+    /// One try.
+    async fn send_once(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        let HttpRequest { what, method, url, headers, body } = request;
+        let host = authority(&url);
+        let number = self.0.requests.fetch_add(1, Ordering::Relaxed);
+        let id = format!("{:08x}-{number}", self.0.id_prefix);
+        let started = Instant::now();
+
+        let mut builder = self.0.client.request(method, url).headers(headers);
+        if let Ok(id) = HeaderValue::from_str(&id) {
+            builder = builder.header(REQUEST_ID, id);
+        }
+        if let Some(body) = body {
+            builder = builder.header(header::CONTENT_TYPE, "application/json").body(body);
+        }
+        let result = self.exchange(builder, what, &host).await;
+        let elapsed_ms = started.elapsed().as_millis();
+        match &result {
+            Ok(answer) => {
+                tracing::debug!(target: "agentmesh", what, host, id, status = answer.status, elapsed_ms, "HTTP request");
+            }
+            Err(error) => {
+                tracing::debug!(target: "agentmesh", what, host, id, code = error.code(), elapsed_ms, "HTTP request failed");
+            }
+        }
+        result
+    }
+
+    async fn exchange(
+        &self,
+        builder: reqwest::RequestBuilder,
+        what: &'static str,
+        host: &str,
+    ) -> Result<HttpResponse, HttpError> {
+        let failed = |error| self.network_error(host, error);
+        let mut response = builder.send().await.map_err(failed)?;
+        self.note_date(response.headers());
+        let status = response.status();
+        let limit = self.0.config.max_response;
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(failed)? {
+            if body.len() + chunk.len() > limit {
+                return Err(HttpError::TooLong { limit });
+            }
+            body.extend_from_slice(&chunk);
+        }
+        if status.is_success() {
+            Ok(HttpResponse { what, status: status.as_u16(), body: body.into() })
+        } else {
+            Err(status_error(status, response.headers(), &body))
+        }
+    }
+
+    fn network_error(&self, host: &str, error: reqwest::Error) -> HttpError {
+        let error = error.without_url();
+        let host = host.to_owned();
+        if error.is_timeout() && !error.is_connect() {
+            HttpError::Timeout { after: self.0.config.try_timeout }
+        } else if error.is_connect() {
+            HttpError::Connect { host, reason: reasons(&error) }
+        } else if error.is_builder() {
+            HttpError::InvalidUrl { reason: reasons(&error) }
+        } else {
+            HttpError::Interrupted { host, reason: reasons(&error) }
+        }
+    }
+
+    fn note_date(&self, headers: &HeaderMap) {
+        let date =
+            headers.get(header::DATE).and_then(|date| date.to_str().ok()).and_then(parse_date);
+        if let Some(server) = date {
+            let ours = platform::Clock::system().now();
+            let offset =
+                OFFSET_ZERO.saturating_add(server.as_millis()).saturating_sub(ours.as_millis());
+            self.0.clock_offset.store(offset, Ordering::Relaxed);
+        }
+    }
+
+    /// How far the last server that answered is ahead of this machine, in seconds; negative if it is behind. Servers
+    /// date their answers to the second, so the value is good to about one.
+    pub(crate) fn server_clock_offset_seconds(&self) -> Option<i64> {
+        let offset = self.0.clock_offset.load(Ordering::Relaxed);
+        (offset != 0).then(|| {
+            let ms = i128::from(offset) - i128::from(OFFSET_ZERO);
+            i64::try_from(ms / 1000).unwrap_or(i64::MAX)
+        })
+    }
+}
+
+impl fmt::Debug for HttpClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpClient").field("config", &self.0.config).finish_non_exhaustive()
+    }
+}
+
+/// Host and port, for errors and logs.
+fn authority(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    match url.port() {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    }
+}
+
+/// The error that a status outside 2xx stands for.
+fn status_error(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> HttpError {
+    let message = server_message(body);
+    let retry_after_seconds = retry_after_seconds(headers);
+    match status.as_u16() {
+        401 | 403 => HttpError::Unauthorized { message },
+        404 => HttpError::NotFound { message },
+        409 => HttpError::Conflict { message },
+        429 => HttpError::RateLimited { retry_after_seconds },
+        status @ (408 | 425 | 500..) => {
+            HttpError::Unavailable { status, message, retry_after_seconds }
+        }
+        status => HttpError::Rejected { status, message },
+    }
+}
+
+/// What a server says in an error answer: `error` or `message` of a JSON object, else plain text; nothing for a page
+/// of HTML. Cut, on one line.
+fn server_message(body: &[u8]) -> String {
+    #[derive(Deserialize)]
+    struct ErrorBody {
+        error: Option<String>,
+        message: Option<String>,
+    }
+    let text = match serde_json::from_slice::<ErrorBody>(body) {
+        Ok(body) => body.error.or(body.message).unwrap_or_default(),
+        Err(_) => String::from_utf8_lossy(body).into_owned(),
+    };
+    if text.trim_start().starts_with('<') {
+        return String::new();
+    }
+    text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_MESSAGE).collect()
+}
+
+/// `Retry-After` in seconds. The form with a date is not in use among these servers and reads as absent.
+pub(crate) fn retry_after_seconds(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()
+}
+
+/// An HTTP date, which is an RFC 2822 date in GMT.
+fn parse_date(text: &str) -> Option<Timestamp> {
+    let text = text.replace("GMT", "+0000");
+    let date =
+        time::OffsetDateTime::parse(&text, &time::format_description::well_known::Rfc2822).ok()?;
+    u64::try_from(date.unix_timestamp())
+        .ok()
+        .map(|s| Timestamp::from_millis(s.saturating_mul(1000)))
+}
+
+/// An error and its causes on one line. The libraries below put no credentials and no payload there.
+pub(crate) fn reasons(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let next = error.to_string();
+        if !text.ends_with(&next) {
+            text = format!("{text}: {next}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+#[path = "http_tests.rs"]
+mod tests;

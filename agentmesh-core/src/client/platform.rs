@@ -1,0 +1,101 @@
+//! What the client needs from the machine it runs on: a clock, pauses, tasks.
+//!
+//! Everything else in the crate gets the time as a parameter; this is the only file that reads a clock or spawns a
+//! task. Knows tokio; does not know agents, frames or sockets.
+
+use std::{future::Future, pin::Pin, time::Duration};
+
+use tokio::time::Instant;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::Timestamp;
+
+/// A boxed future that may move between threads.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A task that belongs to somebody: it ends when its owner drops it.
+pub(crate) type Task<T> = AbortOnDropHandle<T>;
+
+/// Starts a task that its owner ends by dropping the handle.
+///
+/// Needs a tokio runtime around it, as every asynchronous function of the client does.
+#[allow(clippy::disallowed_methods, reason = "the one place that spawns; the handle owns the task")]
+pub(crate) fn spawn<F>(future: F) -> Task<F::Output>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    AbortOnDropHandle::new(tokio::spawn(future))
+}
+
+/// Waits; tests stop and advance this time with `tokio::time`.
+pub(crate) async fn sleep(time: Duration) {
+    tokio::time::sleep(time).await;
+}
+
+/// Where the client gets the time of day from.
+///
+/// Pauses and deadlines never use it: they run on the monotonic clock, so that setting the machine's clock neither
+/// fires nor delays them.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Clock(Source);
+
+#[derive(Debug, Clone, Copy, Default)]
+enum Source {
+    #[default]
+    System,
+    Since {
+        start: Timestamp,
+        at: Instant,
+    },
+}
+
+impl Clock {
+    /// The machine's clock.
+    pub const fn system() -> Self {
+        Self(Source::System)
+    }
+
+    /// A clock that shows `start` now and then follows tokio's time, for tests: `tokio::time::advance` moves it.
+    pub fn starting_at(start: Timestamp) -> Self {
+        Self(Source::Since { start, at: Instant::now() })
+    }
+
+    /// The time of day. A machine whose clock stands before 1970 gets [`Timestamp::ZERO`].
+    #[allow(clippy::disallowed_methods, reason = "the one place that reads the clock")]
+    pub fn now(&self) -> Timestamp {
+        let (start, passed) = match self.0 {
+            Source::System => (
+                Timestamp::ZERO,
+                std::time::SystemTime::now()
+                    .duration_since(std::time::UNIX_EPOCH)
+                    .unwrap_or_default(),
+            ),
+            Source::Since { start, at } => (start, at.elapsed()),
+        };
+        start.plus_millis(u64::try_from(passed.as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn test_clock_follows_tokio_and_the_system_clock_is_recent() {
+        let clock = Clock::starting_at(Timestamp::from_millis(1_000));
+        sleep(Duration::from_millis(250)).await;
+        assert_eq!(clock.now(), Timestamp::from_millis(1_250));
+        assert!(Clock::system().now() > Timestamp::from_millis(1_700_000_000_000));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn dropping_the_handle_ends_the_task() {
+        let (alive, mut ended) = tokio::sync::mpsc::channel::<()>(1);
+        let task = spawn(async move {
+            let _alive = alive;
+            std::future::pending::<()>().await;
+        });
+        drop(task);
+        assert_eq!(ended.recv().await, None);
+    }
+}

@@ -1,0 +1,398 @@
+//! The connection to a relay: one task that dials, authenticates, keeps alive and reconnects (docs/protocol/native.md
+//! §8 and, for plain 0.2, docs/protocol/relay.md).
+//!
+//! ```text
+//!            ┌────────── pause (full jitter, 0.5 s doubling to 30 s) ◄─────────┐
+//!            ▼                                                                 │
+//!   Connecting ── connect frame, `connected` within 10 s ──► Connected ── lost ┤
+//!            │                                                   │             │
+//!            └───────────── refused, timeout ─────────────────── │ ────────────┘
+//!                                        `REPLACED` or code 4006 ▼     close(), handle dropped
+//!                                                            Replaced            Closed
+//! ```
+//! While connected: a `ping` every 20 s; when nothing at all arrives within 10 s of it, the connection counts as deaf
+//! and is replaced (deployed relays go deaf without closing). Frames that do not parse are dropped, the connection stays.
+//!
+//! Knows relay frames and the identity that signs `connect`; does not know what payloads hold, and stores nothing: what
+//! was not acknowledged when a connection is lost has to be sent again by the owner of the outbox.
+
+mod actor;
+mod connection;
+mod convert;
+mod handshake;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use rand_core::CryptoRng;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use self::actor::{Actor, Mailbox};
+use super::{
+    backoff::BackoffConfig,
+    platform::{self, Clock, Task},
+    subscription::{Subscription, subscription},
+    transport::{Connector, TransportError},
+};
+use crate::{
+    Timestamp,
+    error::errors,
+    identity::{Amid, Identity},
+    wire::{
+        relay_error::RelayErrorCode,
+        relay_features::Features,
+        relay_frame::{PresenceStatus, RelayMessageType},
+        relay_id::RelayMessageId,
+    },
+};
+
+/// WebSocket close code of a connection that another one of the same agent took over.
+pub const CLOSE_REPLACED: u16 = 4006;
+
+errors! {
+    /// Why a relay connection could not be used, was refused, or ended.
+    pub enum RelayError {
+        /// There is no connection at the moment; another attempt is on its way.
+        #[error("not connected to the relay")]
+        NotConnected = "RELAY_NOT_CONNECTED", Network, retryable;
+        /// The queue towards the relay is full.
+        #[error("the queue to the relay is full")]
+        Busy = "RELAY_BUSY", RateLimited, retryable;
+        /// Another connection of the same agent took over. This one does not come back.
+        #[error("another connection of this agent took over")]
+        Replaced = "RELAY_REPLACED", Conflict, permanent;
+        /// The connection was closed by its owner.
+        #[error("the relay connection was closed")]
+        Closed = "RELAY_CLOSED", Closed, permanent;
+        /// The connection could not be made, or broke.
+        #[error("{source}")]
+        Transport {
+            /// How.
+            source: TransportError,
+        } = "RELAY_TRANSPORT", Network, retryable;
+        /// The relay said no to `connect`. Common causes: a clock that is wrong by more than a minute, and relays that
+        /// know this agent under a stricter authentication.
+        #[error("the relay refused the connection: {code}")]
+        Refused {
+            /// The relay's code.
+            code: RelayErrorCode,
+        } = "RELAY_REFUSED", Authentication, retryable;
+        /// The relay closed before it said `connected`. Relays of 0.2 do that, without a word, when they do not accept
+        /// the signature or the timestamp.
+        #[error("the relay closed the connection during the handshake; is this machine's clock right?")]
+        ClosedInHandshake = "RELAY_CLOSED_IN_HANDSHAKE", Authentication, retryable;
+        /// The relay did not answer `connect`.
+        #[error("the relay did not answer within {} ms", .after.as_millis())]
+        HandshakeTimeout {
+            /// The deadline.
+            after: Duration,
+        } = "RELAY_HANDSHAKE_TIMEOUT", Timeout, retryable;
+        /// The relay sent more than it may before `connected`.
+        #[error("the relay did not say `connected` before {frames} other frames")]
+        HandshakeFlooded {
+            /// How many other frames came.
+            frames: usize,
+        } = "RELAY_HANDSHAKE_FLOODED", Protocol, retryable;
+        /// Nothing arrived after a ping: the connection is dead or deaf.
+        #[error("the relay did not answer a ping within {} ms", .after.as_millis())]
+        Silent {
+            /// The deadline.
+            after: Duration,
+        } = "RELAY_SILENT", Timeout, retryable;
+        /// The relay closed the connection.
+        #[error("the relay closed the connection ({})", .code.map_or("no code".into(), |c| c.to_string()))]
+        ClosedByRelay {
+            /// Its WebSocket close code.
+            code: Option<u16>,
+        } = "RELAY_CLOSED_BY_RELAY", Network, retryable;
+    }
+}
+
+impl From<TransportError> for RelayError {
+    fn from(source: TransportError) -> Self {
+        Self::Transport { source }
+    }
+}
+
+/// Settings of a relay connection. The defaults are those of the protocol.
+#[derive(Debug, Clone)]
+pub struct RelayConfig {
+    /// The relay's `ws` or `wss` address.
+    pub url: Url,
+    /// Extensions to announce.
+    pub features: Features,
+    /// For dialing, TLS and the WebSocket handshake together.
+    pub connect_timeout: Duration,
+    /// Between `connect` and `connected`.
+    pub handshake_timeout: Duration,
+    /// Between two pings.
+    pub ping_interval: Duration,
+    /// For a sign of life after a ping.
+    pub pong_timeout: Duration,
+    /// For one frame to leave this machine.
+    pub write_timeout: Duration,
+    /// For a proper goodbye.
+    pub close_timeout: Duration,
+    /// Pauses between attempts.
+    pub backoff: BackoffConfig,
+    /// A connection that lasted this long was a success: the pauses start small again.
+    pub stable_after: Duration,
+    /// Commands and events that may wait, each.
+    pub queue: usize,
+}
+
+impl RelayConfig {
+    /// The protocol's defaults for the relay at `url`, announcing every extension.
+    pub const fn new(url: Url) -> Self {
+        Self {
+            url,
+            features: Features::ALL,
+            connect_timeout: Duration::from_secs(15),
+            handshake_timeout: Duration::from_secs(10),
+            ping_interval: Duration::from_secs(20),
+            pong_timeout: Duration::from_secs(10),
+            write_timeout: Duration::from_secs(20),
+            close_timeout: Duration::from_secs(1),
+            backoff: BackoffConfig::RECONNECT,
+            stable_after: Duration::from_secs(10),
+            queue: 256,
+        }
+    }
+}
+
+/// What a relay connection works with.
+pub struct RelayContext {
+    /// Who connects.
+    pub identity: Arc<Identity>,
+    /// What dials.
+    pub connector: Arc<dyn Connector>,
+    /// Dates `connect` and `ping`.
+    pub clock: Clock,
+    /// Jitter and nonces.
+    pub rng: Box<dyn CryptoRng + Send>,
+}
+
+impl fmt::Debug for RelayContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RelayContext").field("amid", &self.identity.amid()).finish_non_exhaustive()
+    }
+}
+
+/// What `encrypted_payload` holds.
+#[derive(Clone, PartialEq, Eq)]
+pub enum RelayPayload {
+    /// A native frame. Travels as bytes where `binary` was negotiated, else as base64.
+    Native(Bytes),
+    /// Anything else, as it is: 0.2, or unencrypted JSON.
+    Text(String),
+}
+
+impl fmt::Debug for RelayPayload {
+    /// Shows the size only.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Native(bytes) => write!(f, "Native({} bytes)", bytes.len()),
+            Self::Text(text) => write!(f, "Text({} bytes)", text.len()),
+        }
+    }
+}
+
+/// A message on its way out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outbound {
+    /// The recipient.
+    pub to: Amid,
+    /// A random id for this frame; the same for the same frame sent again. Used where `ack` was negotiated.
+    pub id: RelayMessageId,
+    /// A hint for the relay.
+    pub message_type: RelayMessageType,
+    /// The content.
+    pub payload: RelayPayload,
+}
+
+/// A message that arrived.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inbound {
+    /// The sender, as the relay says.
+    pub from: Amid,
+    /// What to acknowledge; `None` from relays that know no acknowledgements.
+    pub id: Option<RelayMessageId>,
+    /// A hint.
+    pub message_type: RelayMessageType,
+    /// The content.
+    pub payload: RelayPayload,
+    /// When the relay got it, if it says so readably.
+    pub received_at: Option<Timestamp>,
+}
+
+/// What the owner can ask of a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RelayCommand {
+    /// Send a message.
+    Send(Outbound),
+    /// Tell the relay that a message is durable here. Does nothing where `ack` was not negotiated.
+    Ack {
+        /// Who sent it.
+        from: Amid,
+        /// Its id.
+        id: RelayMessageId,
+    },
+    /// Ask for another agent's presence.
+    QueryPresence(Amid),
+}
+
+/// What happens on a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RelayEvent {
+    /// The relay accepted the connection. Everything sent before it and not [`RelayEvent::Acked`] is to be sent again.
+    Connected {
+        /// The relay's name for the connection.
+        session_id: String,
+        /// How many stored messages follow.
+        pending: u64,
+        /// The extensions in use.
+        features: Features,
+    },
+    /// A message.
+    Frame(Inbound),
+    /// The relay has this message durably. It says nothing about the recipient.
+    Acked(RelayMessageId),
+    /// The relay did not do something; the connection stays.
+    Error {
+        /// What.
+        code: RelayErrorCode,
+        /// In the relay's words.
+        message: String,
+        /// The message concerned, where `ack` was negotiated and it is known.
+        id: Option<RelayMessageId>,
+        /// When to try again.
+        retry_after: Option<Duration>,
+    },
+    /// The answer to [`RelayCommand::QueryPresence`].
+    Presence {
+        /// Whose.
+        amid: Amid,
+        /// The status.
+        status: PresenceStatus,
+        /// Last sign of life.
+        last_seen: Option<Timestamp>,
+    },
+    /// The connection is gone, or could not be made. Queued commands were dropped.
+    Disconnected {
+        /// Why.
+        error: RelayError,
+        /// When the next attempt starts.
+        retry_in: Duration,
+    },
+    /// Another connection of the same agent took over. Nothing follows.
+    Replaced,
+}
+
+/// Where a connection stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RelayState {
+    /// Dialing or authenticating.
+    Connecting,
+    /// In use.
+    Connected,
+    /// Between two attempts.
+    Waiting,
+    /// Ended, because another connection of the same agent took over.
+    Replaced,
+    /// Ended by its owner.
+    Closed,
+}
+
+/// The owner's end of a relay connection. Dropping it ends the connection and its task at once; [`RelayHandle::close`]
+/// says goodbye first.
+#[derive(Debug)]
+pub struct RelayHandle {
+    commands: mpsc::Sender<RelayCommand>,
+    presence: watch::Sender<Option<PresenceStatus>>,
+    state: watch::Receiver<RelayState>,
+    stop: CancellationToken,
+    task: Task<()>,
+}
+
+/// Starts a connection. It dials at once, and keeps dialing until it is closed, dropped or replaced.
+///
+/// Events have to be read: while their queue is full nothing is read from the relay.
+pub fn connect(
+    config: RelayConfig,
+    context: RelayContext,
+) -> (RelayHandle, Subscription<RelayEvent>) {
+    let (command_sender, commands) = mpsc::channel(config.queue.max(1));
+    let (presence_sender, presence) = watch::channel(None);
+    let (publisher, events) = subscription(config.queue);
+    let (state_sender, state) = watch::channel(RelayState::Connecting);
+    let stop = CancellationToken::new();
+    let mailbox =
+        Mailbox { commands, presence, events: publisher, state: state_sender, stop: stop.clone() };
+    let task = platform::spawn(Actor::new(config, context, mailbox).run());
+    (RelayHandle { commands: command_sender, presence: presence_sender, state, stop, task }, events)
+}
+
+impl RelayHandle {
+    /// Queues a command, waiting for room. Success means queued, not sent.
+    ///
+    /// # Errors
+    /// [`RelayError::NotConnected`], [`RelayError::Replaced`] or [`RelayError::Closed`]. Safe to cancel: a cancelled
+    /// command was not queued.
+    pub async fn send(&self, command: RelayCommand) -> Result<(), RelayError> {
+        self.check()?;
+        let permit = self.commands.reserve().await.map_err(|_| self.ended())?;
+        // The room may have come from a lost connection, whose queue was thrown away.
+        self.check()?;
+        permit.send(command);
+        Ok(())
+    }
+
+    /// Queues a command if there is room now.
+    ///
+    /// # Errors
+    /// As [`RelayHandle::send`], and [`RelayError::Busy`].
+    pub fn try_send(&self, command: RelayCommand) -> Result<(), RelayError> {
+        self.check()?;
+        self.commands.try_send(command).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => RelayError::Busy,
+            mpsc::error::TrySendError::Closed(_) => self.ended(),
+        })
+    }
+
+    /// Sets the own presence: on this connection, and again on every later one.
+    pub fn set_presence(&self, status: PresenceStatus) {
+        self.presence.send_replace(Some(status));
+    }
+
+    /// Where the connection stands.
+    pub fn state(&self) -> RelayState {
+        *self.state.borrow()
+    }
+
+    /// Says goodbye and ends the task; takes a few seconds at most.
+    pub async fn close(self) {
+        self.stop.cancel();
+        // An error would mean that the task panicked; it is gone either way.
+        let _ = self.task.await;
+    }
+
+    fn check(&self) -> Result<(), RelayError> {
+        match self.state() {
+            RelayState::Connected => Ok(()),
+            RelayState::Connecting | RelayState::Waiting => Err(RelayError::NotConnected),
+            RelayState::Replaced | RelayState::Closed => Err(self.ended()),
+        }
+    }
+
+    fn ended(&self) -> RelayError {
+        if self.state() == RelayState::Replaced { RelayError::Replaced } else { RelayError::Closed }
+    }
+}
+
+#[cfg(test)]
+mod tests;
