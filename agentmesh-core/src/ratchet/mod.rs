@@ -31,3 +31,14 @@ pub(crate) use self::{
     double_ratchet::{DoubleRatchet, Prepared, RatchetError},
     receive::{Candidate, Refusal, Step},
 };
+
+/// One turn of a root key, for the vectors.
+#[cfg(test)]
+pub(crate) fn vector_turn(
+    root: crate::keys::Secret<32>,
+    own: &crate::keys::DhSecretKey,
+    remote: &crate::keys::DhPublicKey,
+) -> ([u8; 32], chain_key::ChainKey) {
+    let (root, chain) = root_key::RootKey::new(root).turn(own, remote).unwrap();
+    (*root.as_bytes(), chain)
+}

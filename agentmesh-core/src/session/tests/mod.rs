@@ -7,6 +7,7 @@ mod forged;
 mod limits;
 mod model;
 mod record;
+mod vectors;
 
 use rand_chacha::ChaCha20Rng;
 use zeroize::Zeroizing;
