@@ -213,6 +213,12 @@ union! {
     Amid(crate::identity::AmidError);
     /// An identity that cannot be read, or would not sign.
     Identity(crate::identity::IdentityError);
+    /// A bundle that was refused.
+    Bundle(crate::prekeys::BundleError);
+    /// Stored prekeys that cannot be read.
+    PreKeys(crate::prekeys::PreKeyError);
+    /// A handshake that failed.
+    Handshake(crate::handshake::HandshakeError);
     /// A primitive that refused its input.
     Key(crate::keys::KeyError);
     /// A session that could not begin.

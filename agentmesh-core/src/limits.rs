@@ -37,6 +37,10 @@ pub const ONE_TIME_PREKEYS_LOW: usize = 20;
 pub const ONE_TIME_KEM_PREKEYS: usize = 20;
 /// Replenish when fewer are left.
 pub const ONE_TIME_KEM_PREKEYS_LOW: usize = 5;
+/// Private one-time prekeys kept, those handed out and never used included; the oldest go first.
+pub const ONE_TIME_PREKEYS_KEPT: usize = 500;
+/// Private one-time ML-KEM prekeys kept, likewise.
+pub const ONE_TIME_KEM_PREKEYS_KEPT: usize = 100;
 /// Age at which the signed prekey is rotated.
 pub const SIGNED_PREKEY_AGE: u64 = 7 * DAY;
 /// How long private parts outlive the upload of a newer bundle: the relay's 72 h and a day.

@@ -3,12 +3,12 @@
 use crate::{handshake::SessionId, keys::Secret};
 
 /// The shared secret and what it is bound to. A session is made from it, once.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Established {
-    /// SK.
+    /// SK, the ratchet's first root key.
     pub shared_secret: Secret<32>,
-    /// AD: the hash of the whole transcript.
+    /// AD: the hash of the whole transcript, which every message of the session authenticates.
     pub associated_data: [u8; 32],
-    /// sid.
+    /// sid, the session's name.
     pub session_id: SessionId,
 }

@@ -1,21 +1,27 @@
-//! The suites of `docs/protocol/native.md` §1.
+//! Protocol suites and who may fall back to which (docs/protocol/native.md §1).
 
 use core::fmt;
 
-/// What a handshake and its session are made of, weakest first.
+use super::HandshakeError;
+use crate::prekeys::PreKeyBundle;
+
+/// A set of algorithms for handshake and messages. Stronger suites compare greater.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 #[non_exhaustive]
 pub enum Suite {
-    /// `legacy-0.2`: X3DH as deployed, unauthenticated headers. Refused unless the application allows it.
+    /// What `agentmesh/0.2` deployed: X3DH, XSalsa20-Poly1305, nothing but the ciphertext authenticated.
     Legacy02 = 1,
-    /// `x25519`: X3DH, AES-256-GCM bound to header and transcript.
+    /// X3DH with X25519, AES-256-GCM.
     X25519 = 2,
-    /// `x25519-mlkem768`: the same with ML-KEM-768 in the handshake.
+    /// PQXDH with X25519 and ML-KEM-768, AES-256-GCM.
     X25519MlKem768 = 3,
 }
 
 impl Suite {
+    /// The native suites, the stronger first.
+    pub const NATIVE: [Self; 2] = [Self::X25519MlKem768, Self::X25519];
+
     /// The suite with this id, if this build knows it.
     pub const fn from_u8(id: u8) -> Option<Self> {
         match id {
@@ -31,12 +37,7 @@ impl Suite {
         self as u8
     }
 
-    /// Whether it is one of the native suites.
-    pub const fn is_native(self) -> bool {
-        !matches!(self, Self::Legacy02)
-    }
-
-    /// The name that goes into the key derivation.
+    /// Its name, as in key derivation and in logs.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Legacy02 => "legacy-0.2",
@@ -44,26 +45,58 @@ impl Suite {
             Self::X25519MlKem768 => "x25519-mlkem768",
         }
     }
+
+    /// Whether it is one of the native suites.
+    pub const fn is_native(self) -> bool {
+        !matches!(self, Self::Legacy02)
+    }
+
+    /// The strongest native suite in both lists of ids.
+    pub fn strongest_common(ours: &[u8], theirs: &[u8]) -> Option<Self> {
+        Self::NATIVE.into_iter().find(|s| ours.contains(&s.id()) && theirs.contains(&s.id()))
+    }
+
+    /// The suite an initiator uses with a peer: the strongest that both list, and none weaker than was `pinned`.
+    ///
+    /// # Errors
+    /// [`HandshakeError::NoCommonSuite`]; [`HandshakeError::SuiteDowngrade`] if the peer was seen with a stronger one.
+    pub fn choose(
+        ours: &[u8],
+        peer: &PreKeyBundle,
+        pinned: Option<Self>,
+    ) -> Result<Self, HandshakeError> {
+        let suite =
+            Self::strongest_common(ours, peer.suites()).ok_or(HandshakeError::NoCommonSuite)?;
+        suite.not_weaker_than(pinned)
+    }
+
+    /// Checks the suite of a received handshake: not weaker than the strongest common of what its KNOCK lists
+    /// and our own bundle lists, nor than was `pinned`.
+    ///
+    /// # Errors
+    /// [`HandshakeError::SuiteDowngrade`].
+    pub fn check_accepted(
+        self,
+        ours: &[u8],
+        knock: &[u8],
+        pinned: Option<Self>,
+    ) -> Result<(), HandshakeError> {
+        self.not_weaker_than(Self::strongest_common(ours, knock))?.not_weaker_than(pinned)?;
+        Ok(())
+    }
+
+    fn not_weaker_than(self, wanted: Option<Self>) -> Result<Self, HandshakeError> {
+        match wanted {
+            Some(wanted) if self < wanted => {
+                Err(HandshakeError::SuiteDowngrade { wanted: wanted.id(), offered: self.id() })
+            }
+            _ => Ok(self),
+        }
+    }
 }
 
 impl fmt::Display for Suite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ids_and_strength_are_those_of_the_specification() {
-        for (id, suite) in [(1, Suite::Legacy02), (2, Suite::X25519), (3, Suite::X25519MlKem768)] {
-            assert_eq!(Suite::from_u8(id), Some(suite));
-            assert_eq!(suite.id(), id);
-        }
-        assert_eq!(Suite::from_u8(0), None);
-        assert_eq!(Suite::from_u8(4), None);
-        assert!(Suite::Legacy02 < Suite::X25519 && Suite::X25519 < Suite::X25519MlKem768);
+        f.pad(self.name())
     }
 }

@@ -3,9 +3,6 @@
 //! Knows the identity files of `agentmesh/0.2` and the labels of the native suites. Knows nothing of
 //! prekeys, peers or sessions.
 
-// Until prekeys and handshake have landed.
-#![allow(dead_code)]
-
 mod amid;
 mod json;
 mod label;
@@ -177,6 +174,11 @@ impl Identity {
     /// `S(label, message)`, of a message in parts.
     pub(crate) fn sign_labelled(&self, label: Label, message: &[&[u8]]) -> Signature {
         label.with_parts(message, |parts| self.signing.sign_parts(parts))
+    }
+
+    /// The signature over a bare signed prekey that `agentmesh/0.2` knows: no label, no id, no date.
+    pub(crate) fn sign_bare_prekey(&self, key: &DhPublicKey) -> Signature {
+        self.signing.sign(key.as_bytes())
     }
 
     /// A timestamp for servers of `agentmesh/0.2` and the base64 of its signature, over exactly that text.

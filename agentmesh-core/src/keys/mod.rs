@@ -4,9 +4,6 @@
 //! means exchanging that file. Knows what makes a key acceptable (small-order points, the modulus check,
 //! strict signatures); knows nothing of identities, labels or protocols.
 
-// Until identity, prekeys and handshake have landed.
-#![allow(dead_code)]
-
 pub mod aead;
 mod backend;
 mod ed25519;

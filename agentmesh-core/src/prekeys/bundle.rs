@@ -1,0 +1,255 @@
+//! What an initiator knows of a responder: the signed bundle, and one-time keys each signed on its own
+//! (docs/protocol/native.md §3). Verification is the only way to one; there is no unverified bundle type to confuse it with.
+
+use super::blob::{self, Body};
+use crate::{
+    codec::{CodecError, Write},
+    error::errors,
+    identity::{Amid, Label},
+    keys::{DhPublicKey, KemPublicKey, KeyError, Signature, VerifyingKey, kdf::lp_len},
+    limits::{BUNDLE_MAX_AGE, CLOCK_SKEW, MAX_PREKEY_ID},
+    time::Timestamp,
+};
+
+errors! {
+    /// Why a bundle was refused.
+    pub enum BundleError {
+        /// The bytes are no bundle.
+        #[error("malformed bundle: {source}")]
+        Malformed {
+            /// Where and why.
+            source: CodecError,
+        } = "BUNDLE_MALFORMED", Protocol, permanent;
+        /// The identity key in it is not one that can sign.
+        #[error("the bundle's identity key is unusable")]
+        InvalidIdentityKey = "BUNDLE_INVALID_IDENTITY_KEY", Protocol, permanent;
+        /// The bundle is another agent's than the one asked for: whoever answered swapped it.
+        #[error("the bundle belongs to another agent")]
+        AmidMismatch = "BUNDLE_AMID_MISMATCH", Authentication, permanent;
+        /// The identity key did not sign these bytes: something in them was changed.
+        #[error("the bundle's signature does not verify")]
+        BadSignature = "BUNDLE_BAD_SIGNATURE", Authentication, permanent;
+        /// Signed too long ago; its owner has not published since.
+        #[error("the bundle is {age_ms} ms old")]
+        TooOld {
+            /// Its age in milliseconds.
+            age_ms: u64,
+        } = "BUNDLE_TOO_OLD", Protocol, retryable;
+        /// Dated in the future by more than clocks differ.
+        #[error("the bundle is dated {ahead_ms} ms ahead")]
+        FromTheFuture {
+            /// How far ahead, in milliseconds.
+            ahead_ms: u64,
+        } = "BUNDLE_FROM_THE_FUTURE", Protocol, retryable;
+        /// Older than one seen before: whoever answered replayed it.
+        #[error("the bundle of {created_ms} is older than the one of {newest_seen_ms} seen before")]
+        Stale {
+            /// When it was signed, in milliseconds.
+            created_ms: u64,
+            /// When the newest one seen was.
+            newest_seen_ms: u64,
+        } = "BUNDLE_STALE", Protocol, retryable;
+        /// A Diffie-Hellman key that contributes nothing.
+        #[error("{field} has small order")]
+        LowOrderKey {
+            /// Which key.
+            field: &'static str,
+        } = "BUNDLE_LOW_ORDER_KEY", Protocol, permanent;
+        /// The suites are not ascending and unique, or do not go with the keys.
+        #[error("the bundle's suites are inconsistent")]
+        SuiteSet = "BUNDLE_SUITE_SET", Protocol, permanent;
+        /// The last-resort ML-KEM key is not valid.
+        #[error("the bundle's ML-KEM key: {source}")]
+        KemKey {
+            /// What is wrong with it.
+            source: KeyError,
+        } = "BUNDLE_KEM_KEY", Protocol, permanent;
+    }
+}
+
+/// A one-time key as a registry handed it out, unverified.
+#[derive(Debug, Clone, Copy)]
+pub struct OneTimePart<'a> {
+    /// Its id.
+    pub id: u32,
+    /// The X25519 or ML-KEM-768 public key.
+    pub key: &'a [u8],
+    /// The owner's signature over both.
+    pub signature: &'a [u8],
+}
+
+/// What a registry answered, unverified.
+#[derive(Debug, Clone, Copy)]
+pub struct BundleParts<'a> {
+    /// The signed bundle.
+    pub blob: &'a [u8],
+    /// A one-time prekey.
+    pub one_time: Option<OneTimePart<'a>>,
+    /// A one-time ML-KEM prekey.
+    pub one_time_kem: Option<OneTimePart<'a>>,
+}
+
+impl<'a> BundleParts<'a> {
+    /// A bundle without one-time keys.
+    pub const fn bundle_only(blob: &'a [u8]) -> Self {
+        Self { blob, one_time: None, one_time_kem: None }
+    }
+}
+
+/// A verified prekey bundle.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PreKeyBundle {
+    body: Body,
+    blob: Vec<u8>,
+    one_time: Option<(u32, DhPublicKey)>,
+    one_time_kem: Option<(u32, KemPublicKey)>,
+}
+
+impl PreKeyBundle {
+    /// Verifies what a registry, or a peer in a refusal, gave for `expected`.
+    ///
+    /// `newest_seen` is the `created_at` of the newest bundle of this peer seen before, the epoch if there was
+    /// none; whoever calls keeps it, durably, for the next time. A one-time key that does not verify is dropped: the
+    /// handshake goes on without.
+    ///
+    /// # Errors
+    /// Every variant of [`BundleError`].
+    pub fn verify(
+        parts: BundleParts<'_>,
+        expected: &Amid,
+        newest_seen: Timestamp,
+        now: Timestamp,
+    ) -> Result<Self, BundleError> {
+        let (body, signature, signed) = blob::parse(parts.blob)?;
+        if body.amid != *expected || Amid::of(&body.identity) != *expected {
+            return Err(BundleError::AmidMismatch);
+        }
+        body.identity
+            .verify_labelled(Label::Bundle, &[signed], &signature)
+            .map_err(|_| BundleError::BadSignature)?;
+        check_dates(body.created_at, newest_seen, now)?;
+        for (field, key) in
+            [("the exchange key", &body.exchange), ("the signed prekey", &body.signed_prekey.1)]
+        {
+            if key.is_low_order() {
+                return Err(BundleError::LowOrderKey { field });
+            }
+        }
+        let one_time = parts.one_time.and_then(|part| verify_one_time(part, &body.identity));
+        let one_time_kem = parts
+            .one_time_kem
+            .filter(|_| body.kem_prekey.is_some())
+            .and_then(|part| verify_one_time_kem(part, &body.identity));
+        Ok(Self { body, blob: parts.blob.to_vec(), one_time, one_time_kem })
+    }
+
+    /// The owner's identity key.
+    pub const fn identity(&self) -> &VerifyingKey {
+        &self.body.identity
+    }
+
+    /// The owner.
+    pub const fn amid(&self) -> &Amid {
+        &self.body.amid
+    }
+
+    /// The owner's exchange key.
+    pub const fn exchange(&self) -> &DhPublicKey {
+        &self.body.exchange
+    }
+
+    /// Id and key of the signed prekey.
+    pub const fn signed_prekey(&self) -> (u32, &DhPublicKey) {
+        (self.body.signed_prekey.0, &self.body.signed_prekey.1)
+    }
+
+    /// Id and key of the last-resort ML-KEM prekey; there is one exactly if suite 3 is offered.
+    pub fn kem_prekey(&self) -> Option<(u32, &KemPublicKey)> {
+        self.body.kem_prekey.as_ref().map(|(id, key)| (*id, key))
+    }
+
+    /// Ids of the suites offered, ascending; some may be unknown to this build.
+    pub fn suites(&self) -> &[u8] {
+        &self.body.suites
+    }
+
+    /// When it was signed.
+    pub const fn created_at(&self) -> Timestamp {
+        self.body.created_at
+    }
+
+    /// The bundle as signed.
+    pub fn blob(&self) -> &[u8] {
+        &self.blob
+    }
+
+    /// Id and key of the one-time prekey that came with it and verified.
+    pub fn one_time(&self) -> Option<(u32, &DhPublicKey)> {
+        self.one_time.as_ref().map(|(id, key)| (*id, key))
+    }
+
+    /// Id and key of the one-time ML-KEM prekey that came with it and verified.
+    pub fn one_time_kem(&self) -> Option<(u32, &KemPublicKey)> {
+        self.one_time_kem.as_ref().map(|(id, key)| (*id, key))
+    }
+}
+
+fn check_dates(
+    created_at: Timestamp,
+    newest_seen: Timestamp,
+    now: Timestamp,
+) -> Result<(), BundleError> {
+    let age_ms = now.since(created_at);
+    if age_ms > BUNDLE_MAX_AGE {
+        return Err(BundleError::TooOld { age_ms });
+    }
+    let ahead_ms = created_at.since(now);
+    if ahead_ms > CLOCK_SKEW {
+        return Err(BundleError::FromTheFuture { ahead_ms });
+    }
+    if created_at < newest_seen {
+        return Err(BundleError::Stale {
+            created_ms: created_at.as_millis(),
+            newest_seen_ms: newest_seen.as_millis(),
+        });
+    }
+    Ok(())
+}
+
+fn verify_one_time(part: OneTimePart<'_>, owner: &VerifyingKey) -> Option<(u32, DhPublicKey)> {
+    let key = DhPublicKey::from_slice(part.key).ok().filter(|key| !key.is_low_order())?;
+    verify_id(part, owner, Label::Opk, &one_time_message(part.id, &key))?;
+    Some((part.id, key))
+}
+
+fn verify_one_time_kem(part: OneTimePart<'_>, owner: &VerifyingKey) -> Option<(u32, KemPublicKey)> {
+    let key = KemPublicKey::from_bytes(part.key).ok()?;
+    verify_id(part, owner, Label::Kem, &one_time_kem_message(part.id, &key))?;
+    Some((part.id, key))
+}
+
+fn verify_id(
+    part: OneTimePart<'_>,
+    owner: &VerifyingKey,
+    label: Label,
+    message: &[u8],
+) -> Option<()> {
+    let signature = Signature::from_slice(part.signature).ok()?;
+    if !(1..=MAX_PREKEY_ID).contains(&part.id) {
+        return None;
+    }
+    owner.verify_labelled(label, &[message], &signature).ok()
+}
+
+/// `id u32 || key`
+pub(super) fn one_time_message(id: u32, key: &DhPublicKey) -> Vec<u8> {
+    [&id.to_be_bytes()[..], key.as_bytes()].concat()
+}
+
+/// `id u32 || lp(key)`
+pub(super) fn one_time_kem_message(id: u32, key: &KemPublicKey) -> Vec<u8> {
+    let mut message = Vec::with_capacity(4 + lp_len(key.as_bytes()).len() + key.as_bytes().len());
+    message.put_u32(id);
+    message.put_lp(key.as_bytes());
+    message
+}
