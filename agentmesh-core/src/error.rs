@@ -234,6 +234,9 @@ union! {
     /// An HTTP request that failed.
     #[cfg(feature = "client")]
     Http(crate::client::http::HttpError);
+    /// A registry's answer that was not good enough.
+    #[cfg(feature = "client")]
+    Registry(crate::client::registry::AnswerError);
     /// A connection that could not be made, or ended.
     #[cfg(feature = "client")]
     Transport(crate::client::transport::TransportError);

@@ -4,11 +4,10 @@
 //! driver above them owns the engine.
 
 pub mod backoff;
-// Until the registry client has landed.
-#[allow(dead_code)]
 pub mod http;
 pub mod platform;
 pub mod proxy;
+pub mod registry;
 pub mod relay;
 pub mod subscription;
 mod tls;

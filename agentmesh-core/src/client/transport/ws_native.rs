@@ -239,3 +239,7 @@ impl Sink<Outgoing> for WsSocket {
         Pin::new(&mut self.inner).poll_close(cx).map_err(broken)
     }
 }
+
+#[cfg(test)]
+#[path = "ws_native_tests.rs"]
+mod tests;

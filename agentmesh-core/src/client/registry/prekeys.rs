@@ -1,0 +1,136 @@
+//! Prekeys on their way to a registry, and bundles on their way from one.
+
+use base64ct::{Base64, Encoding};
+
+use super::{AnswerError, HttpError, RegistryClient, RegistryError};
+use crate::{
+    Timestamp,
+    identity::Amid,
+    prekeys::{BundleParts, OneTimePart, PreKeyBundle, Publication, SignedOneTime, Stock},
+    wire::registry::{
+        NativeBundleJson, NativeUpload, OneTimePrekeyJson, PrekeyResponse, PrekeyUpload,
+        PrekeyUploadResponse, SignedPrekeyJson,
+    },
+};
+
+/// What became of an upload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Upload {
+    /// The registry carries native bundles.
+    Native {
+        /// What it has left of our one-time keys.
+        stock: Stock,
+    },
+    /// The registry knows only 0.2: native peers will not find a bundle here.
+    LegacyOnly,
+}
+
+impl RegistryClient {
+    /// Publishes prekeys: the native bundle and, beside it, what peers of 0.2 read.
+    ///
+    /// Commit the private halves first. Publishing the same again does no harm.
+    ///
+    /// # Errors
+    /// [`RegistryError`]; after one the registry may or may not have them.
+    pub async fn upload_prekeys(&self, publication: &Publication) -> Result<Upload, RegistryError> {
+        let native = NativeUpload {
+            bundle: Base64::encode_string(&publication.bundle),
+            opks: publication.one_time.iter().map(signed_json).collect(),
+            kopks: publication.one_time_kem.iter().map(signed_json).collect(),
+        };
+        // An unsigned one-time prekey is the same key: a registry consumes it for both protocols at once.
+        let one_time_prekeys: Vec<_> = publication
+            .one_time
+            .iter()
+            .map(|key| OneTimePrekeyJson { id: key.id, key: Base64::encode_string(&key.key) })
+            .collect();
+        let response = self
+            .post("upload prekeys", "registry/prekeys", |amid, timestamp, signature| PrekeyUpload {
+                amid,
+                signed_prekey: Base64::encode_string(publication.signed_prekey.as_bytes()),
+                signed_prekey_signature: Base64::encode_string(
+                    publication.signed_prekey_signature.as_bytes(),
+                ),
+                signed_prekey_id: publication.signed_prekey_id,
+                one_time_prekeys: one_time_prekeys.clone(),
+                timestamp,
+                signature,
+                native: Some(native.clone()),
+            })
+            .await?;
+        let answer: PrekeyUploadResponse = response.json()?;
+        if !answer.success {
+            return Err(AnswerError::NotAccepted { what: "the prekeys" }.into());
+        }
+        let count = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
+        Ok(answer.native.map_or(Upload::LegacyOnly, |native| Upload::Native {
+            stock: Stock { one_time: count(native.opks), one_time_kem: count(native.kopks) },
+        }))
+    }
+
+    /// Fetches and verifies the bundle of `amid`, with one-time keys if the registry gives us some.
+    ///
+    /// `newest_seen` is the date of the newest bundle of this agent seen before; an older one is refused.
+    ///
+    /// # Errors
+    /// [`AnswerError::AgentNotFound`], [`AnswerError::NativeBundleUnavailable`], any
+    /// [`BundleError`](crate::prekeys::BundleError), or what kept the request from getting through.
+    pub async fn fetch_bundle(
+        &self,
+        amid: &Amid,
+        newest_seen: Timestamp,
+    ) -> Result<PreKeyBundle, RegistryError> {
+        let fetched = self.get("fetch bundle", &format!("registry/prekeys/{amid}"), &[]).await;
+        let response = match fetched {
+            Ok(response) => response,
+            Err(RegistryError::Http(HttpError::NotFound { .. })) => {
+                // It means both: no such agent, and no prekeys.
+                self.lookup(amid).await?;
+                return Err(AnswerError::NativeBundleUnavailable { amid: *amid }.into());
+            }
+            Err(error) => return Err(error),
+        };
+        let answer: PrekeyResponse = response.json()?;
+        let native = answer.native.ok_or(AnswerError::NativeBundleUnavailable { amid: *amid })?;
+        let NativeBundleJson { bundle, opk, kopk } = native;
+        let blob = Base64::decode_vec(&bundle)
+            .map_err(|_| AnswerError::UnreadableField { field: "native.bundle" })?;
+        let (one_time, one_time_kem) =
+            (opk.as_ref().and_then(decode_one_time), kopk.as_ref().and_then(decode_one_time));
+        let parts = BundleParts {
+            blob: &blob,
+            one_time: one_time.as_ref().map(DecodedOneTime::part),
+            one_time_kem: one_time_kem.as_ref().map(DecodedOneTime::part),
+        };
+        Ok(PreKeyBundle::verify(parts, amid, newest_seen, self.now())?)
+    }
+}
+
+fn signed_json(key: &SignedOneTime) -> SignedPrekeyJson {
+    SignedPrekeyJson {
+        id: key.id,
+        key: Base64::encode_string(&key.key),
+        signature: Base64::encode_string(key.signature.as_bytes()),
+    }
+}
+
+struct DecodedOneTime {
+    id: u32,
+    key: Vec<u8>,
+    signature: Vec<u8>,
+}
+
+impl DecodedOneTime {
+    fn part(&self) -> OneTimePart<'_> {
+        OneTimePart { id: self.id, key: &self.key, signature: &self.signature }
+    }
+}
+
+/// A one-time key that cannot be read is as good as none.
+fn decode_one_time(json: &SignedPrekeyJson) -> Option<DecodedOneTime> {
+    Some(DecodedOneTime {
+        id: json.id,
+        key: Base64::decode_vec(&json.key).ok()?,
+        signature: Base64::decode_vec(&json.signature).ok()?,
+    })
+}
