@@ -205,6 +205,16 @@ impl ErrorInfo for Error {
 union! {
     /// Bytes that do not parse.
     Codec(crate::codec::CodecError);
+    /// Bytes that are not deterministic CBOR.
+    Cbor(crate::wire::CborError);
+    /// Text that is not JSON.
+    Json(crate::wire::json::JsonError);
+    /// A native frame that does not parse.
+    Frame(crate::wire::frame::FrameError);
+    /// A probe, probe reply or refusal that is not believed.
+    Control(crate::wire::control::ControlError);
+    /// A message that cannot be encoded or decoded.
+    Plaintext(crate::wire::plaintext::PlaintextError);
     /// A relay frame that does not parse.
     RelayFrame(crate::wire::relay_frame::RelayFrameError);
     /// A signed request that was refused.

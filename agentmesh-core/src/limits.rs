@@ -18,6 +18,19 @@ pub const MAX_PLAINTEXT: usize = (MAX_FRAME - MAX_FRAME_OVERHEAD) / PADDING_BLOC
 /// A payload of one message, before parts exist: what fits one frame with room for the CBOR around it.
 pub const MAX_PAYLOAD: usize = MAX_PLAINTEXT - 1024;
 
+/// Entries of a plaintext's map: those that exist, and room for later ones.
+pub const MAX_PLAINTEXT_ENTRIES: usize = 64;
+/// Nesting of CBOR that nobody asked for. What is asked for nests three deep.
+pub const MAX_CBOR_DEPTH: usize = 16;
+/// Nesting of JSON payloads: the JSON parsers of all languages take it with their defaults.
+pub const MAX_JSON_DEPTH: usize = 64;
+/// Pieces of one large payload: 64 MiB, the most that is ever reassembled, in pieces of 32 KiB.
+pub const MAX_PARTS: u32 = 2048;
+/// A trace context. A W3C `traceparent` has 55 characters; later versions may have more.
+pub const MAX_TRACE: usize = 256;
+/// A prekey bundle's blob: 1,440 bytes with ML-KEM, and room for more suites.
+pub const MAX_BUNDLE: usize = 2048;
+
 /// Message keys derived for one gap. More is an attack or a lost store; a new handshake is cheaper.
 pub const MAX_SKIP_PER_STEP: u32 = 1000;
 /// Skipped message keys kept in a session, oldest out first.
@@ -57,6 +70,25 @@ pub const AUTH_MAX_AGE: u64 = 5 * MINUTE;
 pub const AUTH_MAX_AHEAD: u64 = MINUTE;
 /// Oldest KNOCK accepted: it may have waited for an offline peer.
 pub const KNOCK_MAX_AGE: u64 = 96 * HOUR;
+
+/// The request in a KNOCK: it says what is wanted; what it is done with comes as a message.
+pub const MAX_KNOCK_REQUEST: usize = 16 * 1024;
+/// A certificate in a KNOCK. The registry's have 1 to 2 KB.
+pub const MAX_KNOCK_CERTIFICATE: usize = 8 * 1024;
+/// Entries of the map in a KNOCK or in an answer to one.
+pub const MAX_KNOCK_ENTRIES: usize = 16;
+/// Suites that a KNOCK may list.
+pub const MAX_SUITES: usize = 16;
+/// Bytes of a capability or action, so that a reason can quote it.
+pub const MAX_CAPABILITY: usize = 256;
+/// Bytes of a reason in a REJECT.
+pub const MAX_REASON: usize = 512;
+/// Session lifetime that a request asks for if it does not say, in seconds; also what the default policy grants.
+pub const DEFAULT_SESSION_TTL: u64 = 300;
+/// Nonces of KNOCKs remembered a peer. Beyond, its KNOCKs are refused until the oldest is too old to be replayed.
+pub const REPLAY_NONCES: usize = 64;
+/// A policy file in bytes.
+pub const MAX_POLICY_FILE: usize = 1024 * 1024;
 
 /// Messages held for a peer until its KNOCK is decided.
 pub const HELD_MESSAGES_PER_PEER: usize = 16;

@@ -1,5 +1,17 @@
-//! Bytes and JSON on the wire. No secret type is in scope here.
+//! Bytes and JSON on the wire (`docs/protocol/native.md` §6, §8). No secret type is in scope here, but for the
+//! identity that signs a statement.
+//!
+//! Between two agents: `payload` tells protocols apart, `frame` is what travels in `encrypted_payload`, `control` its
+//! signed statements, `plaintext` what a message says once decrypted, in the deterministic CBOR of `cbor`. Between an
+//! agent and a server: `relay_*` and `registry*`.
 
+pub(crate) mod cbor;
+pub mod control;
+pub mod frame;
+pub mod id;
+pub mod json;
+pub mod payload;
+pub mod plaintext;
 pub mod registry;
 pub mod registry_auth;
 pub mod relay_auth;
@@ -9,3 +21,6 @@ pub mod relay_features;
 pub mod relay_frame;
 pub mod relay_id;
 mod text_enum;
+pub mod version;
+
+pub use cbor::CborError;

@@ -1,0 +1,85 @@
+//! What a message can carry. Whatever the application or a peer wrote prints its length only.
+
+use core::fmt;
+
+use crate::{keys::Signature, wire::id::MessageId};
+
+use super::Stage;
+#[cfg(doc)]
+use crate::{limits::MAX_PARTS, wire::json::check_json};
+
+/// One receipt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Receipt {
+    /// The message.
+    pub id: MessageId,
+    /// How far it came.
+    pub stage: Stage,
+}
+
+/// What the application sends. Prints its length only.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub enum Payload {
+    /// Nothing.
+    #[default]
+    None,
+    /// JSON text as the application wrote it. In a part it is a piece of such text, cut anywhere between two
+    /// characters: check the whole with [`check_json`].
+    Json(String),
+    /// Bytes.
+    Bytes(Vec<u8>),
+}
+
+impl Payload {
+    /// Bytes of the payload.
+    pub const fn len(&self) -> usize {
+        match self {
+            Self::None => 0,
+            Self::Json(text) => text.len(),
+            Self::Bytes(bytes) => bytes.len(),
+        }
+    }
+
+    /// Whether there are none.
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl fmt::Debug for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("None"),
+            Self::Json(text) => write!(f, "Json({} bytes)", text.len()),
+            Self::Bytes(bytes) => write!(f, "Bytes({} bytes)", bytes.len()),
+        }
+    }
+}
+
+/// Which piece of a large payload a message carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    /// Names the whole; the same in each of its parts.
+    pub group: [u8; 16],
+    /// This piece, from 0.
+    pub index: u32,
+    /// Pieces in all, at most [`MAX_PARTS`].
+    pub count: u32,
+    /// SHA-256 of the whole payload.
+    pub sha256: [u8; 32],
+}
+
+/// The body of a KNOCK or of an answer to one, and its signature, both as received. Verified by `knock`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SignedBody {
+    /// The bytes that were signed.
+    pub body: Vec<u8>,
+    /// Their signature.
+    pub signature: Signature,
+}
+
+impl fmt::Debug for SignedBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SignedBody({} bytes)", self.body.len())
+    }
+}
