@@ -236,6 +236,11 @@ impl RegistryClient {
         self.change("set capabilities", "registry/capabilities", request).await
     }
 
+    /// How far the registry's clock is ahead of this machine's, in seconds, as its last answer dated itself.
+    pub fn clock_offset_seconds(&self) -> Option<i64> {
+        self.http.server_clock_offset_seconds()
+    }
+
     fn now(&self) -> Timestamp {
         self.clock.now()
     }

@@ -19,102 +19,35 @@
 mod actor;
 mod connection;
 mod convert;
+mod error;
 mod handshake;
+mod message;
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use rand_core::CryptoRng;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use self::actor::{Actor, Mailbox};
+pub use self::{
+    error::RelayError,
+    message::{Inbound, Outbound, RelayCommand, RelayEvent, RelayPayload},
+};
 use super::{
     backoff::BackoffConfig,
     platform::{self, Clock, Task},
     subscription::{Subscription, subscription},
-    transport::{Connector, TransportError},
+    transport::Connector,
 };
 use crate::{
-    Timestamp,
-    error::errors,
-    identity::{Amid, Identity},
-    wire::{
-        relay_error::RelayErrorCode,
-        relay_features::Features,
-        relay_frame::{PresenceStatus, RelayMessageType},
-        relay_id::RelayMessageId,
-    },
+    identity::Identity,
+    wire::{relay_features::Features, relay_frame::PresenceStatus},
 };
 
 /// WebSocket close code of a connection that another one of the same agent took over.
 pub const CLOSE_REPLACED: u16 = 4006;
-
-errors! {
-    /// Why a relay connection could not be used, was refused, or ended.
-    pub enum RelayError {
-        /// There is no connection at the moment; another attempt is on its way.
-        #[error("not connected to the relay")]
-        NotConnected = "RELAY_NOT_CONNECTED", Network, retryable;
-        /// The queue towards the relay is full.
-        #[error("the queue to the relay is full")]
-        Busy = "RELAY_BUSY", RateLimited, retryable;
-        /// Another connection of the same agent took over. This one does not come back.
-        #[error("another connection of this agent took over")]
-        Replaced = "RELAY_REPLACED", Conflict, permanent;
-        /// The connection was closed by its owner.
-        #[error("the relay connection was closed")]
-        Closed = "RELAY_CLOSED", Closed, permanent;
-        /// The connection could not be made, or broke.
-        #[error("{source}")]
-        Transport {
-            /// How.
-            source: TransportError,
-        } = "RELAY_TRANSPORT", Network, retryable;
-        /// The relay said no to `connect`. Common causes: a clock that is wrong by more than a minute, and relays that
-        /// know this agent under a stricter authentication.
-        #[error("the relay refused the connection: {code}")]
-        Refused {
-            /// The relay's code.
-            code: RelayErrorCode,
-        } = "RELAY_REFUSED", Authentication, retryable;
-        /// The relay closed before it said `connected`. Relays of 0.2 do that, without a word, when they do not accept
-        /// the signature or the timestamp.
-        #[error("the relay closed the connection during the handshake; is this machine's clock right?")]
-        ClosedInHandshake = "RELAY_CLOSED_IN_HANDSHAKE", Authentication, retryable;
-        /// The relay did not answer `connect`.
-        #[error("the relay did not answer within {} ms", .after.as_millis())]
-        HandshakeTimeout {
-            /// The deadline.
-            after: Duration,
-        } = "RELAY_HANDSHAKE_TIMEOUT", Timeout, retryable;
-        /// The relay sent more than it may before `connected`.
-        #[error("the relay did not say `connected` before {frames} other frames")]
-        HandshakeFlooded {
-            /// How many other frames came.
-            frames: usize,
-        } = "RELAY_HANDSHAKE_FLOODED", Protocol, retryable;
-        /// Nothing arrived after a ping: the connection is dead or deaf.
-        #[error("the relay did not answer a ping within {} ms", .after.as_millis())]
-        Silent {
-            /// The deadline.
-            after: Duration,
-        } = "RELAY_SILENT", Timeout, retryable;
-        /// The relay closed the connection.
-        #[error("the relay closed the connection ({})", .code.map_or("no code".into(), |c| c.to_string()))]
-        ClosedByRelay {
-            /// Its WebSocket close code.
-            code: Option<u16>,
-        } = "RELAY_CLOSED_BY_RELAY", Network, retryable;
-    }
-}
-
-impl From<TransportError> for RelayError {
-    fn from(source: TransportError) -> Self {
-        Self::Transport { source }
-    }
-}
 
 /// Settings of a relay connection. The defaults are those of the protocol.
 #[derive(Debug, Clone)]
@@ -178,118 +111,6 @@ impl fmt::Debug for RelayContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RelayContext").field("amid", &self.identity.amid()).finish_non_exhaustive()
     }
-}
-
-/// What `encrypted_payload` holds.
-#[derive(Clone, PartialEq, Eq)]
-pub enum RelayPayload {
-    /// A native frame. Travels as bytes where `binary` was negotiated, else as base64.
-    Native(Bytes),
-    /// Anything else, as it is: 0.2, or unencrypted JSON.
-    Text(String),
-}
-
-impl fmt::Debug for RelayPayload {
-    /// Shows the size only.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Native(bytes) => write!(f, "Native({} bytes)", bytes.len()),
-            Self::Text(text) => write!(f, "Text({} bytes)", text.len()),
-        }
-    }
-}
-
-/// A message on its way out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outbound {
-    /// The recipient.
-    pub to: Amid,
-    /// A random id for this frame; the same for the same frame sent again. Used where `ack` was negotiated.
-    pub id: RelayMessageId,
-    /// A hint for the relay.
-    pub message_type: RelayMessageType,
-    /// The content.
-    pub payload: RelayPayload,
-}
-
-/// A message that arrived.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Inbound {
-    /// The sender, as the relay says.
-    pub from: Amid,
-    /// What to acknowledge; `None` from relays that know no acknowledgements.
-    pub id: Option<RelayMessageId>,
-    /// A hint.
-    pub message_type: RelayMessageType,
-    /// The content.
-    pub payload: RelayPayload,
-    /// When the relay got it, if it says so readably.
-    pub received_at: Option<Timestamp>,
-}
-
-/// What the owner can ask of a connection.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum RelayCommand {
-    /// Send a message.
-    Send(Outbound),
-    /// Tell the relay that a message is durable here. Does nothing where `ack` was not negotiated.
-    Ack {
-        /// Who sent it.
-        from: Amid,
-        /// Its id.
-        id: RelayMessageId,
-    },
-    /// Ask for another agent's presence.
-    QueryPresence(Amid),
-}
-
-/// What happens on a connection.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum RelayEvent {
-    /// The relay accepted the connection. Everything sent before it and not [`RelayEvent::Acked`] is to be sent again.
-    Connected {
-        /// The relay's name for the connection.
-        session_id: String,
-        /// How many stored messages follow.
-        pending: u64,
-        /// The extensions in use.
-        features: Features,
-    },
-    /// A message.
-    Frame(Inbound),
-    /// The relay has this message durably. It says nothing about the recipient.
-    Acked(RelayMessageId),
-    /// The relay did not do something; the connection stays.
-    Error {
-        /// What.
-        code: RelayErrorCode,
-        /// In the relay's words.
-        message: String,
-        /// The message concerned, where `ack` was negotiated and it is known.
-        id: Option<RelayMessageId>,
-        /// When to try again.
-        retry_after: Option<Duration>,
-    },
-    /// The answer to [`RelayCommand::QueryPresence`].
-    Presence {
-        /// Whose.
-        amid: Amid,
-        /// The status.
-        status: PresenceStatus,
-        /// Last sign of life.
-        last_seen: Option<Timestamp>,
-    },
-    /// The connection is gone, or could not be made. Queued commands were dropped.
-    Disconnected {
-        /// Why.
-        error: RelayError,
-        /// When the next attempt starts.
-        retry_in: Duration,
-    },
-    /// Another connection of the same agent took over. Nothing follows.
-    Replaced,
 }
 
 /// Where a connection stands.

@@ -1,13 +1,15 @@
 //! The state machine against a relay in memory, on stopped time: every wait below takes no time at all.
 
 use base64ct::{Base64, Encoding};
+use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use tokio::time::{Instant, advance, timeout};
 
 use super::*;
 use crate::{
+    Timestamp,
     client::transport::{
-        Incoming, Outgoing,
+        Incoming, Outgoing, TransportError,
         memory::{self, MemoryListener, MemorySocket},
     },
     keys::Signature,
@@ -15,7 +17,9 @@ use crate::{
     wire::{
         relay_auth::ConnectAuth,
         relay_binary::{BinaryFrame, BinaryMessageType},
-        relay_frame::{ClientFrame, ConnectFrame, ReceiveFrame, ServerFrame},
+        relay_error::RelayErrorCode,
+        relay_frame::{ClientFrame, ConnectFrame, ReceiveFrame, RelayMessageType, ServerFrame},
+        relay_id::RelayMessageId,
     },
 };
 
