@@ -82,16 +82,9 @@ impl InitialMessage {
     ///
     /// # Errors
     /// [`HandshakeError::UnsupportedSuite`]; [`HandshakeError::Malformed`] for any other length, ids out of range,
-    /// ML-KEM fields that do not go with the suite; [`HandshakeError::UnusableKey`] for keys of small order.
+    /// ML-KEM fields that do not go with the suite; [`HandshakeError::UnusableKey`] for an identity key that cannot sign.
     pub fn parse(bytes: &[u8]) -> Result<Self, HandshakeError> {
         let fields = read(bytes)?;
-        for (field, key) in
-            [("the exchange key", fields.exchange), ("the ephemeral key", fields.ephemeral)]
-        {
-            if key.is_low_order() {
-                return Err(HandshakeError::UnusableKey { field });
-            }
-        }
         Ok(Self { fields, bytes: bytes.to_vec() })
     }
 

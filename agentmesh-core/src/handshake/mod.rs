@@ -97,7 +97,7 @@ impl From<CodecError> for HandshakeError {
 ///     Timestamp,
 ///     handshake::{self, InitialMessage, ResponderKeys, Suite},
 ///     identity::Identity,
-///     prekeys::{BundleParts, PreKeyBundle, PreKeys},
+///     prekeys::{BundleParts, KnownPeer, PreKeyBundle, PreKeys},
 ///     rng::SystemRng,
 /// };
 ///
@@ -108,7 +108,8 @@ impl From<CodecError> for HandshakeError {
 ///
 /// let blob = prekeys.bundle(&bob);
 /// let parts = BundleParts::bundle_only(&blob);
-/// let bundle = PreKeyBundle::verify(parts, &bob.amid(), Timestamp::ZERO, now).unwrap();
+/// let peer = KnownPeer::first_contact(bob.amid());
+/// let bundle = PreKeyBundle::verify(parts, &peer, now).unwrap();
 /// let suite = Suite::choose(&[2, 3], &bundle, None)?;
 /// let (message, ours) = handshake::initiate(&alice, &bundle, suite, &mut SystemRng)?;
 ///
@@ -185,7 +186,7 @@ impl<'a> ResponderKeys<'a> {
     /// Looks up what `message` names.
     ///
     /// # Errors
-    /// [`HandshakeError::PreKeyGone`].
+    /// [`HandshakeError::PreKeyGone`]; [`HandshakeError::NoCommonSuite`] if the bundle of that SPK id does not offer the suite.
     pub fn find(
         identity: &'a VerifyingKey,
         prekeys: &'a PreKeys,
@@ -194,6 +195,9 @@ impl<'a> ResponderKeys<'a> {
         let gone = |kind, id| HandshakeError::PreKeyGone { kind, id };
         let id = message.signed_prekey_id();
         let triple = prekeys.signed(id).ok_or(gone("signed prekey", id))?;
+        if !triple.suites().contains(&message.suite().id()) {
+            return Err(HandshakeError::NoCommonSuite);
+        }
         let one_time = match message.one_time_prekey_id() {
             0 => None,
             id => Some(prekeys.one_time(id).ok_or(gone("one-time prekey", id))?),

@@ -71,7 +71,8 @@ impl Suite {
     }
 
     /// Checks the suite of a received handshake: not weaker than the strongest common of what its KNOCK lists
-    /// and our own bundle lists, nor than was `pinned`.
+    /// and our bundle of its SPK id lists ([`SignedPreKey::suites`](crate::prekeys::SignedPreKey::suites)), nor than was
+    /// `pinned`.
     ///
     /// # Errors
     /// [`HandshakeError::SuiteDowngrade`].

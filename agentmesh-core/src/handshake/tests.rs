@@ -4,7 +4,7 @@ use rand_chacha::ChaCha20Rng;
 use super::*;
 use crate::{
     error::ErrorInfo,
-    prekeys::{BundleParts, OneTimePart, Publication, SignedOneTime},
+    prekeys::{BundleParts, KnownPeer, OneTimePart, Publication, SignedOneTime},
     test_utils::seeded_rng,
     time::Timestamp,
 };
@@ -39,7 +39,7 @@ impl Pair {
             one_time: self.publication.one_time.first().filter(|_| one_time).map(part),
             one_time_kem: self.publication.one_time_kem.first().filter(|_| one_time_kem).map(part),
         };
-        PreKeyBundle::verify(parts, &self.bob.amid(), Timestamp::ZERO, NOW).unwrap()
+        PreKeyBundle::verify(parts, &KnownPeer::first_contact(self.bob.amid()), NOW).unwrap()
     }
 
     fn initiate(&mut self, suite: Suite, opk: bool, kopk: bool) -> (InitialMessage, Established) {
@@ -138,12 +138,16 @@ fn keys_that_the_handshake_does_not_name_are_refused() {
 fn small_order_keys_are_refused() {
     let mut pair = pair();
     let (message, _) = pair.initiate(Suite::X25519, false, false);
-    for (at, field) in
-        [(1, "the identity key"), (33, "the exchange key"), (65, "the ephemeral key")]
-    {
+    let zeroed = |at: usize| {
         let mut bytes = message.as_bytes().to_vec();
         bytes[at..at + 32].fill(0);
-        assert_eq!(InitialMessage::parse(&bytes), Err(HandshakeError::UnusableKey { field }),);
+        InitialMessage::parse(&bytes)
+    };
+    assert_eq!(zeroed(1), Err(HandshakeError::UnusableKey { field: "the identity key" }));
+    // The exchange key and the ephemeral key; found when they are used, not before.
+    for at in [33, 65] {
+        let message = zeroed(at).unwrap();
+        assert_eq!(pair.accept(&message), Err(HandshakeError::NonContributory));
     }
 }
 

@@ -45,7 +45,8 @@ impl Amid {
         Self::of_key_bytes(key.as_bytes())
     }
 
-    fn of_key_bytes(key: &[u8; 32]) -> Self {
+    /// Of a key that may not even be one.
+    pub(crate) fn of_key_bytes(key: &[u8; 32]) -> Self {
         let mut bytes = [0; LEN];
         bytes.iter_mut().zip(kdf::sha256(&[key])).for_each(|(to, from)| *to = from);
         Self(bytes)

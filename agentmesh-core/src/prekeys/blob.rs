@@ -6,11 +6,10 @@
 //! blob = body | S("bundle", body)
 //! ```
 
-use super::bundle::BundleError;
 use crate::{
     codec::{CodecError, Reader, Write},
     identity::{Amid, Identity, Label},
-    keys::{DhPublicKey, KEM_PUBLIC_KEY_LEN, KemPublicKey, Signature, VerifyingKey},
+    keys::{DhPublicKey, KEM_PUBLIC_KEY_LEN, KemPublicKey, KeyError, Signature, VerifyingKey},
     limits::MAX_PREKEY_ID,
     time::Timestamp,
 };
@@ -62,55 +61,29 @@ impl Body {
     }
 }
 
-/// Body, signature and the bytes signed. Nothing is verified but the form.
-pub(super) fn parse(blob: &[u8]) -> Result<(Body, Signature, &[u8]), BundleError> {
-    let malformed = |source| BundleError::Malformed { source };
-    let (signed, signature) = blob
-        .split_last_chunk::<SIGNATURE_LEN>()
-        .ok_or(malformed(CodecError::Truncated { field: "signature" }))?;
-    let raw = RawBody::read(signed).map_err(malformed)?;
-    let identity =
-        VerifyingKey::from_bytes(raw.identity).map_err(|_| BundleError::InvalidIdentityKey)?;
-    let kem_prekey = match raw.kem_key {
-        [] => None,
-        key => Some((
-            raw.kem_id,
-            KemPublicKey::from_bytes(key).map_err(|source| BundleError::KemKey { source })?,
-        )),
-    };
-    if !raw.suites.is_sorted_by(|a, b| a < b)
-        || raw.suites.is_empty()
-        || raw.suites.contains(&0)
-        || raw.suites.contains(&KEM_SUITE) != kem_prekey.is_some()
-    {
-        return Err(BundleError::SuiteSet);
-    }
-    let body = Body {
-        identity,
-        amid: raw.amid,
-        exchange: raw.exchange,
-        signed_prekey: raw.signed_prekey,
-        kem_prekey,
-        suites: raw.suites.to_vec(),
-        created_at: raw.created_at,
-    };
-    Ok((body, Signature::from_bytes(*signature), signed))
+/// A bundle in the right form, of which nothing is verified.
+pub(super) struct RawBundle<'a> {
+    /// What the signature covers.
+    pub(super) signed: &'a [u8],
+    pub(super) signature: Signature,
+    pub(super) identity: [u8; 32],
+    pub(super) amid: Amid,
+    pub(super) exchange: DhPublicKey,
+    pub(super) signed_prekey: (u32, DhPublicKey),
+    pub(super) kem_id: u32,
+    /// Empty if there is none.
+    pub(super) kem_key: &'a [u8],
+    pub(super) suites: &'a [u8],
+    pub(super) created_at: Timestamp,
 }
 
-struct RawBody<'a> {
-    identity: [u8; 32],
-    amid: Amid,
-    exchange: DhPublicKey,
-    signed_prekey: (u32, DhPublicKey),
-    kem_id: u32,
-    kem_key: &'a [u8],
-    suites: &'a [u8],
-    created_at: Timestamp,
-}
-
-impl<'a> RawBody<'a> {
-    fn read(bytes: &'a [u8]) -> Result<Self, CodecError> {
-        let mut r = Reader::new(bytes);
+impl<'a> RawBundle<'a> {
+    /// Lengths and ids; nothing else.
+    pub(super) fn parse(blob: &'a [u8]) -> Result<Self, CodecError> {
+        let (signed, signature) = blob
+            .split_last_chunk::<SIGNATURE_LEN>()
+            .ok_or(CodecError::Truncated { field: "signature" })?;
+        let mut r = Reader::new(signed);
         let identity = r.array("identity key")?;
         let amid = core::str::from_utf8(r.lp(MAX_AMID, "amid")?)
             .ok()
@@ -130,12 +103,45 @@ impl<'a> RawBody<'a> {
             ("signed prekey id", (1..=MAX_PREKEY_ID).contains(&id)),
             // No key, no id; a key, an id.
             ("ML-KEM prekey id", kem_id <= MAX_PREKEY_ID && (kem_id == 0) == kem_key.is_empty()),
+            ("ML-KEM prekey", matches!(kem_key.len(), 0 | KEM_PUBLIC_KEY_LEN)),
             ("created_at", created_at.as_millis() == created_ms),
         ] {
             if !valid {
                 return Err(CodecError::InvalidValue { field });
             }
         }
-        Ok(Self { identity, amid, exchange, signed_prekey, kem_id, kem_key, suites, created_at })
+        let signature = Signature::from_bytes(*signature);
+        Ok(Self {
+            signed,
+            signature,
+            identity,
+            amid,
+            exchange,
+            signed_prekey,
+            kem_id,
+            kem_key,
+            suites,
+            created_at,
+        })
+    }
+
+    /// The key to verify with; none if it is not one.
+    pub(super) fn verifying_key(&self) -> Option<VerifyingKey> {
+        VerifyingKey::from_bytes(self.identity).ok()
+    }
+
+    /// Ascending, unique, not empty, with a KPK exactly if there is the suite that needs one.
+    pub(super) fn suites_are_consistent(&self) -> bool {
+        self.suites.is_sorted_by(|a, b| a < b)
+            && self.suites.first().is_some_and(|first| *first != 0)
+            && self.suites.contains(&KEM_SUITE) != self.kem_key.is_empty()
+    }
+
+    /// The ML-KEM key, with its modulus check.
+    pub(super) fn kem_prekey(&self) -> Result<Option<(u32, KemPublicKey)>, KeyError> {
+        match self.kem_key {
+            [] => Ok(None),
+            key => KemPublicKey::from_bytes(key).map(|key| Some((self.kem_id, key))),
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! What an initiator knows of a responder: the signed bundle, and one-time keys each signed on its own
 //! (docs/protocol/native.md §3). Verification is the only way to one; there is no unverified bundle type to confuse it with.
 
-use super::blob::{self, Body};
+use super::blob::{Body, RawBundle};
 use crate::{
     codec::{CodecError, Write},
     error::errors,
@@ -20,9 +20,6 @@ errors! {
             /// Where and why.
             source: CodecError,
         } = "BUNDLE_MALFORMED", Protocol, permanent;
-        /// The identity key in it is not one that can sign.
-        #[error("the bundle's identity key is unusable")]
-        InvalidIdentityKey = "BUNDLE_INVALID_IDENTITY_KEY", Protocol, permanent;
         /// The bundle is another agent's than the one asked for: whoever answered swapped it.
         #[error("the bundle belongs to another agent")]
         AmidMismatch = "BUNDLE_AMID_MISMATCH", Authentication, permanent;
@@ -49,6 +46,14 @@ errors! {
             /// When the newest one seen was.
             newest_seen_ms: u64,
         } = "BUNDLE_STALE", Protocol, retryable;
+        /// Only weaker suites than the peer was seen with before.
+        #[error("the bundle offers suite {offered} of a peer known to speak {pinned}")]
+        SuiteDowngrade {
+            /// The suite pinned.
+            pinned: u8,
+            /// The strongest suite offered.
+            offered: u8,
+        } = "BUNDLE_SUITE_DOWNGRADE", Protocol, permanent;
         /// A Diffie-Hellman key that contributes nothing.
         #[error("{field} has small order")]
         LowOrderKey {
@@ -96,50 +101,85 @@ impl<'a> BundleParts<'a> {
     }
 }
 
+/// What is known of a peer before its bundle is looked at. Whoever calls keeps it, durably.
+#[derive(Debug, Clone, Copy)]
+pub struct KnownPeer {
+    /// Whose bundle was asked for.
+    pub amid: Amid,
+    /// The `created_at` of the newest bundle of this peer accepted before; the epoch if there was none.
+    pub newest_bundle: Timestamp,
+    /// Id of the strongest suite that the peer was seen with; 0 if it never was.
+    pub pinned_suite: u8,
+}
+
+impl KnownPeer {
+    /// A peer never met.
+    pub const fn first_contact(amid: Amid) -> Self {
+        Self { amid, newest_bundle: Timestamp::ZERO, pinned_suite: 0 }
+    }
+}
+
 /// A verified prekey bundle.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PreKeyBundle {
-    body: Body,
+    pub(super) body: Body,
     blob: Vec<u8>,
     one_time: Option<(u32, DhPublicKey)>,
     one_time_kem: Option<(u32, KemPublicKey)>,
 }
 
 impl PreKeyBundle {
-    /// Verifies what a registry, or a peer in a refusal, gave for `expected`.
+    /// Verifies what a registry, or a peer in a refusal, gave for `peer`.
     ///
-    /// `newest_seen` is the `created_at` of the newest bundle of this peer seen before, the epoch if there was
-    /// none; whoever calls keeps it, durably, for the next time. A one-time key that does not verify is dropped: the
-    /// handshake goes on without.
+    /// A one-time key that does not verify is dropped: the handshake goes on without.
     ///
     /// # Errors
-    /// Every variant of [`BundleError`].
+    /// Every variant of [`BundleError`]; if several apply, the first in this order: form, AMID, signature, dates, suites,
+    /// Diffie-Hellman keys, ML-KEM key.
     pub fn verify(
         parts: BundleParts<'_>,
-        expected: &Amid,
-        newest_seen: Timestamp,
+        peer: &KnownPeer,
         now: Timestamp,
     ) -> Result<Self, BundleError> {
-        let (body, signature, signed) = blob::parse(parts.blob)?;
-        if body.amid != *expected || Amid::of(&body.identity) != *expected {
+        let raw =
+            RawBundle::parse(parts.blob).map_err(|source| BundleError::Malformed { source })?;
+        if raw.amid != peer.amid || Amid::of_key_bytes(&raw.identity) != peer.amid {
             return Err(BundleError::AmidMismatch);
         }
-        body.identity
-            .verify_labelled(Label::Bundle, &[signed], &signature)
+        let identity = raw.verifying_key().ok_or(BundleError::BadSignature)?;
+        identity
+            .verify_labelled(Label::Bundle, &[raw.signed], &raw.signature)
             .map_err(|_| BundleError::BadSignature)?;
-        check_dates(body.created_at, newest_seen, now)?;
+        check_dates(raw.created_at, peer.newest_bundle, now)?;
+        if !raw.suites_are_consistent() {
+            return Err(BundleError::SuiteSet);
+        }
+        let offered = raw.suites.last().copied().unwrap_or(0);
+        if offered < peer.pinned_suite {
+            return Err(BundleError::SuiteDowngrade { pinned: peer.pinned_suite, offered });
+        }
         for (field, key) in
-            [("the exchange key", &body.exchange), ("the signed prekey", &body.signed_prekey.1)]
+            [("the exchange key", &raw.exchange), ("the signed prekey", &raw.signed_prekey.1)]
         {
             if key.is_low_order() {
                 return Err(BundleError::LowOrderKey { field });
             }
         }
-        let one_time = parts.one_time.and_then(|part| verify_one_time(part, &body.identity));
+        let kem_prekey = raw.kem_prekey().map_err(|source| BundleError::KemKey { source })?;
+        let one_time = parts.one_time.and_then(|part| verify_one_time(part, &identity));
         let one_time_kem = parts
             .one_time_kem
-            .filter(|_| body.kem_prekey.is_some())
-            .and_then(|part| verify_one_time_kem(part, &body.identity));
+            .filter(|_| kem_prekey.is_some())
+            .and_then(|part| verify_one_time_kem(part, &identity));
+        let body = Body {
+            identity,
+            amid: raw.amid,
+            exchange: raw.exchange,
+            signed_prekey: raw.signed_prekey,
+            kem_prekey,
+            suites: raw.suites.to_vec(),
+            created_at: raw.created_at,
+        };
         Ok(Self { body, blob: parts.blob.to_vec(), one_time, one_time_kem })
     }
 

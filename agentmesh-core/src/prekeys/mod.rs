@@ -28,7 +28,7 @@ use crate::{
 };
 use pool::{Pool, PoolSize, take_id};
 
-pub use bundle::{BundleError, BundleParts, OneTimePart, PreKeyBundle};
+pub use bundle::{BundleError, BundleParts, KnownPeer, OneTimePart, PreKeyBundle};
 pub use publication::{Publication, SignedOneTime, Stock, UploadReceipt};
 pub use signed::SignedPreKey;
 
@@ -51,9 +51,6 @@ const KOPK_POOL: PoolSize = PoolSize {
     full: ONE_TIME_KEM_PREKEYS,
     kept: ONE_TIME_KEM_PREKEYS_KEPT,
 };
-/// Suites that our bundles offer, ascending.
-const SUITES: [u8; 2] = [2, blob::KEM_SUITE];
-
 /// All private prekeys of an identity.
 ///
 /// Every method that changes something says so; the caller then commits [`PreKeys::to_record`], in the same batch as
@@ -64,7 +61,7 @@ const SUITES: [u8; 2] = [2, blob::KEM_SUITE];
 /// use agentmesh_core::{
 ///     Timestamp,
 ///     identity::Identity,
-///     prekeys::{BundleParts, PreKeyBundle, PreKeys},
+///     prekeys::{BundleParts, KnownPeer, PreKeyBundle, PreKeys},
 ///     rng::SystemRng,
 /// };
 ///
@@ -80,7 +77,8 @@ const SUITES: [u8; 2] = [2, blob::KEM_SUITE];
 ///
 /// // What a peer does with it:
 /// let parts = BundleParts::bundle_only(&publication.bundle);
-/// let bundle = PreKeyBundle::verify(parts, &identity.amid(), Timestamp::ZERO, now)?;
+/// let peer = KnownPeer::first_contact(identity.amid());
+/// let bundle = PreKeyBundle::verify(parts, &peer, now)?;
 /// assert_eq!(bundle.exchange(), identity.exchange_key());
 /// # }
 /// # Ok::<(), agentmesh_core::prekeys::BundleError>(())

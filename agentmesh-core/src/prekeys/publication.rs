@@ -1,7 +1,7 @@
 //! What goes to the registry, and the confirmation that it arrived. The same comes out again until it is confirmed.
 
 use super::{
-    PreKeys, SUITES,
+    PreKeys,
     blob::Body,
     bundle::{one_time_kem_message, one_time_message},
 };
@@ -111,14 +111,13 @@ impl PreKeys {
     /// The current bundle alone, as for a refused handshake. The same until keys change.
     pub fn bundle(&self, identity: &Identity) -> Vec<u8> {
         let kem_prekey = self.current.kem.as_ref().map(|(id, key)| (*id, key.public_key()));
-        let suites = if kem_prekey.is_some() { &SUITES[..] } else { &SUITES[..1] };
         Body {
             identity: *identity.signing_key(),
             amid: identity.amid(),
             exchange: *self.current.exchange.public_key(),
             signed_prekey: (self.current.id, *self.current.dh.public_key()),
             kem_prekey,
-            suites: suites.to_vec(),
+            suites: self.current.suites().to_vec(),
             created_at: self.bundle_created_at,
         }
         .sign(identity)

@@ -4,6 +4,7 @@ use core::fmt;
 
 use rand_core::CryptoRng;
 
+use super::blob::KEM_SUITE;
 use crate::{
     identity::Identity,
     keys::{DhSecretKey, KemSecretKey},
@@ -61,6 +62,11 @@ impl SignedPreKey {
     /// The exchange key, IKx, that the bundle named.
     pub const fn exchange(&self) -> &DhSecretKey {
         &self.exchange
+    }
+
+    /// Ids of the suites that the bundle offered, ascending.
+    pub const fn suites(&self) -> &'static [u8] {
+        if self.kem.is_some() { &[2, KEM_SUITE] } else { &[2] }
     }
 
     /// When it was made.

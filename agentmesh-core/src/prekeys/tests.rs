@@ -49,7 +49,7 @@ impl Owner {
     /// A bundle whose body was changed, signed again by the owner: what only the owner could do.
     fn signed(&self, change: impl FnOnce(&mut blob::Body)) -> Vec<u8> {
         let bundle = self.prekeys.bundle(&self.identity);
-        let (mut body, _, _) = blob::parse(&bundle).unwrap();
+        let mut body = verify(&bundle, &self.amid()).unwrap().body;
         change(&mut body);
         body.sign(&self.identity)
     }
@@ -60,7 +60,11 @@ fn part(key: &SignedOneTime) -> OneTimePart<'_> {
 }
 
 fn verify(blob: &[u8], expected: &Amid) -> Result<PreKeyBundle, BundleError> {
-    PreKeyBundle::verify(BundleParts::bundle_only(blob), expected, Timestamp::ZERO, NOW)
+    verify_parts(BundleParts::bundle_only(blob), expected)
+}
+
+fn verify_parts(parts: BundleParts<'_>, expected: &Amid) -> Result<PreKeyBundle, BundleError> {
+    PreKeyBundle::verify(parts, &KnownPeer::first_contact(*expected), NOW)
 }
 
 mod bundles {
@@ -75,7 +79,7 @@ mod bundles {
             one_time: publication.one_time.first().map(part),
             one_time_kem: publication.one_time_kem.first().map(part),
         };
-        let bundle = PreKeyBundle::verify(parts, &bob.amid(), NOW, NOW).unwrap();
+        let bundle = verify_parts(parts, &bob.amid()).unwrap();
         assert_eq!(bundle.identity(), bob.identity.signing_key());
         assert_eq!(bundle.amid(), &bob.amid());
         assert_eq!(bundle.exchange(), bob.identity.exchange_key());
@@ -139,14 +143,15 @@ mod bundles {
     fn a_registry_that_strips_the_stronger_suite_is_caught() {
         let bob = owner(1);
         let bundle = bob.prekeys.bundle(&bob.identity);
-        let (mut body, signature, _) = blob::parse(&bundle).unwrap();
+        let signature = &bundle[bundle.len() - 64..];
+        let mut body = verify(&bundle, &bob.amid()).unwrap().body;
         body.suites = vec![2];
         body.kem_prekey = None;
         // Mallory cannot sign for Bob; Bob's old signature does not fit.
         let mut stripped = body.sign(&owner(2).identity);
         let end = stripped.len() - 64;
         stripped.truncate(end);
-        stripped.extend(signature.as_bytes());
+        stripped.extend(signature);
         assert_eq!(verify(&stripped, &bob.amid()), Err(BundleError::BadSignature));
         // Suite and key must go together even if the owner signed otherwise.
         for change in [
@@ -175,7 +180,8 @@ mod bundles {
         let new = bob.prekeys.bundle(&bob.identity);
         let at = |blob, newest| {
             let parts = BundleParts::bundle_only(blob);
-            PreKeyBundle::verify(parts, &bob.amid(), newest, later)
+            let peer = KnownPeer { newest_bundle: newest, ..KnownPeer::first_contact(bob.amid()) };
+            PreKeyBundle::verify(parts, &peer, later)
         };
         let newest = at(&new, NOW).unwrap().created_at();
         assert_eq!(newest, later);
@@ -190,12 +196,28 @@ mod bundles {
     }
 
     #[test]
+    fn a_bundle_below_the_pin_is_a_downgrade() {
+        let bob = owner(1);
+        let weaker = bob.signed(|body| {
+            body.suites = vec![1, 2];
+            body.kem_prekey = None;
+        });
+        let at = |pinned_suite| {
+            let peer = KnownPeer { pinned_suite, ..KnownPeer::first_contact(bob.amid()) };
+            PreKeyBundle::verify(BundleParts::bundle_only(&weaker), &peer, NOW).map(|_| ())
+        };
+        assert_eq!(at(2), Ok(()));
+        assert_eq!(at(3), Err(BundleError::SuiteDowngrade { pinned: 3, offered: 2 }));
+    }
+
+    #[test]
     fn dates_are_bounded_on_both_sides() {
         let bob = owner(1);
         let bundle = bob.prekeys.bundle(&bob.identity);
         let at = |now| {
             let parts = BundleParts::bundle_only(&bundle);
-            PreKeyBundle::verify(parts, &bob.amid(), Timestamp::ZERO, now).map(|_| ())
+            let peer = KnownPeer::first_contact(bob.amid());
+            PreKeyBundle::verify(parts, &peer, now).map(|_| ())
         };
         assert_eq!(at(NOW.plus_millis(BUNDLE_MAX_AGE)), Ok(()));
         let age_ms = BUNDLE_MAX_AGE + 1;
@@ -264,7 +286,7 @@ mod bundles {
                 one_time: Some(one_time),
                 one_time_kem: Some(one_time_kem),
             };
-            let bundle = PreKeyBundle::verify(parts, &bob.amid(), Timestamp::ZERO, NOW).unwrap();
+            let bundle = verify_parts(parts, &bob.amid()).unwrap();
             assert_eq!((bundle.one_time(), bundle.one_time_kem()), (None, None), "case {i}");
         }
     }
@@ -282,7 +304,7 @@ mod bundles {
             one_time: None,
             one_time_kem: publication.one_time_kem.first().map(part),
         };
-        let bundle = PreKeyBundle::verify(parts, &bob.amid(), Timestamp::ZERO, NOW).unwrap();
+        let bundle = verify_parts(parts, &bob.amid()).unwrap();
         assert_eq!(bundle.one_time_kem(), None);
     }
 
@@ -318,7 +340,15 @@ mod bundles {
         let bob = owner(1);
         let mut blob = bob.prekeys.bundle(&bob.identity);
         blob[..32].fill(0);
-        assert_eq!(verify(&blob, &bob.amid()), Err(BundleError::InvalidIdentityKey));
+        assert_eq!(verify(&blob, &bob.amid()), Err(BundleError::AmidMismatch));
+        // Even the agent of that very key, if it asked to be called so, could sign nothing.
+        let amid = Amid::of_key_bytes(&[0; 32]);
+        let text = amid.to_string();
+        blob.splice(
+            32..36 + bob.amid().to_string().len(),
+            [&u32::try_from(text.len()).unwrap().to_be_bytes()[..], text.as_bytes()].concat(),
+        );
+        assert_eq!(verify(&blob, &amid), Err(BundleError::BadSignature));
     }
 
     proptest! {
@@ -328,7 +358,7 @@ mod bundles {
             let _ = verify(&bytes, &amid);
             let part = OneTimePart { id: 1, key: &bytes, signature: &bytes };
             let parts = BundleParts { blob: &bytes, one_time: Some(part), one_time_kem: Some(part) };
-            let _ = PreKeyBundle::verify(parts, &amid, Timestamp::ZERO, NOW);
+            let _ = verify_parts(parts, &amid);
         }
 
         #[test]
