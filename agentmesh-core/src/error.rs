@@ -223,6 +223,8 @@ union! {
     Amid(crate::identity::AmidError);
     /// An identity that cannot be read, or would not sign.
     Identity(crate::identity::IdentityError);
+    /// A backup that could not be made or read.
+    Backup(crate::identity::backup::BackupError);
     /// A bundle that was refused.
     Bundle(crate::prekeys::BundleError);
     /// Stored prekeys that cannot be read.

@@ -83,7 +83,7 @@ impl Identity {
 
     /// The identity file of `agentmesh/0.2`: the fields in the deployed order, two spaces of indentation.
     ///
-    /// **Contains the private keys in the clear.**
+    /// **Contains the private keys in the clear.** [`backup`](super::backup) seals them under a passphrase.
     pub fn to_json(&self) -> Zeroizing<String> {
         // Longer than it gets, so that no reallocation leaves a copy of the keys behind.
         let mut out = Zeroizing::new(String::with_capacity(1024));

@@ -4,6 +4,8 @@
 //! prekeys, peers or sessions.
 
 mod amid;
+pub mod backup;
+mod fingerprint;
 mod json;
 mod label;
 mod record;
@@ -24,6 +26,7 @@ use crate::{
 };
 
 pub use amid::{Amid, AmidError};
+pub use fingerprint::{Fingerprint, SafetyNumber};
 pub use label::Label;
 
 errors! {

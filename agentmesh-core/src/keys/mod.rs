@@ -1,4 +1,5 @@
-//! Typed primitives: X25519, Ed25519, ML-KEM-768, SHA-256 with HMAC and HKDF, AES-256-GCM (docs/protocol/native.md §1, §2).
+//! Typed primitives: X25519, Ed25519, ML-KEM-768, SHA-256 with HMAC and HKDF, AES-256-GCM,
+//! Argon2id (docs/protocol/native.md §1, §2).
 //!
 //! The only room that touches the crypto crates, and of it only `backend`: exchanging the implementation
 //! means exchanging that file. Knows what makes a key acceptable (small-order points, the modulus check,
@@ -9,6 +10,7 @@ mod backend;
 mod ed25519;
 pub mod kdf;
 mod mlkem;
+pub mod passphrase;
 mod secret;
 mod x25519;
 
@@ -47,6 +49,12 @@ errors! {
         /// The ciphertext, its key, nonce or associated data is not what was sealed.
         #[error("the ciphertext does not authenticate")]
         BadCiphertext = "KEY_BAD_CIPHERTEXT", Authentication, permanent;
+        /// Argon2id with less than is safe, or more than anybody should have to spend.
+        #[error("the cost is out of bounds")]
+        PassphraseCost = "KEY_PASSPHRASE_COST", InvalidInput, permanent;
+        /// Not enough memory for Argon2id.
+        #[error("not enough memory")]
+        OutOfMemory = "KEY_OUT_OF_MEMORY", Internal, retryable;
         /// More bytes than AES-GCM can seal under one nonce.
         #[error("the plaintext is too long to be sealed")]
         PlaintextTooLong = "KEY_PLAINTEXT_TOO_LONG", InvalidInput, permanent;

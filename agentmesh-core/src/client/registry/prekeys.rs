@@ -4,9 +4,9 @@ use base64ct::{Base64, Encoding};
 
 use super::{AnswerError, HttpError, RegistryClient, RegistryError};
 use crate::{
-    Timestamp,
-    identity::Amid,
-    prekeys::{BundleParts, OneTimePart, PreKeyBundle, Publication, SignedOneTime, Stock},
+    prekeys::{
+        BundleParts, KnownPeer, OneTimePart, PreKeyBundle, Publication, SignedOneTime, Stock,
+    },
     wire::registry::{
         NativeBundleJson, NativeUpload, OneTimePrekeyJson, PrekeyResponse, PrekeyUpload,
         PrekeyUploadResponse, SignedPrekeyJson,
@@ -68,18 +68,15 @@ impl RegistryClient {
         }))
     }
 
-    /// Fetches and verifies the bundle of `amid`, with one-time keys if the registry gives us some.
+    /// Fetches and verifies the bundle of `peer`, with one-time keys if the registry gives us some.
     ///
-    /// `newest_seen` is the date of the newest bundle of this agent seen before; an older one is refused.
+    /// What is known of the peer from before counts: an older or a weaker bundle is refused.
     ///
     /// # Errors
     /// [`AnswerError::AgentNotFound`], [`AnswerError::NativeBundleUnavailable`], any
     /// [`BundleError`](crate::prekeys::BundleError), or what kept the request from getting through.
-    pub async fn fetch_bundle(
-        &self,
-        amid: &Amid,
-        newest_seen: Timestamp,
-    ) -> Result<PreKeyBundle, RegistryError> {
+    pub async fn fetch_bundle(&self, peer: &KnownPeer) -> Result<PreKeyBundle, RegistryError> {
+        let amid = &peer.amid;
         let fetched = self.get("fetch bundle", &format!("registry/prekeys/{amid}"), &[]).await;
         let response = match fetched {
             Ok(response) => response,
@@ -102,7 +99,7 @@ impl RegistryClient {
             one_time: one_time.as_ref().map(DecodedOneTime::part),
             one_time_kem: one_time_kem.as_ref().map(DecodedOneTime::part),
         };
-        Ok(PreKeyBundle::verify(parts, amid, newest_seen, self.now())?)
+        Ok(PreKeyBundle::verify(parts, peer, self.now())?)
     }
 }
 

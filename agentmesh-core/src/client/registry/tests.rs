@@ -18,7 +18,7 @@ use crate::{
     },
     error::ErrorInfo,
     keys::Signature,
-    prekeys::{BundleError, PreKeys, Stock},
+    prekeys::{BundleError, KnownPeer, PreKeys, Stock},
     test_utils::seeded_rng,
     time::DAY,
 };
@@ -374,7 +374,8 @@ async fn bundles_are_verified_and_lies_have_names() {
         let agent = agent.clone();
         async move {
             let server = stub("", move |_| (200, answer.to_string())).await;
-            let bundle = server.client(&agent).fetch_bundle(&who, newest_seen).await;
+            let peer = KnownPeer { newest_bundle: newest_seen, ..KnownPeer::first_contact(who) };
+            let bundle = server.client(&agent).fetch_bundle(&peer).await;
             let request = server.seen().remove(0);
             assert_eq!(request.target, format!("/v1/registry/prekeys/{who}"));
             request.verify(&agent);
@@ -411,7 +412,8 @@ async fn no_prekeys_and_no_agent_are_told_apart() {
             _ => not_found(),
         })
         .await;
-        let error = server.client(&agent).fetch_bundle(&amid, Timestamp::ZERO).await.unwrap_err();
+        let error =
+            server.client(&agent).fetch_bundle(&KnownPeer::first_contact(amid)).await.unwrap_err();
         assert_eq!(error, expected.into());
     }
 }

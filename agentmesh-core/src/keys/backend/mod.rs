@@ -3,6 +3,6 @@
 mod pure;
 
 pub(super) use pure::{
-    HmacState, KemPair, SigningPair, aes256gcm_open, aes256gcm_seal, ed25519_verify,
+    HmacState, KemPair, SigningPair, aes256gcm_open, aes256gcm_seal, argon2id, ed25519_verify,
     kem_encapsulate, sha256, x25519, x25519_public,
 };

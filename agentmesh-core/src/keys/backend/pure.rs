@@ -147,3 +147,17 @@ pub(crate) fn aes256gcm_open(
         .decrypt_inout_detached(nonce.into(), aad, InOutBuf::from(buf), tag.into())
         .is_ok()
 }
+
+/// Memory in KiB, passes, lanes. False if the parameters are refused or there is not enough memory.
+pub(crate) fn argon2id(
+    passphrase: &[u8],
+    salt: &[u8; 16],
+    [memory_kib, passes, lanes]: [u32; 3],
+    out: &mut [u8; 32],
+) -> bool {
+    argon2::Params::new(memory_kib, passes, lanes, Some(out.len())).is_ok_and(|params| {
+        argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, params)
+            .hash_password_into(passphrase, salt, out)
+            .is_ok()
+    })
+}
