@@ -87,12 +87,13 @@ impl Actor {
             _ => wish,
         };
         let retry_in = self.backoff.next_delay(floor, &mut *self.context.rng);
-        tracing::info!(
-            target: "agentmesh",
-            code = error.code(),
-            retry_ms = retry_in.as_millis(),
-            "relay connection lost"
-        );
+        let (code, retry_ms) = (error.code(), retry_in.as_millis());
+        // One line for the loss, not one for every attempt of a night without network.
+        if self.backoff.attempts() == 1 {
+            tracing::info!(target: "agentmesh", code, retry_ms, "relay connection lost");
+        } else {
+            tracing::debug!(target: "agentmesh", code, retry_ms, "relay still out of reach");
+        }
         self.mailbox.publish(RelayEvent::Disconnected { error, retry_in }).await?;
         self.mailbox.unless_stopped(platform::sleep(retry_in)).await
     }

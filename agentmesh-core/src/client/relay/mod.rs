@@ -161,6 +161,9 @@ pub fn connect(
 impl RelayHandle {
     /// Queues a command, waiting for room. Success means queued, not sent.
     ///
+    /// Whoever reads the events must not wait here meanwhile: a relay that cannot get rid of its messages reads none of
+    /// ours, and only the write timeout would end that. Use [`RelayHandle::try_send`] there.
+    ///
     /// # Errors
     /// [`RelayError::NotConnected`], [`RelayError::Replaced`] or [`RelayError::Closed`]. Safe to cancel: a cancelled
     /// command was not queued.
