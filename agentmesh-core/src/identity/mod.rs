@@ -238,3 +238,5 @@ impl fmt::Debug for Identity {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod vectors;

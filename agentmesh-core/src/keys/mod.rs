@@ -70,3 +70,8 @@ pub(crate) fn fmt_hex(bytes: &[u8], f: &mut core::fmt::Formatter<'_>) -> core::f
 pub(crate) fn exactly<const N: usize>(bytes: &[u8]) -> Result<[u8; N], KeyError> {
     bytes.try_into().map_err(|_| KeyError::Length { expected: N, actual: bytes.len() })
 }
+
+#[cfg(test)]
+mod rfc;
+#[cfg(test)]
+mod wycheproof;
