@@ -127,3 +127,19 @@ errors! {
 fn holder(pid: Option<u32>) -> String {
     pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"))
 }
+
+impl StorageError {
+    /// Whether a store whose commit failed with this error wrote nothing and goes on. After any other error of a
+    /// commit, open the store again.
+    pub const fn leaves_store_usable(&self) -> bool {
+        matches!(
+            self,
+            Self::ChangedTwice { .. }
+                | Self::Closed
+                | Self::Conflict { .. }
+                | Self::Forked { .. }
+                | Self::Full { .. }
+                | Self::TooLarge { .. }
+        )
+    }
+}

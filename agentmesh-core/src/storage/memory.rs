@@ -133,18 +133,27 @@ impl fmt::Debug for MemoryStorage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::test_utils::block_on;
+    use crate::storage::conformance::Fixture;
 
-    #[test]
-    fn a_reopened_store_has_the_records_and_shuts_out_the_old_handle() {
-        let old = MemoryStorage::new();
-        let id = RecordId::new(RecordKind::Session, [0xff; 16]);
-        let mut changes = Changes::new();
-        changes.put(id, 0, vec![5]);
-        block_on(old.commit(changes)).unwrap();
-        let new = old.reopen();
-        assert_eq!(block_on(old.load(&[id])), Err(StorageError::Closed));
-        assert_eq!(block_on(new.load(&[id])).unwrap()[0].as_ref().unwrap().sealed, [5]);
-        assert_eq!(block_on(new.list(RecordKind::Session, Some([0xff; 16]), 9)).unwrap(), []);
+    #[derive(Default)]
+    struct InMemory(Mutex<MemoryStorage>);
+
+    impl Fixture for InMemory {
+        type Store = MemoryStorage;
+
+        fn open(&self) -> StorageFuture<'_, MemoryStorage> {
+            Box::pin(async {
+                let mut current = self.0.lock().unwrap();
+                *current = current.reopen();
+                Ok(current.clone())
+            })
+        }
+
+        /// The newer handle shuts the older one out instead.
+        fn is_exclusive(&self) -> bool {
+            false
+        }
     }
+
+    crate::storage_conformance_tests!(InMemory::default());
 }

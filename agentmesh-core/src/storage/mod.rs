@@ -102,14 +102,43 @@
 //! ```
 
 mod changes;
+#[cfg(any(test, feature = "test-utils"))]
+pub mod conformance;
 mod error;
 mod memory;
 mod record;
 
+#[cfg(any(feature = "file", feature = "sqlite"))]
+mod call;
+#[cfg(any(feature = "file", feature = "sqlite"))]
+mod checksum;
+#[cfg(any(feature = "file", feature = "sqlite"))]
+mod disk_error;
+#[cfg(any(feature = "file", feature = "sqlite"))]
+mod lock;
+#[cfg(any(feature = "file", feature = "sqlite"))]
+mod queue;
+#[cfg(any(feature = "file", feature = "sqlite"))]
+mod worker;
+
+#[cfg(feature = "file")]
+mod file;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+
 pub use changes::{Change, Changes};
 pub use error::StorageError;
+#[cfg(feature = "file")]
+pub use file::FileStorage;
+#[cfg(all(feature = "file", any(test, feature = "test-utils")))]
+pub use file::{DiskHook, DiskStep, DiskVerdict};
 pub use memory::MemoryStorage;
 pub use record::{Record, RecordId, RecordKind};
+#[cfg(feature = "sqlite")]
+pub use sqlite::SqliteStorage;
+
+#[cfg(any(feature = "file", feature = "sqlite"))]
+use disk_error::disk_error;
 
 use core::{fmt, pin::Pin};
 
@@ -199,4 +228,10 @@ fn check_size(change: &Change, limit: usize) -> Result<(), StorageError> {
         }
         _ => Ok(()),
     }
+}
+
+/// A directory for a test, in memory where the system has such: nobody pulls the plug, and syncing a disk is slow.
+#[cfg(all(test, any(feature = "file", feature = "sqlite")))]
+fn test_dir() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a directory")
 }
