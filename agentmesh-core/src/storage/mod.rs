@@ -231,7 +231,8 @@ fn check_size(change: &Change, limit: usize) -> Result<(), StorageError> {
 }
 
 /// A directory for a test, in memory where the system has such: nobody pulls the plug, and syncing a disk is slow.
-#[cfg(all(test, any(feature = "file", feature = "sqlite")))]
+#[cfg(test)]
+#[cfg(any(feature = "file", feature = "sqlite"))]
 fn test_dir() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a directory")
 }
