@@ -1,1 +1,66 @@
-//! Raw entry points for vectors and interop tests.
+//! Raw entry points for vectors and interop tests, and for nothing else (feature `hazmat`).
+//!
+//! Everything here lets the caller choose what must be random, or take out what must stay in. Misused, it breaks
+//! every promise of this crate.
+
+use crate::{
+    handshake::{Established, HandshakeError, InitialMessage, Suite, initiate_with},
+    identity::{Identity, Label},
+    keys::{
+        DhSecretKey, KemCiphertext, KemPublicKey, KemSecretKey, KeyError, Secret, Signature,
+        SigningKey,
+    },
+    prekeys::PreKeyBundle,
+    time::Timestamp,
+};
+
+/// An identity with these private keys.
+pub fn identity(seed: [u8; 32], exchange: [u8; 32], created_at: Timestamp) -> Identity {
+    Identity::from_keys(SigningKey::from_seed(seed), DhSecretKey::from_bytes(exchange), created_at)
+}
+
+/// The private signing and exchange keys of an identity.
+pub fn identity_keys(identity: &Identity) -> (Secret<32>, Secret<32>) {
+    (Secret::new(*identity.seed()), dh_secret(identity.exchange_secret()))
+}
+
+/// The private bytes of an X25519 key.
+pub fn dh_secret(key: &DhSecretKey) -> Secret<32> {
+    Secret::new(*key.secret_bytes())
+}
+
+/// The seed of an ML-KEM key.
+pub fn kem_seed(key: &KemSecretKey) -> Secret<64> {
+    Secret::new(*key.seed())
+}
+
+/// `S(label, message)` of a message in parts.
+pub fn sign_labelled(identity: &Identity, label: Label, message: &[&[u8]]) -> Signature {
+    identity.sign_labelled(label, message)
+}
+
+/// ML-KEM-768 encapsulation with the 32 random bytes `m` of FIPS 203 chosen.
+///
+/// # Errors
+/// [`KeyError::InvalidKemKey`].
+pub fn encapsulate(
+    key: &KemPublicKey,
+    m: &Secret<32>,
+) -> Result<(KemCiphertext, Secret<32>), KeyError> {
+    key.encapsulate_with(m)
+}
+
+/// [`handshake::initiate`](crate::handshake::initiate) with the ephemeral key and the randomness of the
+/// encapsulation chosen; suite 2 does not use the latter.
+///
+/// # Errors
+/// As [`handshake::initiate`](crate::handshake::initiate).
+pub fn initiate(
+    own: &Identity,
+    peer: &PreKeyBundle,
+    suite: Suite,
+    ephemeral: &DhSecretKey,
+    m: &Secret<32>,
+) -> Result<(InitialMessage, Established), HandshakeError> {
+    initiate_with(own, peer, suite, ephemeral, || m.duplicate())
+}

@@ -126,15 +126,26 @@ pub fn initiate(
     suite: Suite,
     rng: &mut dyn CryptoRng,
 ) -> Result<(InitialMessage, Established), HandshakeError> {
+    let ephemeral = DhSecretKey::generate(rng);
+    initiate_with(own, peer, suite, &ephemeral, || Secret::random(rng))
+}
+
+/// As [`initiate`], with what is random given; `m` is drawn only if there is an encapsulation.
+pub(crate) fn initiate_with(
+    own: &Identity,
+    peer: &PreKeyBundle,
+    suite: Suite,
+    ephemeral: &DhSecretKey,
+    m: impl FnOnce() -> Secret<32>,
+) -> Result<(InitialMessage, Established), HandshakeError> {
     if !suite.is_native() || !peer.suites().contains(&suite.id()) {
         return Err(HandshakeError::NoCommonSuite);
     }
-    let ephemeral = DhSecretKey::generate(rng);
     let (signed_prekey_id, signed_prekey) = peer.signed_prekey();
     let one_time = peer.one_time();
     let dh = x3dh::initiate(
         own.exchange_secret(),
-        &ephemeral,
+        ephemeral,
         &x3dh::PeerKeys {
             exchange: peer.exchange(),
             signed_prekey,
@@ -143,7 +154,7 @@ pub fn initiate(
     )
     .map_err(|_| HandshakeError::NonContributory)?;
     let kem = match suite {
-        Suite::X25519MlKem768 => Some(pqxdh::encapsulate(peer, rng)?),
+        Suite::X25519MlKem768 => Some(pqxdh::encapsulate(peer, &m())?),
         Suite::X25519 | Suite::Legacy02 => None,
     };
     let (kem_kind, kem_id) = kem.as_ref().map_or((KemKind::None, 0), |kem| (kem.kind, kem.id));
@@ -270,3 +281,5 @@ fn establish(
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod vectors;

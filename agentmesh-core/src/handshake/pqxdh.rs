@@ -1,8 +1,6 @@
 //! What suite 3 adds: a secret encapsulated to an ML-KEM-768 key of the responder, a one-time one if there is one
 //! (docs/protocol/native.md §4): `(CT, SS) = ML-KEM-768.Encaps(KOPK_B or KPK_B)`.
 
-use rand_core::CryptoRng;
-
 use super::{HandshakeError, KemKind};
 use crate::{
     keys::{KemCiphertext, KemPublicKey, Secret},
@@ -20,7 +18,7 @@ pub(super) struct Encapsulated<'a> {
 
 pub(super) fn encapsulate<'a>(
     peer: &'a PreKeyBundle,
-    rng: &mut dyn CryptoRng,
+    m: &Secret<32>,
 ) -> Result<Encapsulated<'a>, HandshakeError> {
     let (kind, (id, key)) = match (peer.one_time_kem(), peer.kem_prekey()) {
         (Some(one_time), _) => (KemKind::OneTime, one_time),
@@ -28,7 +26,7 @@ pub(super) fn encapsulate<'a>(
         (None, None) => return Err(HandshakeError::NoCommonSuite),
     };
     let (ciphertext, shared) = key
-        .encapsulate(rng)
+        .encapsulate_with(m)
         .map_err(|_| HandshakeError::UnusableKey { field: "the ML-KEM prekey" })?;
     Ok(Encapsulated { kind, id, key, ciphertext, shared })
 }

@@ -120,7 +120,11 @@ impl Identity {
         Self::from_keys(SigningKey::generate(rng), DhSecretKey::generate(rng), now)
     }
 
-    fn from_keys(signing: SigningKey, exchange: DhSecretKey, created_at: Timestamp) -> Self {
+    pub(crate) fn from_keys(
+        signing: SigningKey,
+        exchange: DhSecretKey,
+        created_at: Timestamp,
+    ) -> Self {
         let amid = Amid::of(signing.verifying_key());
         Self { signing, exchange, amid, created_at, last_signed: AtomicU64::new(0) }
     }
@@ -216,6 +220,12 @@ impl Identity {
     /// (its audit key, for one). Changes when the exchange key is rotated.
     pub fn derive_secret(&self, info: &[u8]) -> Secret<32> {
         kdf::hmac_sha256(self.exchange.secret_bytes(), &[info])
+    }
+
+    /// The private signing key, for vectors.
+    #[cfg(feature = "hazmat")]
+    pub(crate) fn seed(&self) -> &[u8; 32] {
+        self.signing.seed()
     }
 
     /// The private exchange key, for prekeys.
