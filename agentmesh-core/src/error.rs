@@ -215,6 +215,10 @@ union! {
     Control(crate::wire::control::ControlError);
     /// A message that cannot be encoded or decoded.
     Plaintext(crate::wire::plaintext::PlaintextError);
+    /// A KNOCK, or an answer to one, that is not believed.
+    Knock(crate::knock::KnockError);
+    /// A policy file that was refused.
+    Policy(crate::knock::PolicyError);
     /// A relay frame that does not parse.
     RelayFrame(crate::wire::relay_frame::RelayFrameError);
     /// A signed request that was refused.

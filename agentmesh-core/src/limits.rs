@@ -75,6 +75,8 @@ pub const KNOCK_MAX_AGE: u64 = 96 * HOUR;
 pub const MAX_KNOCK_REQUEST: usize = 16 * 1024;
 /// A certificate in a KNOCK. The registry's have 1 to 2 KB.
 pub const MAX_KNOCK_CERTIFICATE: usize = 8 * 1024;
+/// Bytes of the tier that a KNOCK claims.
+pub const MAX_TIER: usize = 32;
 /// Entries of the map in a KNOCK or in an answer to one.
 pub const MAX_KNOCK_ENTRIES: usize = 16;
 /// Suites that a KNOCK may list.
@@ -85,8 +87,9 @@ pub const MAX_CAPABILITY: usize = 256;
 pub const MAX_REASON: usize = 512;
 /// Session lifetime that a request asks for if it does not say, in seconds; also what the default policy grants.
 pub const DEFAULT_SESSION_TTL: u64 = 300;
-/// Nonces of KNOCKs remembered a peer. Beyond, its KNOCKs are refused until the oldest is too old to be replayed.
-pub const REPLAY_NONCES: usize = 64;
+/// Nonces of KNOCKs remembered a peer, 24 bytes each: a peer that loses its store at every start and starts every six
+/// minutes is served. Beyond, its KNOCKs are refused until the oldest is too old to be replayed.
+pub const REPLAY_NONCES: usize = 1024;
 /// A policy file in bytes.
 pub const MAX_POLICY_FILE: usize = 1024 * 1024;
 

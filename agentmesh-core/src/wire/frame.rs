@@ -15,7 +15,7 @@ use super::control::{Probe, ProbeReply, Refuse};
 use crate::{
     codec::{CodecError, Reader},
     error::errors,
-    handshake::{SessionId, Suite},
+    handshake::{HANDSHAKE_KEM_LEN, HANDSHAKE_LEN, SessionId, Suite},
     keys::KeyError,
     limits::{MAX_FRAME, PADDING_BLOCK},
 };
@@ -36,9 +36,6 @@ const SID_LEN: usize = 16;
 const HEADER_LEN: usize = 42;
 /// Session id, header, nonce and tag.
 const AROUND_CIPHERTEXT: usize = SID_LEN + HEADER_LEN + 12 + 16;
-/// Length of HS without ML-KEM, and of the ciphertext that comes with it.
-const HS_LEN: usize = 110;
-const HS_CIPHERTEXT_LEN: usize = 1088;
 
 errors! {
     /// Why bytes are not a native frame.
@@ -290,8 +287,8 @@ impl HandshakeFrame {
         input.bytes(PREFIX_LEN, "kind")?;
         let suite = input.u8("suite")?;
         let hs_len = match Suite::from_u8(suite) {
-            Some(Suite::X25519) => HS_LEN,
-            Some(Suite::X25519MlKem768) => HS_LEN + HS_CIPHERTEXT_LEN,
+            Some(Suite::X25519) => HANDSHAKE_LEN,
+            Some(Suite::X25519MlKem768) => HANDSHAKE_KEM_LEN,
             _ => return Err(FrameError::UnknownSuite { suite }),
         };
         let frame = Self(Sealed::new(bytes, PREFIX_LEN + hs_len)?);

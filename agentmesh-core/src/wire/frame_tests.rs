@@ -17,7 +17,7 @@ fn message(suite: u8, blocks: usize, fill: u8) -> Vec<u8> {
 }
 
 fn hs(suite: u8) -> Vec<u8> {
-    let len = if suite == 3 { HS_LEN + HS_CIPHERTEXT_LEN } else { HS_LEN };
+    let len = if suite == 3 { HANDSHAKE_KEM_LEN } else { HANDSHAKE_LEN };
     let mut bytes = vec![0x45; len];
     bytes[0] = suite;
     bytes

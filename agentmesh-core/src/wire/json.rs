@@ -1,6 +1,11 @@
 //! JSON that is carried as it is: checked, never rewritten.
 
-use serde::de::IgnoredAny;
+use core::{fmt, marker::PhantomData};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, IgnoredAny, value::MapAccessDeserializer},
+};
 
 use crate::{error::errors, limits::MAX_JSON_DEPTH};
 
@@ -72,6 +77,28 @@ fn is_too_deep(text: &str) -> bool {
         }
     }
     false
+}
+
+/// A `T` that is written as an object.
+///
+/// Derived structs read arrays as well, member by member; to every other reader of the same JSON that is something
+/// else, and with defaults an empty array would be a valid anything.
+pub(crate) struct Object<T>(pub(crate) T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Visitor<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> de::Visitor<'de> for Visitor<T> {
+            type Value = Object<T>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Object<T>, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(Object)
+            }
+        }
+        from.deserialize_map(Visitor(PhantomData))
+    }
 }
 
 #[cfg(test)]
