@@ -5,7 +5,7 @@ use crate::{
     handshake::{SessionId, initiate},
     identity::Amid,
     limits::CLOCK_SKEW,
-    prekeys::{BundleParts, PreKeyBundle, PreKeys},
+    prekeys::{BundleParts, KnownPeer, PreKeyBundle, PreKeys},
     time::MINUTE,
     wire::{
         frame::{HandshakeFrame, NativeFrame},
@@ -136,7 +136,7 @@ fn k8_session_id_is_computed_by_both_ends() {
     let prekeys = PreKeys::generate(&bob, NOW, &mut rng);
     let blob = prekeys.bundle(&bob);
     let parts = BundleParts::bundle_only(&blob);
-    let bundle = PreKeyBundle::verify(parts, &bob.amid(), NOW, NOW).unwrap();
+    let bundle = PreKeyBundle::verify(parts, &KnownPeer::first_contact(bob.amid()), NOW).unwrap();
     let (hs, established) = initiate(&alice, &bundle, Suite::X25519, &mut rng).unwrap();
 
     let mut message = established.session_id.as_bytes().to_vec();
