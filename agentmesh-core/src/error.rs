@@ -235,6 +235,15 @@ union! {
     PreKeys(crate::prekeys::PreKeyError);
     /// A handshake that failed.
     Handshake(crate::handshake::HandshakeError);
+    /// An agent's state that could not be opened or created.
+    Load(crate::engine::LoadError);
+    /// A message that was not taken.
+    Send(crate::engine::SendError);
+    /// A message that will not be delivered.
+    SendFailure(crate::engine::SendFailure);
+    /// Something around the engine.
+    #[cfg(feature = "client")]
+    Agent(crate::client::agent::AgentError);
     /// A primitive that refused its input.
     Key(crate::keys::KeyError);
     /// A session that could not begin.

@@ -3,12 +3,15 @@
 //! `platform` has the clock, `http` and `transport` move bytes, `registry` and `relay` speak the two services, and the
 //! driver above them owns the engine.
 
+pub mod agent;
 pub mod backoff;
+mod driver;
 pub mod http;
 pub mod platform;
 pub mod proxy;
 pub mod registry;
 pub mod relay;
+mod store_key;
 pub mod subscription;
 mod tls;
 pub mod transport;

@@ -1,1 +1,311 @@
-//! The sans-IO heart: bytes in, an outcome out.
+//! The sans-IO heart: inputs in, an [`Outcome`] out. Time and randomness are parameters.
+//!
+//! The driver loads the records that an input needs ([`Step::Load`]), gives it to [`Engine::handle`], and
+//! after one or more inputs takes the [`Outcome`]: commit the changes, then send and ack, then emit.
+//! A frame that fails to authenticate changes nothing. If a commit fails, the engine is thrown away and
+//! opened anew from the store: memory is never ahead of the disk for longer than one step.
+//!
+//! Knows sessions, prekeys, messages and their order; does not know sockets, tasks, clocks or any store.
+//! `docs/protocol/native.md` §4-§7 says what must happen; `docs/protocol/state.md` what is kept.
+
+mod config;
+mod control;
+mod event;
+mod handshake_in;
+mod handshake_out;
+mod inbound;
+mod inbox;
+mod knocking;
+mod loader;
+mod maintenance;
+mod needs;
+mod outbound;
+mod outcome;
+mod parking;
+mod receipts;
+mod records;
+mod recovery;
+mod relaying;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
+    sync::Arc,
+};
+
+use rand_core::CryptoRng;
+
+pub use config::EngineConfig;
+pub use event::{DropReason, Event, IncomingMessage};
+pub use inbound::Opened;
+pub use loader::{LoadError, StoredIdentity};
+pub use needs::Need;
+pub use outbound::NewMessage;
+pub use outcome::{Outcome, Outgoing, RelayAck, Request, SendError, SendFailure, Stage};
+
+use crate::{
+    handshake::SessionId,
+    identity::{Amid, Identity},
+    keys::VerifyingKey,
+    knock,
+    prekeys::{PreKeyBundle, Stock, UploadReceipt},
+    time::Timestamp,
+    vault::{Vault, VaultError},
+    wire::{id::MessageId, relay_id::RelayMessageId},
+};
+use loader::PrekeyRecord;
+use parking::Parked;
+use receipts::PendingReceipts;
+use records::{InboxEntry, OutboxEntry, Peer, Seen, SessionEntry};
+use recovery::Probes;
+use relaying::Pauses;
+use table::Table;
+
+/// A native frame as the relay delivered it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Inbound {
+    /// Whom the relay names as the sender; believed only once a session or a signature proves it.
+    pub from: Amid,
+    /// The sender's name for the frame, if the relay speaks the `ack` extension.
+    pub relay_id: Option<RelayMessageId>,
+    /// The frame.
+    pub frame: Vec<u8>,
+}
+
+impl core::fmt::Debug for Inbound {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Inbound")
+            .field("from", &self.from)
+            .field("relay_id", &self.relay_id)
+            .field("bytes", &self.frame.len())
+            .finish()
+    }
+}
+
+/// Everything that can happen to an agent.
+#[derive(Debug)]
+pub enum Input {
+    /// A frame came from the relay.
+    Frame(Inbound),
+    /// A frame was opened; the engine asked for records before it could go on.
+    Opened(Box<Opened>),
+    /// The application sends a message.
+    Send(NewMessage),
+    /// The registry answered with a peer's bundle.
+    Bundle {
+        /// The peer.
+        peer: Amid,
+        /// The bundle; the engine checks it against what it knows of the peer.
+        bundle: Box<PreKeyBundle>,
+    },
+    /// There is no bundle to be had, for good.
+    NoBundle {
+        /// The peer.
+        peer: Amid,
+        /// Why.
+        reason: SendFailure,
+    },
+    /// The registry answered with a peer's identity key, and it matches the AMID.
+    PeerKey {
+        /// The peer.
+        peer: Amid,
+        /// The key.
+        key: VerifyingKey,
+    },
+    /// The policy decided on a KNOCK.
+    Decide {
+        /// The session that the KNOCK opened.
+        session: SessionId,
+        /// The decision.
+        decision: knock::Decision,
+    },
+    /// The application handled a message.
+    Handled {
+        /// The sender.
+        from: Amid,
+        /// The message.
+        id: MessageId,
+    },
+    /// The relay has a frame of ours on its disk.
+    RelayAcked(RelayMessageId),
+    /// The relay refused a frame of ours.
+    RelayRefused {
+        /// The frame.
+        relay_id: RelayMessageId,
+        /// Whether it can succeed later.
+        retryable: bool,
+        /// How long to wait, in milliseconds, if the relay said so.
+        retry_after: Option<u64>,
+    },
+    /// The relay connection stands. `acks` tells whether the relay confirms what it stored.
+    Connected {
+        /// Whether the relay speaks the `ack` extension.
+        acks: bool,
+    },
+    /// The relay had nothing more for us.
+    QueueDrained,
+    /// New public prekeys reached the registry.
+    PrekeysPublished {
+        /// What the upload contained.
+        receipt: UploadReceipt,
+        /// What the registry has left, if it says so.
+        stock: Option<Stock>,
+    },
+    /// Receipts for a peer are due.
+    FlushReceipts(Amid),
+    /// End the session with a peer; the next message knocks anew.
+    CloseSession(Amid),
+    /// Take a message back that was not delivered yet.
+    Cancel(MessageId),
+    /// Time passed.
+    Tick,
+}
+
+/// How far [`Engine::handle`] came.
+#[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "lives for one turn of the driver's loop")]
+pub enum Step {
+    /// The input is dealt with.
+    Done,
+    /// These records must be loaded first; then the input is to be handed in again.
+    Load(Vec<Need>, Input),
+}
+
+/// The state machine of one agent.
+#[derive(Debug)]
+pub struct Engine {
+    identity: Arc<Identity>,
+    vault: Vault,
+    config: EngineConfig,
+    prekeys: PrekeyRecord,
+    peers: Table<Peer>,
+    sessions: Table<SessionEntry>,
+    outbox: Table<OutboxEntry>,
+    inbox: Table<InboxEntry>,
+    seen: Table<Seen>,
+    /// Outbox entries in the order of sending.
+    outbox_order: BTreeMap<u64, MessageId>,
+    by_relay_id: HashMap<RelayMessageId, MessageId>,
+    outbox_bytes: usize,
+    inbox_bytes: usize,
+    next_order: u64,
+    /// Entries that may go with the next commit, whenever that is.
+    spent: Vec<MessageId>,
+    relay_acks: bool,
+    connected: bool,
+    parked: Parked,
+    /// Parked frames whose session has appeared.
+    ready: VecDeque<Inbound>,
+    probes: Probes,
+    receipts: PendingReceipts,
+    pauses: Pauses,
+    /// Peers that must be knocked on even if nothing waits for them.
+    wanted: HashSet<Amid>,
+    tombstones: usize,
+    live: usize,
+    out: Outcome,
+}
+
+impl Engine {
+    /// Who this is.
+    pub const fn identity(&self) -> &Arc<Identity> {
+        &self.identity
+    }
+
+    /// Deals with one input. An `Err` is a refused [`Input::Send`]; nothing has changed then.
+    pub fn handle(
+        &mut self,
+        input: Input,
+        now: Timestamp,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Step, SendError> {
+        let needs = self.needs(&input);
+        if !needs.is_empty() {
+            return Ok(Step::Load(needs, input));
+        }
+        match input {
+            Input::Frame(inbound) => {
+                if let Some(opened) = self.receive(inbound, now, rng) {
+                    let opened = Input::Opened(Box::new(opened));
+                    let needs = self.needs(&opened);
+                    if !needs.is_empty() {
+                        return Ok(Step::Load(needs, opened));
+                    }
+                    if let Input::Opened(opened) = opened {
+                        self.apply(*opened, now);
+                    }
+                }
+            }
+            Input::Opened(opened) => self.apply(*opened, now),
+            Input::Send(message) => {
+                self.send(message, now, rng)?;
+            }
+            Input::Bundle { peer, bundle } => self.on_bundle(peer, *bundle, now, rng),
+            Input::NoBundle { peer, reason } => self.fail_peer(peer, &reason),
+            Input::PeerKey { peer, key } => self.on_peer_key(peer, key, now, rng),
+            Input::Decide { session, decision } => self.decide(session, &decision, now, rng),
+            Input::Handled { from, id } => self.on_handled(from, id, now),
+            Input::RelayAcked(relay_id) => self.on_relay_acked(relay_id),
+            Input::RelayRefused { relay_id, retryable, retry_after } => {
+                self.on_relay_refused(relay_id, retryable, retry_after, now, rng);
+            }
+            Input::Connected { acks } => self.on_connected(acks, now, rng),
+            Input::QueueDrained => self.on_queue_drained(now),
+            Input::PrekeysPublished { receipt, stock } => {
+                self.change_prekeys(|prekeys| prekeys.confirm_uploaded(receipt, stock, now));
+            }
+            Input::FlushReceipts(peer) => self.flush_receipts(peer, now, rng),
+            Input::CloseSession(peer) => self.close_session(peer, now, rng),
+            Input::Cancel(id) => self.cancel(id),
+            Input::Tick => self.tick(now, rng),
+        }
+        Ok(Step::Done)
+    }
+
+    /// A frame that was parked and can be handled now; the driver hands it in as [`Input::Frame`].
+    pub fn next_ready(&mut self) -> Option<Inbound> {
+        self.ready.pop_front()
+    }
+
+    /// Takes the effects of everything since the last call. With `settle`, bookkeeping that may wait for
+    /// another commit is included even if there is none.
+    pub fn finish(&mut self, settle: bool, rng: &mut dyn CryptoRng) -> Result<Outcome, VaultError> {
+        let mut out = core::mem::take(&mut self.out);
+        if settle || self.has_changes() {
+            for id in core::mem::take(&mut self.spent) {
+                self.drop_entry(id);
+            }
+        }
+        let changes = &mut out.changes;
+        self.prekeys.seal_into(&self.vault, rng, changes)?;
+        self.peers.seal_into(&self.vault, rng, changes)?;
+        self.sessions.seal_into(&self.vault, rng, changes)?;
+        self.outbox.seal_into(&self.vault, rng, changes)?;
+        self.inbox.seal_into(&self.vault, rng, changes)?;
+        self.seen.seal_into(&self.vault, rng, changes)?;
+        self.peers.shrink(MAX_CACHED);
+        self.sessions.shrink(MAX_CACHED);
+        self.seen.shrink(MAX_CACHED);
+        Ok(out)
+    }
+
+    fn has_changes(&self) -> bool {
+        self.prekeys.is_dirty()
+            || self.peers.is_dirty()
+            || self.sessions.is_dirty()
+            || self.outbox.is_dirty()
+            || self.inbox.is_dirty()
+            || self.seen.is_dirty()
+    }
+
+    fn next_order(&mut self) -> u64 {
+        let order = self.next_order;
+        self.next_order += 1;
+        order
+    }
+}
+
+/// Peers, sessions and seen ids kept in memory between steps.
+const MAX_CACHED: usize = 4096;

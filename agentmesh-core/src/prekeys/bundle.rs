@@ -183,6 +183,23 @@ impl PreKeyBundle {
         Ok(Self { body, blob: parts.blob.to_vec(), one_time, one_time_kem })
     }
 
+    /// Checks a verified bundle once more, by what is known of the peer: for those who fetch and verify a bundle
+    /// before they know it.
+    ///
+    /// # Errors
+    /// [`BundleError::AmidMismatch`], [`BundleError::Stale`], [`BundleError::SuiteDowngrade`].
+    pub fn check_known(&self, peer: &KnownPeer) -> Result<(), BundleError> {
+        if *self.amid() != peer.amid {
+            return Err(BundleError::AmidMismatch);
+        }
+        check_not_stale(self.created_at(), peer.newest_bundle)?;
+        let offered = self.suites().last().copied().unwrap_or(0);
+        if offered < peer.pinned_suite {
+            return Err(BundleError::SuiteDowngrade { pinned: peer.pinned_suite, offered });
+        }
+        Ok(())
+    }
+
     /// The owner's identity key.
     pub const fn identity(&self) -> &VerifyingKey {
         &self.body.identity
@@ -247,11 +264,13 @@ fn check_dates(
     if ahead_ms > CLOCK_SKEW {
         return Err(BundleError::FromTheFuture { ahead_ms });
     }
-    if created_at < newest_seen {
-        return Err(BundleError::Stale {
-            created_ms: created_at.as_millis(),
-            newest_seen_ms: newest_seen.as_millis(),
-        });
+    check_not_stale(created_at, newest_seen)
+}
+
+const fn check_not_stale(created_at: Timestamp, newest_seen: Timestamp) -> Result<(), BundleError> {
+    let (created_ms, newest_seen_ms) = (created_at.as_millis(), newest_seen.as_millis());
+    if created_ms < newest_seen_ms {
+        return Err(BundleError::Stale { created_ms, newest_seen_ms });
     }
     Ok(())
 }

@@ -56,7 +56,7 @@ pub use self::{
     describe::SessionDescription,
     encrypt::MESSAGE_PREFIX_LEN,
     error::{DecryptError, EncryptError, SessionError},
-    open::Opened,
+    open::{Advance, Opened},
 };
 use crate::{
     handshake::{Established, SessionId, Suite},

@@ -21,6 +21,13 @@ use crate::{
 #[must_use = "the session has not taken the message over yet"]
 pub struct Opened<'m> {
     plaintext: &'m [u8],
+    advance: Advance,
+}
+
+/// What opening a message will change in its session, apart from the message's buffer: for callers that have to
+/// load something before they can decide. Hand it to [`Session::advance`].
+#[must_use = "the session has not taken the message over yet"]
+pub struct Advance {
     step: Step,
     mark: FrameMark,
     at: Timestamp,
@@ -28,18 +35,30 @@ pub struct Opened<'m> {
     commits: u64,
 }
 
+impl fmt::Debug for Advance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { step: _, mark: _, at: _, session, commits: _ } = self;
+        f.debug_struct("Advance").field("session", session).finish_non_exhaustive()
+    }
+}
+
 impl<'m> Opened<'m> {
     /// What the peer wrote.
     pub const fn plaintext(&self) -> &'m [u8] {
         self.plaintext
     }
+
+    /// Plaintext and change, apart.
+    pub fn split(self) -> (&'m [u8], Advance) {
+        (self.plaintext, self.advance)
+    }
 }
 
 impl fmt::Debug for Opened<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { plaintext, step: _, mark: _, at: _, session, commits: _ } = self;
+        let Self { plaintext, advance } = self;
         f.debug_struct("Opened")
-            .field("session", session)
+            .field("session", &advance.session)
             .field("plaintext_len", &plaintext.len())
             .finish_non_exhaustive()
     }
@@ -93,7 +112,7 @@ impl Session {
             key.open(parts.nonce, &aad, parts.sealed).map_err(|_| self.unauthentic(mark))?;
         let plaintext = padding::unpad(padded).ok_or(DecryptError::Padding)?;
         let (session, commits) = (self.id, self.commits);
-        Ok(Opened { plaintext, step, mark, at: now, session, commits })
+        Ok(Opened { plaintext, advance: Advance { step, mark, at: now, session, commits } })
     }
 
     /// Takes over what opening a message changed; returns its plaintext. Messages may have been encrypted since.
@@ -102,14 +121,24 @@ impl Session {
     /// [`DecryptError::Stale`] if another message was committed since this one was opened, or another session
     /// opened it.
     pub fn commit<'m>(&mut self, opened: Opened<'m>) -> Result<&'m [u8], DecryptError> {
-        let Opened { plaintext, step, mark, at, session, commits } = opened;
+        let Opened { plaintext, advance } = opened;
+        self.advance(advance)?;
+        Ok(plaintext)
+    }
+
+    /// As [`Session::commit`], of a change that was split from its plaintext.
+    ///
+    /// # Errors
+    /// As [`Session::commit`].
+    pub fn advance(&mut self, advance: Advance) -> Result<(), DecryptError> {
+        let Advance { step, mark, at, session, commits } = advance;
         if session != self.id || commits != self.commits {
             return Err(DecryptError::Stale);
         }
         self.ratchet.commit_received(step, at);
         self.recent.push(mark);
         self.commits += 1;
-        Ok(plaintext)
+        Ok(())
     }
 
     /// [`Session::open`] and [`Session::commit`] in one, on a copy of the message.

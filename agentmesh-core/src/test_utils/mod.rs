@@ -1,5 +1,7 @@
 //! Fixtures for tests: a seeded generator and a minimal executor.
 
+pub mod mesh;
+
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 
 /// A generator that gives the same bytes for the same seed.

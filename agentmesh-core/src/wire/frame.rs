@@ -15,7 +15,7 @@ use super::control::{Probe, ProbeReply, Refuse};
 use crate::{
     codec::{CodecError, Reader},
     error::errors,
-    handshake::{HANDSHAKE_KEM_LEN, HANDSHAKE_LEN, SessionId, Suite},
+    handshake::{HANDSHAKE_KEM_LEN, HANDSHAKE_LEN, InitialMessage, SessionId, Suite},
     keys::KeyError,
     limits::{MAX_FRAME, PADDING_BLOCK},
 };
@@ -24,6 +24,8 @@ use crate::{
 pub const FRAME_VERSION: u8 = 3;
 /// What precedes a session's message in a frame of kind 2.
 pub const MESSAGE_PREFIX: [u8; 2] = [FRAME_VERSION, KIND_MESSAGE];
+/// What a kind-1 frame begins with; the handshake message follows, and then what a session's `encrypt` returns.
+pub const HANDSHAKE_PREFIX: [u8; 2] = [FRAME_VERSION, KIND_HANDSHAKE];
 
 const KIND_HANDSHAKE: u8 = 1;
 const KIND_MESSAGE: u8 = 2;
@@ -114,6 +116,21 @@ pub enum NativeFrame {
 }
 
 impl NativeFrame {
+    /// The session that a frame belongs to and whether it is a kind-2 frame, without parsing the rest. `None` for
+    /// what [`parse`](Self::parse) refuses by its first bytes.
+    pub fn peek(bytes: &[u8]) -> Option<(SessionId, bool)> {
+        let mut input = Reader::new(bytes);
+        if input.u8("version").ok()? != FRAME_VERSION {
+            return None;
+        }
+        let kind = input.u8("kind").ok()?;
+        if kind == KIND_HANDSHAKE {
+            let hs_len = InitialMessage::len_of_suite(input.u8("suite").ok()?)?;
+            input.bytes(hs_len - 1, "hs").ok()?;
+        }
+        Some((SessionId::from_bytes(input.array("sid").ok()?), kind == KIND_MESSAGE))
+    }
+
     /// Parses a whole frame; kinds 1 and 2 keep `bytes` and copy nothing.
     ///
     /// # Errors
@@ -210,6 +227,10 @@ impl Sealed {
     fn body(&self) -> &[u8] {
         self.from(self.sid_at + SID_LEN)
     }
+
+    fn body_mut(&mut self) -> &mut [u8] {
+        self.bytes.get_mut(self.sid_at + SID_LEN..).unwrap_or_default()
+    }
 }
 
 /// Kind 2: a message of a session, encrypted.
@@ -245,6 +266,11 @@ impl MessageFrame {
     /// Header, nonce, ciphertext and tag.
     pub fn body(&self) -> &[u8] {
         self.0.body()
+    }
+
+    /// The same, to be decrypted where it lies.
+    pub fn body_mut(&mut self) -> &mut [u8] {
+        self.0.body_mut()
     }
 
     /// The whole frame.
@@ -322,6 +348,11 @@ impl HandshakeFrame {
     /// Header, nonce, ciphertext and tag.
     pub fn body(&self) -> &[u8] {
         self.0.body()
+    }
+
+    /// The same, to be decrypted where it lies.
+    pub fn body_mut(&mut self) -> &mut [u8] {
+        self.0.body_mut()
     }
 
     /// The whole frame.

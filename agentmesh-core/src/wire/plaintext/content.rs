@@ -44,6 +44,40 @@ impl Payload {
     pub const fn is_empty(&self) -> bool {
         self.len() == 0
     }
+
+    /// The JSON text, if it is JSON.
+    pub fn as_json(&self) -> Option<&str> {
+        match self {
+            Self::Json(text) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+/// JSON text; whether it is valid is checked when the message is sent.
+impl From<&str> for Payload {
+    fn from(json: &str) -> Self {
+        Self::Json(json.to_owned())
+    }
+}
+
+/// JSON text; whether it is valid is checked when the message is sent.
+impl From<String> for Payload {
+    fn from(json: String) -> Self {
+        Self::Json(json)
+    }
+}
+
+impl From<serde_json::Value> for Payload {
+    fn from(json: serde_json::Value) -> Self {
+        Self::Json(json.to_string())
+    }
+}
+
+impl From<Vec<u8>> for Payload {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Bytes(bytes)
+    }
 }
 
 impl fmt::Debug for Payload {

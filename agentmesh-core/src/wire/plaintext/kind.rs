@@ -35,6 +35,15 @@ pub enum MessageType {
 }
 
 impl MessageType {
+    /// Whether it is for the application: receipted, handed on, kept until it is handled. Types that this build does not
+    /// know are, so that nothing a newer peer says is lost.
+    pub const fn is_application(self) -> bool {
+        !matches!(
+            self,
+            Self::Status | Self::Receipt | Self::Close | Self::Knock | Self::Accept | Self::Reject
+        )
+    }
+
     /// The number that stands for it.
     pub const fn code(self) -> u64 {
         match self {

@@ -1,0 +1,270 @@
+//! Describing an agent, and opening it.
+
+use std::{collections::HashSet, fmt, path::PathBuf, sync::Arc, time::Duration};
+
+use super::{Agent, AgentError};
+use crate::{
+    Error,
+    client::{
+        driver,
+        http::HttpConfig,
+        platform::{BoxFuture, Clock},
+        store_key,
+    },
+    engine::{Engine, EngineConfig, StoredIdentity},
+    identity::{Amid, Identity},
+    knock::{Decision, KnockInfo, Policy},
+    rng::SystemRng,
+    storage::Storage,
+    vault::{StoreKey, Vault},
+};
+
+/// Decides on KNOCKs that the policy lets through.
+pub type KnockHandler = Arc<dyn Fn(KnockInfo) -> BoxFuture<'static, Decision> + Send + Sync>;
+
+/// Settings of an agent. All have defaults but the store.
+#[derive(Clone)]
+pub struct AgentConfig {
+    /// Base URL of the registry. Default: `https://agentmesh.online/v1`. `None` works offline with what is pinned.
+    pub registry_url: Option<String>,
+    /// URL of the relay. Default: `wss://relay.agentmesh.online/v1/connect`. `None` stays offline.
+    pub relay_url: Option<String>,
+    /// Shown in the registry.
+    pub display_name: Option<String>,
+    /// What the agent can do, for searches.
+    pub capabilities: Vec<String>,
+    /// Who may open sessions. Default: [`Policy::verified`].
+    pub policy: Policy,
+    /// Asked after the policy accepted.
+    pub knock_handler: Option<KnockHandler>,
+    /// How long the handler may take; after that the KNOCK is rejected. Default: 30 s.
+    pub knock_timeout: Duration,
+    /// How long [`Agent::connect`] waits. Default: 30 s.
+    pub connect_timeout: Duration,
+    /// Messages handed to the application and not acknowledged, at most. Default: 256.
+    pub delivery_window: usize,
+    /// Commands and frames handled with one commit, at most. Default: 256.
+    pub max_batch: usize,
+    /// How often the registry is told that the agent is online. Default: 5 minutes.
+    pub heartbeat: Duration,
+    /// Timeouts and proxy of HTTP requests.
+    pub http: HttpConfig,
+    /// Suites, bounds and so on.
+    pub engine: EngineConfig,
+    /// Where the time comes from.
+    pub clock: Clock,
+}
+
+impl Default for AgentConfig {
+    fn default() -> Self {
+        Self {
+            registry_url: Some("https://agentmesh.online/v1".to_owned()),
+            relay_url: Some("wss://relay.agentmesh.online/v1/connect".to_owned()),
+            display_name: None,
+            capabilities: Vec::new(),
+            policy: Policy::verified(),
+            knock_handler: None,
+            knock_timeout: Duration::from_secs(30),
+            connect_timeout: Duration::from_secs(30),
+            delivery_window: 256,
+            max_batch: 256,
+            heartbeat: Duration::from_secs(300),
+            http: HttpConfig::default(),
+            engine: EngineConfig::default(),
+            clock: Clock::system(),
+        }
+    }
+}
+
+impl fmt::Debug for AgentConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AgentConfig")
+            .field("registry_url", &self.registry_url)
+            .field("relay_url", &self.relay_url)
+            .field("capabilities", &self.capabilities)
+            .field("policy", &self.policy)
+            .finish_non_exhaustive()
+    }
+}
+
+enum KeySource {
+    Key(StoreKey),
+    File(PathBuf),
+}
+
+/// Builds an [`Agent`]; start with [`Agent::builder`].
+#[derive(Default)]
+pub struct AgentBuilder {
+    config: AgentConfig,
+    storage: Option<Arc<dyn Storage>>,
+    key: Option<KeySource>,
+    identity: Option<Identity>,
+}
+
+impl fmt::Debug for AgentBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AgentBuilder")
+            .field("config", &self.config)
+            .field("storage", &self.storage)
+            .finish_non_exhaustive()
+    }
+}
+
+impl AgentBuilder {
+    /// Replaces all settings at once.
+    #[must_use]
+    pub fn config(mut self, config: AgentConfig) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Where state is kept. Required.
+    #[must_use]
+    pub fn storage(mut self, storage: impl Storage + 'static) -> Self {
+        self.storage = Some(Arc::new(storage));
+        self
+    }
+
+    /// The key that seals what is stored. This or [`store_key_file`](Self::store_key_file) is required.
+    #[must_use]
+    pub fn store_key(mut self, key: StoreKey) -> Self {
+        self.key = Some(KeySource::Key(key));
+        self
+    }
+
+    /// A file with the key that seals what is stored. It is created, readable by its owner only, together with a
+    /// new identity; if it is missing while the store holds an identity, opening fails.
+    #[must_use]
+    pub fn store_key_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.key = Some(KeySource::File(path.into()));
+        self
+    }
+
+    /// The identity for a new store, such as one out of a backup. Without, a new one is generated.
+    #[must_use]
+    pub fn identity(mut self, identity: Identity) -> Self {
+        self.identity = Some(identity);
+        self
+    }
+
+    /// Base URL of the registry.
+    #[must_use]
+    pub fn registry_url(mut self, url: impl Into<String>) -> Self {
+        self.config.registry_url = Some(url.into());
+        self
+    }
+
+    /// URL of the relay.
+    #[must_use]
+    pub fn relay_url(mut self, url: impl Into<String>) -> Self {
+        self.config.relay_url = Some(url.into());
+        self
+    }
+
+    /// Shown in the registry.
+    #[must_use]
+    pub fn display_name(mut self, name: impl Into<String>) -> Self {
+        self.config.display_name = Some(name.into());
+        self
+    }
+
+    /// What the agent can do.
+    #[must_use]
+    pub fn capabilities(
+        mut self,
+        capabilities: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Self {
+        self.config.capabilities = capabilities.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Who may open sessions.
+    #[must_use]
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.config.policy = policy;
+        self
+    }
+
+    /// Asked about every KNOCK that the policy accepts.
+    #[must_use]
+    pub fn on_knock<F, Fut>(mut self, handler: F) -> Self
+    where
+        F: Fn(KnockInfo) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Decision> + Send + 'static,
+    {
+        self.config.knock_handler = Some(Arc::new(move |knock| Box::pin(handler(knock))));
+        self
+    }
+
+    /// Opens the identity that the store holds.
+    ///
+    /// # Errors
+    /// [`AgentError::NoIdentity`] if the store is empty; [`LoadError`](crate::engine::LoadError) if it is not whole.
+    pub async fn open(self) -> Result<Agent, Error> {
+        self.start(false, true).await
+    }
+
+    /// Creates an identity in an empty store.
+    ///
+    /// # Errors
+    /// [`LoadError::IdentityExists`](crate::engine::LoadError::IdentityExists) if there is one already.
+    pub async fn create(self) -> Result<Agent, Error> {
+        self.start(true, false).await
+    }
+
+    /// Opens the identity that the store holds, or creates one if the store is empty. A store that cannot be read
+    /// is an error, never an empty store.
+    ///
+    /// # Errors
+    /// [`LoadError`](crate::engine::LoadError)
+    pub async fn open_or_create(self) -> Result<Agent, Error> {
+        self.start(true, true).await
+    }
+
+    async fn start(self, create: bool, open: bool) -> Result<Agent, Error> {
+        let Self { mut config, storage, key, identity } = self;
+        let Some(storage) = storage else {
+            return Err(missing("storage", "a store is required"));
+        };
+        let key = match key {
+            Some(KeySource::Key(key)) => key,
+            Some(KeySource::File(path)) => {
+                store_key::load_or_create(&path, storage.as_ref(), create).await?
+            }
+            None => return Err(missing("store_key", "a key for the store is required")),
+        };
+        let vault = Vault::new(&key);
+        let now = config.clock.now();
+        let found = StoredIdentity::find(storage.as_ref(), &vault).await?;
+        let stored = match (found, open, create) {
+            (Some(_), false, _) => return Err(crate::engine::LoadError::IdentityExists.into()),
+            (Some(stored), true, _) => stored,
+            (None, _, false) => return Err(AgentError::NoIdentity.into()),
+            (None, _, true) => {
+                let identity = identity.unwrap_or_else(|| Identity::generate(now, &mut SystemRng));
+                StoredIdentity::create(storage.as_ref(), &vault, identity, now, &mut SystemRng)
+                    .await?
+            }
+        };
+        config.engine.blocked = blocked(&config);
+        let engine = Engine::open(
+            storage.as_ref(),
+            vault,
+            stored,
+            config.engine.clone(),
+            now,
+            &mut SystemRng,
+        )
+        .await?;
+        driver::start(engine, storage, key, config)
+    }
+}
+
+/// Blocked peers are dropped before anything is computed for them.
+fn blocked(config: &AgentConfig) -> HashSet<Amid> {
+    config.engine.blocked.iter().chain(&config.policy.blocked_amids).copied().collect()
+}
+
+fn missing(setting: &'static str, problem: &str) -> Error {
+    AgentError::Config { setting, problem: problem.to_owned() }.into()
+}

@@ -1,0 +1,66 @@
+//! What can go wrong around the engine.
+
+use crate::{engine::Stage, error::errors, wire::id::MessageId};
+
+errors! {
+    /// Errors of the agent itself, as opposed to its parts.
+    pub enum AgentError {
+        /// The agent was closed, or stopped because its store failed.
+        #[error("the agent is closed{}", reason.as_ref().map(|r| format!(": {r}")).unwrap_or_default())]
+        Closed {
+            /// Why, if it was not the caller.
+            reason: Option<String>,
+        } = "AGENT_CLOSED", Closed, permanent;
+        /// A setting is missing or wrong.
+        #[error("{setting}: {problem}")]
+        Config {
+            /// Which setting.
+            setting: &'static str,
+            /// What is wrong with it.
+            problem: String,
+        } = "AGENT_CONFIG", InvalidInput, permanent;
+        /// No registry is configured.
+        #[error("no registry is configured")]
+        NoRegistry = "AGENT_NO_REGISTRY", InvalidInput, permanent;
+        /// There is no identity in the store, and none was to be created.
+        #[error("the store holds no identity")]
+        NoIdentity = "AGENT_NO_IDENTITY", NotFound, permanent;
+        /// The agent is not online yet; it goes on trying.
+        #[error("not online yet: {reason}")]
+        NotOnline {
+            /// The last thing that went wrong.
+            reason: String,
+        } = "AGENT_NOT_ONLINE", Network, retryable;
+        /// Another connection with the same identity took over. This agent does not fight for it.
+        #[error("another connection of this identity took over")]
+        Replaced = "AGENT_REPLACED", Conflict, permanent;
+        /// The time to wait is up; the message stays in the outbox.
+        #[error("message {id} is {reached} and not yet {wanted}; it stays in the outbox")]
+        StageNotReached {
+            /// The message.
+            id: MessageId,
+            /// What was asked for.
+            wanted: Stage,
+            /// How far it is.
+            reached: Stage,
+        } = "STAGE_NOT_REACHED", Timeout, retryable;
+        /// No answer came in time. The request may have been handled all the same.
+        #[error("no response to request {id} within the deadline")]
+        NoResponse {
+            /// The request.
+            id: MessageId,
+        } = "REQUEST_NO_RESPONSE", Timeout, retryable;
+        /// The peer answered a request with an error.
+        #[error("the peer answered with an error")]
+        ErrorResponse {
+            /// What it said: JSON, or empty.
+            detail: String,
+        } = "REQUEST_ERROR_RESPONSE", Protocol, permanent;
+        /// A bug in this library; please report it.
+        #[error("internal error: {what}")]
+        Internal {
+            /// What went wrong.
+            what: &'static str,
+        } = "AGENT_INTERNAL", Internal, permanent;
+    }
+}

@@ -1,0 +1,281 @@
+//! [`Agent`]: the paved path. One agent, its store, its relay connection.
+//!
+//! The agent is a handle; a driver task owns the engine. Cloning the handle is cheap, and the task ends when
+//! [`Agent::close`] is called or the last handle is dropped.
+
+mod builder;
+mod error;
+mod event;
+mod message;
+mod options;
+mod request;
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::sync::oneshot;
+
+pub use builder::{AgentBuilder, AgentConfig, KnockHandler};
+pub use error::AgentError;
+pub use event::AgentEvent;
+pub(crate) use message::{Completion, Consumer, Verdict};
+pub use message::{Message, Messages};
+pub use options::{OutboxItem, SendOptions, Sent};
+
+use crate::{
+    Error,
+    client::{
+        driver::{Command, Shared},
+        registry::{AgentSearch, Listing, RegistryClient, SearchPage},
+        subscription::Subscription,
+    },
+    engine::{NewMessage, Stage},
+    identity::{Amid, IdentityPublic},
+    wire::{
+        id::MessageId,
+        plaintext::{MessageType, Payload},
+    },
+};
+
+/// An agent: sends and receives end-to-end encrypted messages.
+///
+/// # Guarantees
+/// * What [`send`](Self::send) reported as [`Stage::Queued`] or better survives a crash, and is sent until the peer
+///   confirms it or 72 hours passed.
+/// * [`Stage::StoredByRelay`] is the relay's word and no delivery; [`Stage::Delivered`] and
+///   [`Stage::Handled`] are the peer's, authenticated by the session.
+/// * A message is handed to the handler again only if the process died inside the handler, with the same id.
+///
+/// Not guaranteed: that the relay does not learn who talks to whom; see `SECURITY.md`.
+///
+/// # Example
+/// ```no_run
+/// use agentmesh_core::client::{Agent, SendOptions};
+/// use agentmesh_core::storage::SqliteStorage;
+///
+/// # async fn example() -> Result<(), agentmesh_core::Error> {
+/// let agent = Agent::builder()
+///     .storage(SqliteStorage::open("agent.db")?)
+///     .store_key_file("agent.key")
+///     .registry_url("http://127.0.0.1:8787/v1")
+///     .relay_url("ws://127.0.0.1:8787/v1/connect")
+///     .open_or_create()
+///     .await?;
+/// agent.connect().await?;
+/// let peer = "3vaLv8qnmGSndxmYvHiHWN3cb312".parse()?;
+/// let sent = agent.send(peer, r#"{"hello":"world"}"#, SendOptions::default()).await?;
+/// println!("{} is {}", sent.id, sent.stage);
+/// agent.close().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Agent {
+    shared: Arc<Shared>,
+}
+
+impl Agent {
+    /// Starts describing an agent.
+    pub fn builder() -> AgentBuilder {
+        AgentBuilder::default()
+    }
+
+    pub(crate) const fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    /// The agent's address.
+    pub fn amid(&self) -> Amid {
+        self.shared.public.amid()
+    }
+
+    /// The public half of the identity.
+    pub fn identity(&self) -> &IdentityPublic {
+        &self.shared.public
+    }
+
+    /// Goes online: registers, publishes prekeys, connects to the relay. Returns when all of it is done.
+    ///
+    /// After that the agent stays online by itself, over any number of lost connections. If it does not get online
+    /// within the configured time, the reason is returned, and it goes on trying in the background.
+    ///
+    /// # Errors
+    /// [`AgentError::NotOnline`] with the last reason; what the registry said, if it refused for good.
+    pub async fn connect(&self) -> Result<(), Error> {
+        let (reply, online) = oneshot::channel();
+        self.command(Command::Connect { reply }).await?;
+        let limit = self.shared.config.connect_timeout;
+        match tokio::time::timeout(limit, online).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) => Err(self.closed()),
+            Err(_) => Err(AgentError::NotOnline { reason: self.shared.offline_reason() }.into()),
+        }
+    }
+
+    /// Sends a message and waits until it reached the stage that `options` asks for, [`Stage::StoredByRelay`] by
+    /// default.
+    ///
+    /// The message is in the outbox, on disk, before anything is sent. Works offline, too: then it waits in the
+    /// outbox. Dropping the future gives up waiting, not the message.
+    ///
+    /// # Errors
+    /// * a [`SendError`](crate::engine::SendError): nothing was queued;
+    /// * a [`SendFailure`](crate::engine::SendFailure): it will not be delivered;
+    /// * [`AgentError::StageNotReached`]: the time is up; the message stays queued and `reached` says how far it is.
+    pub async fn send(
+        &self,
+        to: Amid,
+        payload: impl Into<Payload>,
+        options: SendOptions,
+    ) -> Result<Sent, Error> {
+        let message =
+            options.message(to, MessageType::Message, None, payload.into(), self.new_id());
+        self.send_message(message, &options).await
+    }
+
+    pub(super) async fn send_message(
+        &self,
+        message: NewMessage,
+        options: &SendOptions,
+    ) -> Result<Sent, Error> {
+        let (id, to) = (message.id, message.to);
+        let (queued, on_disk) = oneshot::channel();
+        let (reached, stage) = oneshot::channel();
+        let watch = (options.wait > Stage::Queued).then_some((options.wait, reached));
+        self.command(Command::Send { message, queued, watch }).await?;
+        on_disk.await.map_err(|_| self.closed())??;
+        if options.wait == Stage::Queued {
+            return Ok(Sent { id, to, stage: Stage::Queued });
+        }
+        match tokio::time::timeout(options.timeout, stage).await {
+            Ok(Ok(Ok(stage))) => Ok(Sent { id, to, stage }),
+            Ok(Ok(Err(failure))) => Err(failure.into()),
+            Ok(Err(_)) => Err(self.closed()),
+            Err(_) => {
+                let reached = self.stage(id).await?.unwrap_or(Stage::Queued);
+                Err(AgentError::StageNotReached { id, wanted: options.wait, reached }.into())
+            }
+        }
+    }
+
+    /// How far a message of ours is; `None` once it was handled, failed, or was never sent.
+    ///
+    /// # Errors
+    /// [`AgentError::Closed`]
+    pub async fn stage(&self, id: MessageId) -> Result<Option<Stage>, Error> {
+        let (reply, answer) = oneshot::channel();
+        self.command(Command::Stage { id, reply }).await?;
+        answer.await.map_err(|_| self.closed())
+    }
+
+    /// Messages that are not handled yet, oldest first.
+    ///
+    /// # Errors
+    /// [`AgentError::Closed`]
+    pub async fn outbox(&self) -> Result<Vec<OutboxItem>, Error> {
+        let (reply, answer) = oneshot::channel();
+        self.command(Command::Outbox { reply }).await?;
+        answer.await.map_err(|_| self.closed())
+    }
+
+    /// Takes a message back that was not delivered. It may arrive all the same if it was sent already.
+    ///
+    /// # Errors
+    /// [`AgentError::Closed`]
+    pub async fn cancel(&self, id: MessageId) -> Result<(), Error> {
+        let (reply, done) = oneshot::channel();
+        self.command(Command::Cancel { id, reply }).await?;
+        done.await.map_err(|_| self.closed())?
+    }
+
+    /// The messages that come in, each to be acknowledged. One reader at a time: a new stream replaces the one
+    /// before, and gets what that one did not acknowledge.
+    ///
+    /// # Errors
+    /// [`AgentError::Closed`]
+    pub async fn messages(&self) -> Result<Messages, Error> {
+        let (consumer, messages) = Messages::channel(self.shared.config.delivery_window);
+        self.command(Command::Consume { consumer }).await?;
+        Ok(messages)
+    }
+
+    /// Connection changes, progress of messages, dropped frames. A reader that falls behind is told how many
+    /// events it missed; messages never come this way, so none is lost.
+    pub fn events(&self) -> Subscription<AgentEvent> {
+        self.shared.events.subscribe()
+    }
+
+    /// Ends the session with a peer. The next message to it knocks anew.
+    ///
+    /// # Errors
+    /// [`AgentError::Closed`]
+    pub async fn close_session(&self, peer: Amid) -> Result<(), Error> {
+        let (reply, done) = oneshot::channel();
+        self.command(Command::CloseSession { peer, reply }).await?;
+        done.await.map_err(|_| self.closed())?
+    }
+
+    /// Agents with a capability, from the registry. What it says of them is not proven.
+    ///
+    /// # Errors
+    /// What the registry client says.
+    pub async fn search(&self, search: &AgentSearch) -> Result<SearchPage, Error> {
+        self.registry()?.search(search).await.map_err(Error::from)
+    }
+
+    /// An agent's entry in the registry; its signing key is checked against the AMID.
+    ///
+    /// # Errors
+    /// What the registry client says.
+    pub async fn lookup(&self, amid: &Amid) -> Result<Listing, Error> {
+        self.registry()?.lookup(amid).await.map_err(Error::from)
+    }
+
+    /// Tells the registry what this agent can do; kept for the next registration.
+    ///
+    /// # Errors
+    /// What the registry client says.
+    pub async fn set_capabilities(&self, capabilities: Vec<String>) -> Result<(), Error> {
+        let (reply, done) = oneshot::channel();
+        self.command(Command::SetCapabilities { capabilities, reply }).await?;
+        done.await.map_err(|_| self.closed())?
+    }
+
+    /// Goes offline and closes the store. Waiting messages stay in the outbox on disk.
+    ///
+    /// # Errors
+    /// What the store says on closing. Closing twice is fine.
+    pub async fn close(&self) -> Result<(), Error> {
+        let (reply, done) = oneshot::channel();
+        if self.shared.commands.send(Command::Close { reply }).await.is_err() {
+            return Ok(());
+        }
+        match tokio::time::timeout(CLOSE_TIMEOUT, done).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) => Ok(()),
+            Err(_) => {
+                self.shared.abort();
+                Ok(())
+            }
+        }
+    }
+
+    /// A fresh message id, for callers that want to send the same message again after a crash of their own.
+    pub fn new_id(&self) -> MessageId {
+        MessageId::new_v7(self.shared.config.clock.now(), &mut crate::rng::SystemRng)
+    }
+
+    pub(super) fn registry(&self) -> Result<&RegistryClient, Error> {
+        self.shared.registry.as_ref().ok_or_else(|| AgentError::NoRegistry.into())
+    }
+
+    pub(super) async fn command(&self, command: Command) -> Result<(), Error> {
+        self.shared.commands.send(command).await.map_err(|_| self.closed())
+    }
+
+    pub(super) fn closed(&self) -> Error {
+        AgentError::Closed { reason: self.shared.end_reason() }.into()
+    }
+}
+
+/// How long closing may take before the driver is stopped where it stands; the store is consistent at any moment.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);

@@ -1,0 +1,91 @@
+//! How a message is to be sent, and what came of it.
+
+use std::time::Duration;
+
+use crate::{
+    Timestamp,
+    engine::{NewMessage, Stage},
+    identity::Amid,
+    knock::KnockRequest,
+    wire::{
+        id::MessageId,
+        plaintext::{MessageType, Payload},
+    },
+};
+
+/// How to send a message.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SendOptions {
+    /// The stage to wait for. Default: [`Stage::StoredByRelay`].
+    pub wait: Stage,
+    /// How long to wait for it. Default: 30 s. The message stays in the outbox when the time is up.
+    pub timeout: Duration,
+    /// The message's id, to make sending it again after a crash harmless. Default: a fresh one.
+    pub id: Option<MessageId>,
+    /// What the KNOCK asks for, should this message open a session.
+    pub knock_request: Option<KnockRequest>,
+    /// When to give up, if earlier than 72 h.
+    pub expires_in: Option<Duration>,
+}
+
+impl Default for SendOptions {
+    fn default() -> Self {
+        Self {
+            wait: Stage::StoredByRelay,
+            timeout: Duration::from_secs(30),
+            id: None,
+            knock_request: None,
+            expires_in: None,
+        }
+    }
+}
+
+impl SendOptions {
+    /// The defaults, waiting for `stage`.
+    pub fn wait_for(stage: Stage) -> Self {
+        Self { wait: stage, ..Self::default() }
+    }
+
+    pub(super) fn message(
+        &self,
+        to: Amid,
+        kind: MessageType,
+        in_reply_to: Option<MessageId>,
+        payload: Payload,
+        fresh: MessageId,
+    ) -> NewMessage {
+        NewMessage {
+            id: self.id.unwrap_or(fresh),
+            to,
+            kind,
+            in_reply_to,
+            payload,
+            knock_request: self.knock_request.clone(),
+            expires_in: self.expires_in.map(|d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX)),
+        }
+    }
+}
+
+/// What came of a message by the time that [`Agent::send`](super::Agent::send) returned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sent {
+    /// Its id.
+    pub id: MessageId,
+    /// The recipient.
+    pub to: Amid,
+    /// How far it came, at least as far as was asked for.
+    pub stage: Stage,
+}
+
+/// A message in the outbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OutboxItem {
+    /// Its id.
+    pub id: MessageId,
+    /// The recipient.
+    pub to: Amid,
+    /// How far it is.
+    pub stage: Stage,
+    /// When it was sent.
+    pub created_at: Timestamp,
+}

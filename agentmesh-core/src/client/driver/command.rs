@@ -1,0 +1,113 @@
+//! What the handle asks of the driver, and what the driver shares with the handle.
+
+use std::sync::{Mutex, PoisonError};
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{
+    Error,
+    client::{
+        agent::{AgentConfig, AgentEvent, Consumer, OutboxItem},
+        platform::Task,
+        registry::RegistryClient,
+        subscription::Fanout,
+    },
+    engine::{IncomingMessage, NewMessage, SendFailure, Stage},
+    identity::{Amid, IdentityPublic},
+    wire::id::MessageId,
+};
+
+type Reply<T> = oneshot::Sender<T>;
+
+/// One request of the application.
+#[allow(clippy::large_enum_variant, reason = "nearly all of them are messages to send")]
+#[derive(Debug)]
+pub(crate) enum Command {
+    Connect {
+        reply: Reply<Result<(), Error>>,
+    },
+    Send {
+        message: NewMessage,
+        queued: Reply<Result<(), Error>>,
+        watch: Option<(Stage, Reply<Result<Stage, SendFailure>>)>,
+    },
+    AwaitResponse {
+        id: MessageId,
+        from: Amid,
+        reply: Reply<Result<IncomingMessage, Error>>,
+    },
+    Stage {
+        id: MessageId,
+        reply: Reply<Option<Stage>>,
+    },
+    Outbox {
+        reply: Reply<Vec<OutboxItem>>,
+    },
+    Cancel {
+        id: MessageId,
+        reply: Reply<Result<(), Error>>,
+    },
+    Consume {
+        consumer: Consumer,
+    },
+    CloseSession {
+        peer: Amid,
+        reply: Reply<Result<(), Error>>,
+    },
+    SetCapabilities {
+        capabilities: Vec<String>,
+        reply: Reply<Result<(), Error>>,
+    },
+    Close {
+        reply: Reply<Result<(), Error>>,
+    },
+}
+
+/// What handle and driver both see.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) public: IdentityPublic,
+    pub(crate) config: AgentConfig,
+    pub(crate) registry: Option<RegistryClient>,
+    pub(crate) commands: mpsc::Sender<Command>,
+    pub(crate) events: std::sync::Arc<Fanout<AgentEvent>>,
+    pub(crate) status: std::sync::Arc<Status>,
+    /// Ends with the last handle.
+    pub(crate) task: Task<()>,
+}
+
+impl Shared {
+    pub(crate) fn offline_reason(&self) -> String {
+        lock(&self.status.offline).clone()
+    }
+
+    pub(crate) fn end_reason(&self) -> Option<String> {
+        lock(&self.status.end).clone()
+    }
+
+    /// Stops the driver where it stands.
+    pub(crate) fn abort(&self) {
+        self.task.abort();
+    }
+}
+
+/// Why the agent is offline, and why it ended.
+#[derive(Debug, Default)]
+pub(crate) struct Status {
+    offline: Mutex<String>,
+    end: Mutex<Option<String>>,
+}
+
+impl Status {
+    pub(crate) fn set_offline(&self, reason: impl Into<String>) {
+        *lock(&self.offline) = reason.into();
+    }
+
+    pub(crate) fn set_end(&self, reason: impl Into<String>) {
+        *lock(&self.end) = Some(reason.into());
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,367 @@
+//! Work that waits for somebody else: the registry, the policy. Owned by the driver, bounded, retried with backoff.
+
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::{
+    task::JoinSet,
+    time::{Instant, timeout},
+};
+
+use super::{
+    Driver,
+    batch::{Job, Reply},
+};
+use crate::{
+    Error, ErrorInfo, Timestamp,
+    client::{
+        agent::{AgentConfig, KnockHandler},
+        backoff::{Backoff, BackoffConfig},
+        platform::Clock,
+        registry::{AnswerError, RegistryClient, RegistryError, Upload},
+    },
+    engine::{Engine, Input, Request, SendFailure},
+    handshake::SessionId,
+    identity::Amid,
+    keys::VerifyingKey,
+    knock::{Decision, KnockInfo, Policy, Tier},
+    prekeys::{KnownPeer, PreKeyBundle, Publication, Stock, UploadReceipt},
+    rng::SystemRng,
+    wire::id::MessageId,
+};
+
+/// Registry requests under way at once; what is over waits for the next tick, which asks again.
+const MAX_FETCHES: usize = 16;
+/// KNOCK decisions under way at once; the engine bounds undecided KNOCKs, too.
+const MAX_DECISIONS: usize = 100;
+
+/// KNOCKs remembered for the rate limit.
+const MAX_KNOCKS: usize = 1000;
+
+/// What a job brought.
+#[derive(Debug)]
+pub(super) enum JobResult {
+    Bundle { peer: Amid, result: Result<Box<PreKeyBundle>, RegistryError> },
+    PeerKey { peer: Amid, result: Result<VerifyingKey, RegistryError> },
+    Published { receipt: UploadReceipt, result: Result<Upload, RegistryError> },
+    Decided { session: SessionId, decision: Decision },
+    Handled { from: Amid, id: MessageId },
+    Online(Result<(), RegistryError>),
+    Done,
+}
+
+/// Somebody the registry is asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Fetch {
+    Bundle(Amid),
+    PeerKey(Amid),
+}
+
+/// The driver's tasks. Dropping it ends them.
+pub(super) struct Jobs {
+    registry: Option<RegistryClient>,
+    policy: Arc<Policy>,
+    knock_handler: Option<KnockHandler>,
+    knock_timeout: Duration,
+    clock: Clock,
+    knocks: VecDeque<(Instant, Amid)>,
+    tasks: JoinSet<JobResult>,
+    under_way: HashSet<Fetch>,
+    failing: HashMap<Fetch, (Backoff, Instant)>,
+    deciding: HashSet<SessionId>,
+    publishing: bool,
+    publish_at: Option<Instant>,
+    publish_backoff: Backoff,
+}
+
+impl Jobs {
+    pub(super) fn new(registry: Option<RegistryClient>, config: &AgentConfig) -> Self {
+        Self {
+            registry,
+            policy: Arc::new(config.policy.clone()),
+            knock_handler: config.knock_handler.clone(),
+            knock_timeout: config.knock_timeout,
+            clock: config.clock,
+            knocks: VecDeque::new(),
+            tasks: JoinSet::new(),
+            under_way: HashSet::new(),
+            failing: HashMap::new(),
+            deciding: HashSet::new(),
+            publishing: false,
+            publish_at: None,
+            publish_backoff: Backoff::new(BackoffConfig::RECONNECT),
+        }
+    }
+
+    /// The next result. A task that panicked is reported as done; what it was for is asked for again.
+    pub(super) async fn next(&mut self) -> JobResult {
+        match self.tasks.join_next().await {
+            Some(Ok(result)) => result,
+            Some(Err(error)) => {
+                tracing::error!(target: "agentmesh", %error, "a background task failed");
+                self.under_way.clear();
+                self.deciding.clear();
+                JobResult::Done
+            }
+            None => std::future::pending().await,
+        }
+    }
+
+    pub(super) fn registry(&self) -> Option<RegistryClient> {
+        self.registry.clone()
+    }
+
+    pub(super) fn stop(&mut self) {
+        self.tasks.abort_all();
+    }
+
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        self.failing.values().map(|(_, at)| *at).chain(self.publish_at).min()
+    }
+
+    /// What the engine asked for.
+    pub(super) fn request(&mut self, request: Request, engine: &Engine) {
+        match request {
+            Request::Bundle(peer) => self.fetch(Fetch::Bundle(peer)),
+            Request::PeerKey(peer) => self.fetch(Fetch::PeerKey(peer)),
+            Request::PublishPrekeys => self.publish(engine),
+            Request::DecideKnock { session, knock } => {
+                self.decide(session, *knock, engine.live_sessions());
+            }
+        }
+    }
+
+    fn fetch(&mut self, fetch: Fetch) {
+        let Some(registry) = self.registry.clone() else { return };
+        let waits = self.failing.get(&fetch).is_some_and(|(_, at)| *at > Instant::now());
+        if waits || self.under_way.len() >= MAX_FETCHES || !self.under_way.insert(fetch) {
+            return;
+        }
+        self.spawn(async move {
+            match fetch {
+                Fetch::Bundle(peer) => {
+                    // What was known of the peer before, the engine knows and checks.
+                    let result = registry.fetch_bundle(&KnownPeer::first_contact(peer)).await;
+                    JobResult::Bundle { peer, result: result.map(Box::new) }
+                }
+                Fetch::PeerKey(peer) => {
+                    let result = registry.lookup(&peer).await.map(|listing| listing.signing_key);
+                    JobResult::PeerKey { peer, result }
+                }
+            }
+        });
+    }
+
+    fn publish(&mut self, engine: &Engine) {
+        let Some(registry) = self.registry.clone() else { return };
+        if self.publishing || self.publish_at.is_none_or(|at| at > Instant::now()) {
+            return;
+        }
+        self.publishing = true;
+        let publication: Publication = engine.publication();
+        self.spawn(async move {
+            let receipt = publication.receipt();
+            JobResult::Published { receipt, result: registry.upload_prekeys(&publication).await }
+        });
+    }
+
+    /// From now on prekeys are published whenever there are new ones.
+    pub(super) const fn allow_publishing(&mut self, now: Instant) {
+        self.publish_at = Some(now);
+    }
+
+    fn decide(&mut self, session: SessionId, knock: KnockInfo, sessions: usize) {
+        if self.deciding.len() >= MAX_DECISIONS || !self.deciding.insert(session) {
+            return;
+        }
+        let decider = Decider {
+            registry: self.registry.clone(),
+            policy: Arc::clone(&self.policy),
+            handler: self.knock_handler.clone(),
+            limit: self.knock_timeout,
+            now: self.clock.now(),
+            sessions,
+            knocks_last_minute: self.recent_knocks(knock.from),
+        };
+        self.spawn(
+            async move { JobResult::Decided { session, decision: decider.decide(knock).await } },
+        );
+    }
+
+    /// KNOCKs of a peer within the last minute, this one included.
+    fn recent_knocks(&mut self, peer: Amid) -> u32 {
+        let now = Instant::now();
+        self.knocks.retain(|(at, _)| now.duration_since(*at) < Duration::from_secs(60));
+        if self.knocks.len() >= MAX_KNOCKS {
+            self.knocks.pop_front();
+        }
+        self.knocks.push_back((now, peer));
+        u32::try_from(self.knocks.iter().filter(|(_, from)| *from == peer).count())
+            .unwrap_or(u32::MAX)
+    }
+
+    /// Marks a message as handled that never reached the application's stream.
+    pub(super) fn handled(&mut self, from: Amid, id: MessageId) {
+        self.spawn(async move { JobResult::Handled { from, id } });
+    }
+
+    pub(super) fn spawn(&mut self, job: impl Future<Output = JobResult> + Send + 'static) {
+        self.tasks.spawn(job);
+    }
+
+    /// When a failed request may be made again. Grows with every failure.
+    fn failed(&mut self, fetch: Fetch, now: Instant) {
+        let (backoff, at) = self
+            .failing
+            .entry(fetch)
+            .or_insert_with(|| (Backoff::new(BackoffConfig::RECONNECT), now));
+        *at = now + backoff.next_delay(None, &mut SystemRng);
+    }
+
+    fn ended(&mut self, fetch: Fetch, error: Option<&RegistryError>) {
+        self.under_way.remove(&fetch);
+        match error {
+            Some(error) if error.is_retryable() => self.failed(fetch, Instant::now()),
+            _ => {
+                self.failing.remove(&fetch);
+            }
+        }
+    }
+
+    /// Drops pauses that are over; the engine's tick asks again for what it still needs.
+    pub(super) fn start_due(&mut self, now: Instant) {
+        self.failing.retain(|_, (_, at)| *at + Duration::from_secs(600) > now);
+    }
+}
+
+/// Asks the registry what the policy wants to know, then the policy, then the application.
+struct Decider {
+    registry: Option<RegistryClient>,
+    policy: Arc<Policy>,
+    handler: Option<KnockHandler>,
+    limit: Duration,
+    now: Timestamp,
+    sessions: usize,
+    knocks_last_minute: u32,
+}
+
+/// Whether the policy asks for more than the KNOCK itself proves.
+fn needs_standing(policy: &Policy) -> bool {
+    policy.min_tier != Tier::Anonymous
+        || policy.min_reputation > 0.0
+        || !policy.accepted_tiers.is_empty()
+}
+
+impl Decider {
+    async fn decide(self, mut knock: KnockInfo) -> Decision {
+        // Nothing the peer says of itself counts; without the registry's word it is anonymous.
+        if needs_standing(&self.policy)
+            && let Some(registry) = &self.registry
+            && let Ok(listing) = registry.lookup(&knock.from).await
+        {
+            knock.tier = Tier::from(listing.details.tier.as_str());
+            knock.reputation = listing.details.reputation_score;
+        }
+        let mut context = knock.context(self.now);
+        context.sessions = self.sessions;
+        context.knocks_last_minute = self.knocks_last_minute;
+        match (self.policy.evaluate(&context), self.handler) {
+            (Decision::Accept { ttl_s }, Some(handler)) => {
+                match timeout(self.limit, handler(knock)).await {
+                    Ok(Decision::Accept { ttl_s: theirs }) => {
+                        Decision::Accept { ttl_s: theirs.or(ttl_s) }
+                    }
+                    Ok(reject) => reject,
+                    Err(_) => Decision::reject_for("no decision in time", 60),
+                }
+            }
+            (decision, _) => decision,
+        }
+    }
+}
+
+impl Driver {
+    /// Turns what a job brought into inputs.
+    pub(super) fn on_job(&mut self, result: JobResult, jobs: &mut Vec<Job>) {
+        match result {
+            JobResult::Bundle { peer, result } => {
+                self.jobs.ended(Fetch::Bundle(peer), result.as_ref().err());
+                match result {
+                    Ok(bundle) => jobs.push(Job::silent(Input::Bundle { peer, bundle })),
+                    Err(error) => {
+                        if let Some(reason) = final_failure(peer, &error) {
+                            jobs.push(Job::silent(Input::NoBundle { peer, reason }));
+                        } else {
+                            tracing::debug!(target: "agentmesh", code = error.code(), "no bundle yet");
+                        }
+                    }
+                }
+            }
+            JobResult::PeerKey { peer, result } => {
+                self.jobs.ended(Fetch::PeerKey(peer), result.as_ref().err());
+                if let Ok(key) = result {
+                    jobs.push(Job::silent(Input::PeerKey { peer, key }));
+                }
+            }
+            JobResult::Published { receipt, result } => self.on_published(receipt, result, jobs),
+            JobResult::Decided { session, decision } => {
+                self.jobs.deciding.remove(&session);
+                jobs.push(Job::silent(Input::Decide { session, decision }));
+            }
+            JobResult::Handled { from, id } => {
+                jobs.push(Job { input: Input::Handled { from, id }, reply: Reply::None });
+            }
+            JobResult::Online(result) => self.on_registered(result),
+            JobResult::Done => {}
+        }
+    }
+
+    fn on_published(
+        &mut self,
+        receipt: UploadReceipt,
+        result: Result<Upload, RegistryError>,
+        jobs: &mut Vec<Job>,
+    ) {
+        self.jobs.publishing = false;
+        let now = Instant::now();
+        match result {
+            Ok(upload) => {
+                self.jobs.publish_backoff.reset();
+                self.jobs.publish_at = Some(now);
+                let stock: Option<Stock> = match upload {
+                    Upload::Native { stock } => Some(stock),
+                    Upload::LegacyOnly => None,
+                };
+                jobs.push(Job::silent(Input::PrekeysPublished { receipt, stock }));
+                self.online.published();
+            }
+            Err(error) => {
+                tracing::warn!(target: "agentmesh", code = error.code(), "prekeys were not published yet");
+                self.status.set_offline(error.to_string());
+                let delay = self.jobs.publish_backoff.next_delay(None, &mut SystemRng);
+                self.jobs.publish_at = Some(now + delay);
+                if !error.is_retryable() {
+                    self.online.fail(&Error::from(error));
+                }
+            }
+        }
+        self.online.settle();
+    }
+}
+
+/// What a registry's answer means for messages that wait for the bundle; `None` if trying again may help.
+fn final_failure(amid: Amid, error: &RegistryError) -> Option<SendFailure> {
+    match error {
+        RegistryError::Answer(AnswerError::AgentNotFound { .. }) => {
+            Some(SendFailure::UnknownRecipient { amid })
+        }
+        RegistryError::Answer(AnswerError::NativeBundleUnavailable { .. }) => {
+            Some(SendFailure::NativeBundleUnavailable { amid })
+        }
+        error if error.is_retryable() => None,
+        error => Some(SendFailure::BundleRefused { amid, code: error.code() }),
+    }
+}

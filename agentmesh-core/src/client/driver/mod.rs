@@ -1,0 +1,301 @@
+//! The task that owns the engine: commit, then send and ack, then emit.
+//!
+//! It takes whatever has come in since the last step, up to a bound, as one batch: one commit covers all of it.
+//! Work that waits (registry, policy) runs in tasks of its own, owned by the driver, and comes back as input.
+//!
+//! `batch` does the step, `online` the way online and the relay's events, `jobs` what waits, `delivery` hands
+//! messages to the application, `waiting` answers its callers.
+
+mod batch;
+mod command;
+mod delivery;
+mod jobs;
+mod online;
+mod waiting;
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{Instant, sleep_until},
+};
+
+pub(crate) use command::{Command, Shared, Status};
+
+use crate::{
+    Error,
+    client::{
+        agent::{Agent, AgentConfig, AgentEvent, Completion, Message},
+        http::HttpClient,
+        platform,
+        registry::RegistryClient,
+        relay::{RelayCommand, RelayEvent, RelayHandle},
+        subscription::{Fanout, Subscription},
+    },
+    engine::Engine,
+    storage::Storage,
+    vault::StoreKey,
+};
+use batch::Job;
+use delivery::Delivery;
+use jobs::{JobResult, Jobs};
+use online::Online;
+use waiting::Waiting;
+
+/// Commands that may wait for the driver.
+const COMMANDS: usize = 256;
+/// Events that a reader may be behind.
+const EVENTS: usize = 1024;
+/// Time passes at least this often.
+const MAX_PAUSE: Duration = Duration::from_secs(30);
+/// Bookkeeping that no commit took along is written after this.
+const SETTLE: Duration = Duration::from_secs(2);
+/// How often everything that expires by age is gone through.
+const SWEEP: Duration = Duration::from_secs(6 * 3600);
+
+/// Starts the driver of an opened engine.
+pub(super) fn start(
+    engine: Engine,
+    storage: Arc<dyn Storage>,
+    key: StoreKey,
+    config: AgentConfig,
+) -> Result<Agent, Error> {
+    let registry = config
+        .registry_url
+        .as_deref()
+        .map(|url| -> Result<RegistryClient, Error> {
+            let http = HttpClient::new(config.http.clone())?;
+            Ok(RegistryClient::new(url, Arc::clone(engine.identity()), http, config.clock)?)
+        })
+        .transpose()?;
+    let relay_url = online::relay_url(&config)?;
+    let (commands, inbox) = mpsc::channel(COMMANDS);
+    let events = Arc::new(Fanout::new(EVENTS));
+    let status = Arc::new(Status::default());
+    let public = engine.identity().public();
+    let (delivery, completions) = Delivery::new(config.delivery_window);
+    let driver = Driver {
+        engine,
+        storage,
+        key,
+        online: Online::new(relay_url, registry.is_some()),
+        jobs: Jobs::new(registry.clone(), &config),
+        config: config.clone(),
+        events: Arc::clone(&events),
+        status: Arc::clone(&status),
+        delivery,
+        waiting: Waiting::default(),
+        pending: VecDeque::new(),
+        deferred: false,
+        unsettled: None,
+        next_sweep: Instant::now(),
+    };
+    let task = platform::spawn(driver.run(inbox, completions));
+    Ok(Agent::new(Arc::new(Shared { public, config, registry, commands, events, status, task })))
+}
+
+/// Everything that can wake the driver.
+enum Wake {
+    Command(Command),
+    Completion(Completion),
+    Relay(Option<RelayEvent>),
+    Job(JobResult),
+    /// A frame was taken by the relay connection, or cannot be any more.
+    Sent(bool),
+    /// The application has room for another message.
+    Room,
+    Time,
+    /// All handles are gone.
+    Abandoned,
+}
+
+pub(super) struct Driver {
+    engine: Engine,
+    storage: Arc<dyn Storage>,
+    key: StoreKey,
+    config: AgentConfig,
+    online: Online,
+    jobs: Jobs,
+    events: Arc<Fanout<AgentEvent>>,
+    status: Arc<Status>,
+    delivery: Delivery,
+    waiting: Waiting,
+    /// Frames and acks that the relay connection had no room for yet.
+    pending: VecDeque<RelayCommand>,
+    /// Frames were left at the relay and should be fetched once there is room.
+    deferred: bool,
+    /// When bookkeeping that waits for a commit gets one of its own.
+    unsettled: Option<Instant>,
+    next_sweep: Instant,
+}
+
+/// How the driver ends.
+enum End {
+    Asked(oneshot::Sender<Result<(), Error>>),
+    Abandoned,
+    Failed(Error),
+}
+
+impl Driver {
+    async fn run(
+        mut self,
+        mut commands: mpsc::Receiver<Command>,
+        mut completions: mpsc::Receiver<Completion>,
+    ) {
+        self.engine.resume(self.config.clock.now());
+        let end = match self.step(Vec::new()).await {
+            Err(error) => End::Failed(error),
+            Ok(()) => self.serve(&mut commands, &mut completions).await,
+        };
+        self.finish(end, commands).await;
+    }
+
+    async fn serve(
+        &mut self,
+        commands: &mut mpsc::Receiver<Command>,
+        completions: &mut mpsc::Receiver<Completion>,
+    ) -> End {
+        loop {
+            let first = self.wait(commands, completions).await;
+            let mut wakes = vec![first];
+            self.drain(&mut wakes, commands, completions);
+            let mut inputs: Vec<Job> = Vec::with_capacity(wakes.len());
+            for wake in wakes {
+                match wake {
+                    Wake::Command(Command::Close { reply }) => {
+                        // What came before is still done.
+                        return match self.step(inputs).await {
+                            Ok(()) => End::Asked(reply),
+                            Err(error) => End::Failed(error),
+                        };
+                    }
+                    Wake::Abandoned => return End::Abandoned,
+                    wake => self.translate(wake, &mut inputs),
+                }
+            }
+            self.timed_inputs(&mut inputs);
+            if let Err(error) = self.step(inputs).await {
+                return End::Failed(error);
+            }
+            if let Err(error) = self.housekeeping().await {
+                return End::Failed(error);
+            }
+        }
+    }
+
+    /// Waits for the first thing to happen.
+    async fn wait(
+        &mut self,
+        commands: &mut mpsc::Receiver<Command>,
+        completions: &mut mpsc::Receiver<Completion>,
+    ) -> Wake {
+        let until = self.next_wake();
+        let Self { online, jobs, pending, delivery, .. } = self;
+        let room = delivery.waits_for_room();
+        tokio::select! {
+            biased;
+            completion = completions.recv() => completion.map_or(Wake::Abandoned, Wake::Completion),
+            event = next_event(&mut online.events) => Wake::Relay(event),
+            result = jobs.next() => Wake::Job(result),
+            sent = send_next(online.relay.as_ref(), pending.front()) => Wake::Sent(sent),
+            () = has_room(room) => Wake::Room,
+            command = commands.recv() => command.map_or(Wake::Abandoned, Wake::Command),
+            () = sleep_until(until) => Wake::Time,
+        }
+    }
+
+    /// Adds what else is there already, so that one commit serves it all.
+    fn drain(
+        &mut self,
+        wakes: &mut Vec<Wake>,
+        commands: &mut mpsc::Receiver<Command>,
+        completions: &mut mpsc::Receiver<Completion>,
+    ) {
+        let max = self.config.max_batch.max(1);
+        while wakes.len() < max {
+            let before = wakes.len();
+            if let Ok(completion) = completions.try_recv() {
+                wakes.push(Wake::Completion(completion));
+            }
+            if let Some(event) = self.online.events.as_mut().and_then(Subscription::try_next) {
+                wakes.push(Wake::Relay(Some(event)));
+            }
+            if let Ok(command) = commands.try_recv() {
+                let last = matches!(command, Command::Close { .. });
+                wakes.push(Wake::Command(command));
+                if last {
+                    return;
+                }
+            }
+            if wakes.len() == before {
+                return;
+            }
+        }
+    }
+
+    fn next_wake(&self) -> Instant {
+        let now = Instant::now();
+        let mut until = now + MAX_PAUSE;
+        if let Some(deadline) = self.engine.next_deadline() {
+            let wait = deadline.since(self.config.clock.now());
+            until = until.min(now + Duration::from_millis(wait));
+        }
+        for at in
+            [self.delivery.next_due(), self.unsettled, self.jobs.next_due(), self.online.next_due()]
+        {
+            until = at.map_or(until, |at| until.min(at));
+        }
+        until.min(self.next_sweep)
+    }
+
+    async fn finish(mut self, end: End, mut commands: mpsc::Receiver<Command>) {
+        // Callers that come now, or that wait already, are told instead of left hanging.
+        commands.close();
+        let (reply, result) = match end {
+            End::Asked(reply) => (Some(reply), Ok(())),
+            End::Abandoned => (None, Ok(())),
+            End::Failed(error) => {
+                tracing::error!(target: "agentmesh", %error, "agent stopped");
+                self.status.set_end(error.to_string());
+                (None, Err(error))
+            }
+        };
+        self.jobs.stop();
+        self.go_offline(result.is_ok()).await;
+        if result.is_ok()
+            && let Ok(outcome) = self.engine.finish(true, &mut crate::rng::SystemRng)
+            && !outcome.changes.is_empty()
+            && let Err(error) = self.storage.commit(outcome.changes).await
+        {
+            tracing::warn!(target: "agentmesh", %error, "bookkeeping was not written; it is done again at the next start");
+        }
+        let closed = self.storage.close().await;
+        self.events.close();
+        if let Some(reply) = reply {
+            let _ = reply.send(result.and(closed.map_err(Error::from)));
+        }
+    }
+}
+
+async fn next_event(events: &mut Option<Subscription<RelayEvent>>) -> Option<RelayEvent> {
+    match events {
+        Some(events) => events.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Hands the first waiting frame over; true if it was taken.
+async fn send_next(relay: Option<&RelayHandle>, command: Option<&RelayCommand>) -> bool {
+    match (relay, command) {
+        (Some(relay), Some(command)) => relay.send(command.clone()).await.is_ok(),
+        _ => std::future::pending().await,
+    }
+}
+
+async fn has_room(sender: Option<mpsc::Sender<Message>>) {
+    match sender {
+        // An error means that the reader is gone, which the next step notices.
+        Some(sender) => drop(sender.reserve().await),
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,367 @@
+//! The way online and staying there: register, publish prekeys, hold the relay connection, send heartbeats.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    sync::oneshot,
+    time::{Instant, timeout},
+};
+use url::Url;
+
+use super::{Driver, batch::Job, jobs::JobResult};
+use crate::{
+    Error, ErrorInfo,
+    client::{
+        agent::{AgentConfig, AgentError, AgentEvent},
+        backoff::{Backoff, BackoffConfig},
+        proxy::ProxyConfig,
+        registry::{Registration, RegistryError},
+        relay::{
+            self, Inbound as RelayInbound, RelayCommand, RelayConfig, RelayContext, RelayEvent,
+            RelayHandle, RelayPayload,
+        },
+        subscription::Subscription,
+        transport::{Connector, ws_native::WsConnector},
+    },
+    engine::{DropReason, Event, Inbound, Input},
+    rng::SystemRng,
+    wire::{relay_error::RelayErrorCode, relay_frame::PresenceStatus},
+};
+
+/// How long the farewell to registry and relay may take.
+const FAREWELL: Duration = Duration::from_secs(2);
+/// The relay's queue counts as drained when nothing came for this long after it was connected.
+const DRAINED_AFTER: Duration = Duration::from_secs(10);
+/// Between two connections made only to fetch what was left at the relay.
+const RECONNECT_PAUSE: Duration = Duration::from_secs(5);
+
+type Reply = oneshot::Sender<Result<(), Error>>;
+
+/// What is known of being online.
+pub(super) struct Online {
+    relay_url: Option<Url>,
+    pub(super) relay: Option<RelayHandle>,
+    pub(super) events: Option<Subscription<RelayEvent>>,
+    has_registry: bool,
+    wanted: bool,
+    registering: bool,
+    registered: bool,
+    published: bool,
+    connected: bool,
+    register_at: Option<Instant>,
+    backoff: Backoff,
+    heartbeat_at: Option<Instant>,
+    drained_at: Option<Instant>,
+    reconnect_at: Option<Instant>,
+    last_reconnect: Option<Instant>,
+    waiting: Vec<Reply>,
+}
+
+impl Online {
+    pub(super) fn new(relay_url: Option<Url>, has_registry: bool) -> Self {
+        Self {
+            relay_url,
+            relay: None,
+            events: None,
+            has_registry,
+            wanted: false,
+            registering: false,
+            registered: !has_registry,
+            published: !has_registry,
+            connected: false,
+            register_at: None,
+            backoff: Backoff::new(BackoffConfig::RECONNECT),
+            heartbeat_at: None,
+            drained_at: None,
+            reconnect_at: None,
+            last_reconnect: None,
+            waiting: Vec::new(),
+        }
+    }
+
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        [self.register_at, self.heartbeat_at, self.drained_at, self.reconnect_at]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    pub(super) const fn published(&mut self) {
+        self.published = true;
+    }
+
+    /// Answers those who wait for being online, if that is so.
+    pub(super) fn settle(&mut self) {
+        if self.registered && self.published && (self.connected || self.relay_url.is_none()) {
+            for reply in self.waiting.drain(..) {
+                let _ = reply.send(Ok(()));
+            }
+        }
+    }
+
+    /// Answers those who wait that it will not happen.
+    pub(super) fn fail(&mut self, error: &Error) {
+        for reply in self.waiting.drain(..) {
+            let _ = reply.send(Err(error.clone()));
+        }
+    }
+}
+
+/// The relay's address, if one is configured.
+pub(super) fn relay_url(config: &AgentConfig) -> Result<Option<Url>, Error> {
+    let Some(text) = &config.relay_url else { return Ok(None) };
+    let problem = |problem: String| AgentError::Config { setting: "relay_url", problem };
+    let url = Url::parse(text).map_err(|e| problem(e.to_string()))?;
+    if !matches!(url.scheme(), "ws" | "wss") || !url.has_host() {
+        return Err(problem("a relay's address begins with ws:// or wss://".to_owned()).into());
+    }
+    Ok(Some(url))
+}
+
+impl Driver {
+    pub(super) fn go_online(&mut self, reply: Reply) {
+        self.online.waiting.retain(|reply| !reply.is_closed());
+        self.online.waiting.push(reply);
+        if !self.online.wanted {
+            self.online.wanted = true;
+            self.status.set_offline("still connecting");
+            self.online.register_at = self.online.has_registry.then(Instant::now);
+            self.dial();
+        }
+        self.online.settle();
+    }
+
+    fn dial(&mut self) {
+        let Some(url) = self.online.relay_url.clone() else { return };
+        let config = RelayConfig::new(url);
+        let connector: Arc<dyn Connector> =
+            match WsConnector::new(&ProxyConfig::from_env(), config.connect_timeout) {
+                Ok(connector) => Arc::new(connector),
+                Err(error) => {
+                    let error = Error::from(error);
+                    self.status.set_offline(error.to_string());
+                    self.online.fail(&error);
+                    return;
+                }
+            };
+        let context = RelayContext {
+            identity: Arc::clone(self.engine.identity()),
+            connector,
+            clock: self.config.clock,
+            rng: Box::new(SystemRng),
+        };
+        let (handle, events) = relay::connect(config, context);
+        handle.set_presence(PresenceStatus::Online);
+        self.online.relay = Some(handle);
+        self.online.events = Some(events);
+    }
+
+    /// A new connection, on which the relay sends again what was not acked.
+    pub(super) fn reconnect(&mut self) {
+        if self.online.relay.is_none() {
+            return;
+        }
+        let earliest = self.online.last_reconnect.map(|at| at + RECONNECT_PAUSE);
+        let now = Instant::now();
+        self.online.reconnect_at = Some(earliest.map_or(now, |at| at.max(now)));
+    }
+
+    /// What is due on the way online and while there.
+    pub(super) fn keep_online(&mut self, now: Instant) {
+        if self.online.register_at.is_some_and(|at| at <= now) {
+            self.online.register_at = None;
+            self.register();
+        }
+        if self.online.heartbeat_at.is_some_and(|at| at <= now) {
+            self.online.heartbeat_at = Some(now + self.config.heartbeat);
+            self.heartbeat(PresenceStatus::Online);
+        }
+        if self.online.reconnect_at.is_some_and(|at| at <= now) {
+            self.online.reconnect_at = None;
+            self.online.last_reconnect = Some(now);
+            self.engine.disconnected();
+            self.pending.clear();
+            self.online.connected = false;
+            // Dropping the handle ends the old connection.
+            self.online.events = None;
+            self.online.relay = None;
+            self.dial();
+        }
+    }
+
+    fn register(&mut self) {
+        let Some(registry) = self.jobs.registry() else { return };
+        if self.online.registering {
+            return;
+        }
+        self.online.registering = true;
+        let registration = Registration {
+            display_name: self.config.display_name.clone(),
+            capabilities: self.config.capabilities.clone(),
+            relay_endpoint: self.config.relay_url.clone(),
+            ..Registration::default()
+        };
+        let capabilities = self.config.capabilities.clone();
+        self.jobs.spawn(async move {
+            let result = async {
+                let registered = registry.register(&registration).await?;
+                // An agent that registered before may have learnt something since.
+                if !registered.newly && registered.listing.details.capabilities != capabilities {
+                    registry.set_capabilities(&capabilities).await?;
+                }
+                registry.set_status(&PresenceStatus::Online).await
+            };
+            JobResult::Online(result.await)
+        });
+    }
+
+    pub(super) fn on_registered(&mut self, result: Result<(), RegistryError>) {
+        self.online.registering = false;
+        let now = Instant::now();
+        match result {
+            Ok(()) => {
+                self.online.registered = true;
+                self.online.backoff.reset();
+                self.online.heartbeat_at = Some(now + self.config.heartbeat);
+                self.jobs.allow_publishing(now);
+                if self.engine.has_unpublished_prekeys() {
+                    self.jobs.request(crate::engine::Request::PublishPrekeys, &self.engine);
+                } else {
+                    self.online.published = true;
+                }
+                self.online.settle();
+            }
+            Err(error) => {
+                tracing::warn!(target: "agentmesh", code = error.code(), "not registered yet");
+                self.status.set_offline(error.to_string());
+                let delay = self.online.backoff.next_delay(None, &mut SystemRng);
+                self.online.register_at = Some(now + delay);
+                if !error.is_retryable() {
+                    self.online.fail(&Error::from(error));
+                }
+            }
+        }
+    }
+
+    fn heartbeat(&mut self, status: PresenceStatus) {
+        let Some(registry) = self.jobs.registry() else { return };
+        self.jobs.spawn(async move {
+            // A missed heartbeat is made up by the next.
+            if let Err(error) = registry.set_status(&status).await {
+                tracing::debug!(target: "agentmesh", code = error.code(), "heartbeat failed");
+            }
+            JobResult::Done
+        });
+    }
+
+    pub(super) fn set_capabilities(&mut self, capabilities: Vec<String>, reply: Reply) {
+        self.config.capabilities.clone_from(&capabilities);
+        let Some(registry) = self.jobs.registry() else {
+            let _ = reply.send(Err(AgentError::NoRegistry.into()));
+            return;
+        };
+        self.jobs.spawn(async move {
+            let _ = reply.send(registry.set_capabilities(&capabilities).await.map_err(Error::from));
+            JobResult::Done
+        });
+    }
+
+    pub(super) fn on_relay_event(&mut self, event: Option<RelayEvent>, jobs: &mut Vec<Job>) {
+        let Some(event) = event else {
+            self.online.events = None;
+            return;
+        };
+        match event {
+            RelayEvent::Connected { pending, features, .. } => {
+                self.online.connected = true;
+                self.online.drained_at = Some(Instant::now() + DRAINED_AFTER);
+                self.online.settle();
+                self.events.publish(&AgentEvent::Connected { pending });
+                jobs.push(Job::silent(Input::Connected { acks: features.ack }));
+            }
+            RelayEvent::Frame(frame) => {
+                if self.online.drained_at.is_some() {
+                    self.online.drained_at = Some(Instant::now() + DRAINED_AFTER);
+                }
+                self.on_relay_frame(frame, jobs);
+            }
+            RelayEvent::Acked(id) => jobs.push(Job::silent(Input::RelayAcked(id))),
+            RelayEvent::Error { code, id, retry_after, .. } => {
+                tracing::debug!(target: "agentmesh", %code, "the relay refused a frame");
+                if let Some(relay_id) = id {
+                    let retryable = code != RelayErrorCode::MessageTooLarge;
+                    let retry_after =
+                        retry_after.map(|d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX));
+                    jobs.push(Job::silent(Input::RelayRefused {
+                        relay_id,
+                        retryable,
+                        retry_after,
+                    }));
+                }
+            }
+            RelayEvent::Disconnected { error, retry_in } => {
+                self.engine.disconnected();
+                self.pending.clear();
+                self.online.connected = false;
+                self.online.drained_at = None;
+                self.status.set_offline(error.to_string());
+                let reason = error.to_string();
+                self.events.publish(&AgentEvent::Disconnected { retry_in: Some(retry_in), reason });
+            }
+            RelayEvent::Replaced => {
+                self.engine.disconnected();
+                self.pending.clear();
+                self.online.connected = false;
+                self.status.set_offline("another connection of this identity took over");
+                self.online.fail(&AgentError::Replaced.into());
+                self.events.publish(&AgentEvent::Replaced);
+            }
+            _ => {}
+        }
+    }
+
+    fn on_relay_frame(&mut self, frame: RelayInbound, jobs: &mut Vec<Job>) {
+        let RelayInbound { from, id, payload, .. } = frame;
+        match payload {
+            RelayPayload::Native(bytes) => {
+                let frame = Vec::from(bytes);
+                jobs.push(Job::silent(Input::Frame(Inbound { from, relay_id: id, frame })));
+            }
+            // The old protocol, or plain text: nothing that this agent may take for a message.
+            RelayPayload::Text(_) => {
+                if let Some(id) = id {
+                    self.pending.push_back(RelayCommand::Ack { from, id });
+                }
+                let event = Event::FrameDropped { from, reason: DropReason::Legacy };
+                self.events.publish(&AgentEvent::Engine(event));
+            }
+        }
+    }
+
+    /// Inputs that time brings: the relay's queue is drained.
+    pub(super) fn timed_inputs(&mut self, jobs: &mut Vec<Job>) {
+        if self.online.drained_at.is_some_and(|at| at <= Instant::now()) {
+            self.online.drained_at = None;
+            jobs.push(Job::silent(Input::QueueDrained));
+        }
+    }
+
+    pub(super) async fn go_offline(&mut self, politely: bool) {
+        self.online.events = None;
+        let relay = self.online.relay.take();
+        let registry = self
+            .jobs
+            .registry()
+            .filter(|_| politely && self.online.registered && self.online.wanted);
+        let farewell = async {
+            if let Some(relay) = relay {
+                relay.close().await;
+            }
+            if let Some(registry) = registry {
+                // The registry finds out by itself, only later.
+                let _ = registry.set_status(&PresenceStatus::Offline).await;
+            }
+        };
+        let _ = timeout(FAREWELL, farewell).await;
+    }
+}

@@ -1,0 +1,101 @@
+//! The file with the key that seals a store.
+//!
+//! The key is made once, together with the identity, and never replaced: a missing or damaged key beside a store
+//! that is in use is an error, because a new one would make everything unreadable.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{ErrorKind, Read, Write},
+    path::Path,
+};
+
+use base64ct::{Base64, Encoding};
+use zeroize::Zeroizing;
+
+use crate::{
+    Error,
+    client::agent::AgentError,
+    rng::SystemRng,
+    storage::{RecordKind, Storage},
+    vault::StoreKey,
+};
+
+const MAX_LEN: u64 = 128;
+
+/// Reads the key; makes one only if `create` and the store is empty.
+pub(super) async fn load_or_create(
+    path: &Path,
+    storage: &dyn Storage,
+    create: bool,
+) -> Result<StoreKey, Error> {
+    match File::open(path) {
+        Ok(file) => read(path, file),
+        Err(e) if e.kind() == ErrorKind::NotFound => {
+            if !is_empty(storage).await? {
+                return Err(problem(
+                    path,
+                    "is missing, but the store is in use; restore the key file from a copy",
+                ));
+            }
+            if !create {
+                return Err(AgentError::NoIdentity.into());
+            }
+            write(path)
+        }
+        Err(e) => Err(problem(path, &format!("cannot be opened: {e}"))),
+    }
+}
+
+fn read(path: &Path, file: File) -> Result<StoreKey, Error> {
+    let mut text = Zeroizing::new(String::with_capacity(64));
+    file.take(MAX_LEN)
+        .read_to_string(&mut text)
+        .map_err(|e| problem(path, &format!("cannot be read: {e}")))?;
+    let mut key = Zeroizing::new([0; 32]);
+    match Base64::decode(text.trim_end(), key.as_mut_slice()) {
+        Ok(bytes) if bytes.len() == 32 => Ok(StoreKey::from_bytes(*key)),
+        _ => Err(problem(
+            path,
+            "is damaged: it must hold 32 bytes in base64; restore it from a copy",
+        )),
+    }
+}
+
+/// Writes beside and links into place, so that a crash leaves a whole key or none.
+fn write(path: &Path) -> Result<StoreKey, Error> {
+    let failed = |e: std::io::Error| problem(path, &format!("cannot be written: {e}"));
+    let key = StoreKey::generate(&mut SystemRng);
+    let mut text = Zeroizing::new(Base64::encode_string(key.as_bytes()));
+    text.push('\n');
+    let temporary = path.with_extension("new");
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&temporary).map_err(failed)?;
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+    // A link fails if somebody else made a key meanwhile; a rename would replace theirs.
+    fs::hard_link(&temporary, path).map_err(failed)?;
+    fs::remove_file(&temporary).map_err(failed)?;
+    if let Some(directory) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
+        File::open(directory).and_then(|d| d.sync_all()).map_err(failed)?;
+    }
+    Ok(key)
+}
+
+async fn is_empty(storage: &dyn Storage) -> Result<bool, Error> {
+    for kind in RecordKind::ALL {
+        if !storage.list(kind, None, 1).await?.is_empty() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn problem(path: &Path, problem: &str) -> Error {
+    AgentError::Config {
+        setting: "store key file",
+        problem: format!("{} {problem}", path.display()),
+    }
+    .into()
+}

@@ -1,0 +1,52 @@
+//! What the engine may be told to do otherwise.
+
+use std::collections::HashSet;
+
+use crate::{
+    handshake::Suite,
+    identity::Amid,
+    knock::{KnockRequest, Tier},
+    limits,
+};
+
+/// Settings of the engine; the defaults are right for most.
+#[derive(Debug, Clone)]
+pub struct EngineConfig {
+    /// Suites offered and accepted, strongest first.
+    pub suites: Vec<Suite>,
+    /// Peers whose frames are dropped unread.
+    pub blocked: HashSet<Amid>,
+    /// Messages in the outbox at most.
+    pub max_outbox_entries: usize,
+    /// Bytes in the outbox at most.
+    pub max_outbox_bytes: usize,
+    /// Unhandled messages in the inbox at most; more stay at the relay.
+    pub max_inbox_entries: usize,
+    /// Bytes in the inbox at most.
+    pub max_inbox_bytes: usize,
+    /// How long a receipt for a delivered message waits for company, in milliseconds.
+    pub receipt_delay: u64,
+    /// What our KNOCKs ask for when a message does not say.
+    pub default_knock_request: KnockRequest,
+    /// Tier that our KNOCKs claim. It proves nothing; the peer asks the registry.
+    pub tier: Tier,
+    /// How long an unconfirmed message stays in the outbox, in milliseconds.
+    pub outbox_age: u64,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self {
+            suites: vec![Suite::X25519MlKem768, Suite::X25519],
+            blocked: HashSet::new(),
+            max_outbox_entries: 10_000,
+            max_outbox_bytes: 64 * 1024 * 1024,
+            max_inbox_entries: 10_000,
+            max_inbox_bytes: 64 * 1024 * 1024,
+            receipt_delay: 10,
+            default_knock_request: KnockRequest::new("*", "message"),
+            tier: Tier::Anonymous,
+            outbox_age: limits::OUTBOX_AGE,
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! What the engine tells the application, by way of the driver.
+
+use crate::{
+    handshake::{SessionId, Suite},
+    identity::Amid,
+    time::Timestamp,
+    wire::{
+        id::MessageId,
+        plaintext::{MessageType, Payload},
+    },
+};
+
+use super::outcome::{SendFailure, Stage};
+
+/// An event, emitted after the changes that it tells of are on disk.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A message waits in the inbox; [`super::Engine::message`] reads it, [`super::Input::Handled`] ends it.
+    MessageReady {
+        /// Who sent it.
+        from: Amid,
+        /// Its id, unique for that sender.
+        id: MessageId,
+    },
+    /// A message of ours came one stage further.
+    Progress {
+        /// The recipient.
+        to: Amid,
+        /// The message.
+        id: MessageId,
+        /// How far it is now.
+        stage: Stage,
+    },
+    /// A message of ours will not be delivered, or nobody can say whether it was.
+    SendFailed {
+        /// The recipient.
+        to: Amid,
+        /// The message.
+        id: MessageId,
+        /// Why.
+        reason: SendFailure,
+    },
+    /// There is a new session.
+    SessionEstablished {
+        /// The peer.
+        peer: Amid,
+        /// The session.
+        session: SessionId,
+        /// Its suite.
+        suite: Suite,
+        /// Whether we sent the handshake.
+        initiator: bool,
+        /// Whether it replaces one that the peer lost or that fell behind.
+        recovery: bool,
+    },
+    /// The peer accepted our KNOCK.
+    KnockAccepted {
+        /// The peer.
+        peer: Amid,
+        /// The session.
+        session: SessionId,
+    },
+    /// The peer rejected our KNOCK.
+    KnockRejected {
+        /// The peer.
+        peer: Amid,
+        /// Its words.
+        reason: String,
+        /// Seconds to wait before knocking again.
+        retry_after_s: Option<u64>,
+    },
+    /// The peer closed the session.
+    SessionClosed {
+        /// The peer.
+        peer: Amid,
+        /// The session.
+        session: SessionId,
+    },
+    /// A frame was dropped without effect. Counting these shows attacks and bugs; nothing needs to be done.
+    FrameDropped {
+        /// Whom the relay named as the sender.
+        from: Amid,
+        /// Why, as a stable code.
+        reason: DropReason,
+    },
+}
+
+/// Why a frame was dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DropReason {
+    /// The sender is on the block list.
+    Blocked,
+    /// It was opened before.
+    Duplicate,
+    /// It speaks the old protocol, which is not allowed here.
+    Legacy,
+    /// It does not parse.
+    Malformed,
+    /// No session could be found in time.
+    NoSession,
+    /// A handshake named a prekey that is gone.
+    PrekeyGone,
+    /// A signature, a key or a time in it is wrong.
+    Rejected,
+    /// It names a session that was closed.
+    SessionClosed,
+    /// It offers less than the sender was seen with, or than both sides can do.
+    SuiteDowngrade,
+    /// It does not decrypt.
+    Undecryptable,
+}
+
+impl DropReason {
+    /// Stable name, for metrics and JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Blocked => "blocked",
+            Self::Duplicate => "duplicate",
+            Self::Legacy => "legacy",
+            Self::Malformed => "malformed",
+            Self::NoSession => "no_session",
+            Self::PrekeyGone => "prekey_gone",
+            Self::Rejected => "rejected",
+            Self::SessionClosed => "session_closed",
+            Self::SuiteDowngrade => "suite_downgrade",
+            Self::Undecryptable => "undecryptable",
+        }
+    }
+}
+
+/// A message out of the inbox.
+#[derive(Debug, Clone, PartialEq)]
+pub struct IncomingMessage {
+    /// Who sent it, proven by the session.
+    pub from: Amid,
+    /// The sender's id for it: the same if it is handed on again after a crash.
+    pub id: MessageId,
+    /// What it is.
+    pub kind: MessageType,
+    /// The sender's count of messages to us.
+    pub seq: u64,
+    /// The message of ours that it answers.
+    pub in_reply_to: Option<MessageId>,
+    /// When it was sent, by the sender's clock.
+    pub sent_at: Timestamp,
+    /// When it was opened here.
+    pub received_at: Timestamp,
+    /// What it says.
+    pub payload: Payload,
+}

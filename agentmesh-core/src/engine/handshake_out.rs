@@ -1,0 +1,280 @@
+//! Opening a session: a verified bundle in, a handshake frame with the KNOCK out.
+
+use rand_core::CryptoRng;
+
+use crate::{
+    error::ErrorInfo,
+    handshake::{SessionId, Suite, initiate},
+    identity::Amid,
+    keys::VerifyingKey,
+    knock::{Knock, KnockError, KnockRequest},
+    limits,
+    prekeys::{BundleError, KnownPeer, PreKeyBundle},
+    session::Session,
+    time::Timestamp,
+    wire::{
+        frame::HANDSHAKE_PREFIX, id::MessageId, plaintext::MessageType,
+        relay_frame::RelayMessageType, relay_id::RelayMessageId,
+    },
+};
+
+use super::{
+    Engine, Event, SendFailure, Stage,
+    outbound::control,
+    records::{Decision, OutboxBody, OutboxEntry, Peer, Role, SessionEntry, Transmission},
+};
+
+impl Engine {
+    /// The registry's answer to our question for a bundle.
+    pub(super) fn on_bundle(
+        &mut self,
+        peer: Amid,
+        bundle: PreKeyBundle,
+        now: Timestamp,
+        rng: &mut dyn CryptoRng,
+    ) {
+        // Meanwhile the peer may have knocked on us, or nothing waits any more.
+        if let Some(session) = self.sending_session(peer)
+            && !self.wanted.contains(&peer)
+            && self
+                .sessions
+                .get(&session)
+                .and_then(|e| e.session.as_ref())
+                .is_some_and(|s| !s.needs_new_handshake(now))
+        {
+            self.transmit_waiting(peer, now, rng);
+            return;
+        }
+        if !self.wanted.contains(&peer) && self.unconfirmed(peer).is_empty() {
+            return;
+        }
+        match self.choose_suite(peer, &bundle) {
+            Ok(suite) => self.start_handshake(peer, &bundle, suite, now, rng),
+            Err(reason) => self.fail_peer(peer, &reason),
+        }
+    }
+
+    /// Checks a verified bundle against what is known of the peer, and pins what it proves.
+    pub(super) fn choose_suite(
+        &mut self,
+        peer: Amid,
+        bundle: &PreKeyBundle,
+    ) -> Result<Suite, SendFailure> {
+        bundle.check_known(&self.known_peer(peer)).map_err(|error| match error {
+            BundleError::SuiteDowngrade { pinned, offered } => {
+                SendFailure::SuiteDowngrade { amid: peer, pinned, offered }
+            }
+            error => SendFailure::BundleRefused { amid: peer, code: error.code() },
+        })?;
+        let offered = bundle.suites().last().copied().unwrap_or(0);
+        let suite = Suite::strongest_common(&self.suite_ids(), bundle.suites())
+            .ok_or(SendFailure::NativeBundleUnavailable { amid: peer })?;
+        self.pin(peer, *bundle.identity(), offered);
+        if let Some(known) = self.peers.modify(&peer) {
+            known.newest_bundle = known.newest_bundle.max(bundle.created_at());
+        }
+        Ok(suite)
+    }
+
+    pub(super) fn known_peer(&self, amid: Amid) -> KnownPeer {
+        let known = self.peers.get(&amid);
+        KnownPeer {
+            amid,
+            newest_bundle: known.map_or(Timestamp::ZERO, |p| p.newest_bundle),
+            pinned_suite: known.map_or(0, |p| p.suite_pin),
+        }
+    }
+
+    /// Remembers a peer's key and the strongest suite it was seen with; pins only ever go up.
+    pub(super) fn pin(&mut self, amid: Amid, identity: VerifyingKey, suite: u8) {
+        if self.peers.get(&amid).is_none() {
+            self.peers.put(&self.vault, Peer::new(amid));
+        }
+        if let Some(peer) = self.peers.modify(&amid) {
+            peer.identity = Some(identity);
+            peer.suite_pin = peer.suite_pin.max(suite);
+        }
+    }
+
+    /// Computes the handshake, and sends everything that waits for the peer right behind it.
+    pub(super) fn start_handshake(
+        &mut self,
+        peer: Amid,
+        bundle: &PreKeyBundle,
+        suite: Suite,
+        now: Timestamp,
+        rng: &mut dyn CryptoRng,
+    ) {
+        let failure = SendFailure::BundleRefused { amid: peer, code: "HANDSHAKE_FAILED" };
+        let Ok((hs, established)) = initiate(&self.identity, bundle, suite, rng) else {
+            self.fail_peer(peer, &failure);
+            return;
+        };
+        let id = established.session_id;
+        let associated_data = established.associated_data;
+        let (_, remote) = bundle.signed_prekey();
+        let Ok(mut session) = Session::initiate(suite, established, remote, now, rng) else {
+            self.fail_peer(peer, &failure);
+            return;
+        };
+        let knock = self.compose_knock(peer, now, rng);
+        let mut plaintext = control(MessageType::Knock, now, rng);
+        let sealed = knock.and_then(|k| Ok((k.seal(&self.identity, &associated_data)?, k)));
+        let Ok((signed, knock)) = sealed else {
+            self.fail_peer(peer, &failure);
+            return;
+        };
+        plaintext.signed = Some(signed);
+        let hs_bytes = hs.as_bytes();
+        let mut frame = Vec::with_capacity(hs_bytes.len() + 1024);
+        frame.extend_from_slice(&HANDSHAKE_PREFIX);
+        frame.extend_from_slice(hs_bytes);
+        let sealed = plaintext
+            .encode()
+            .ok()
+            .and_then(|p| session.encrypt_into(&p, &mut frame, now, rng).ok());
+        if sealed.is_none() || frame.len() > limits::MAX_FRAME {
+            self.fail_peer(peer, &failure);
+            return;
+        }
+        let recovery = self.wanted.remove(&peer);
+        self.live += 1;
+        self.sessions.put(
+            &self.vault,
+            SessionEntry {
+                id,
+                peer,
+                role: Role::Initiator,
+                signed_prekey_id: hs.signed_prekey_id(),
+                knock_time: knock.time,
+                knock_nonce: knock.nonce,
+                decision: Decision::Pending,
+                confirmed: false,
+                session: Some(session),
+            },
+        );
+        self.supersede(peer, id, now);
+        self.queue_handshake(peer, id, plaintext.id, frame, now, rng);
+        self.out.events.push(Event::SessionEstablished {
+            peer,
+            session: id,
+            suite,
+            initiator: true,
+            recovery,
+        });
+        self.recall(peer);
+        self.transmit_waiting(peer, now, rng);
+    }
+
+    /// Ids of the suites that this agent speaks, ascending.
+    pub(super) fn suite_ids(&self) -> Vec<u8> {
+        let mut ids: Vec<u8> = self.config.suites.iter().map(|s| s.id()).collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    fn compose_knock(
+        &self,
+        peer: Amid,
+        now: Timestamp,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Knock, KnockError> {
+        let request = self
+            .unconfirmed(peer)
+            .iter()
+            .filter_map(|id| self.outbox.get(id))
+            .find_map(|e| match &e.body {
+                OutboxBody::Message { intent, .. } => intent.clone(),
+                _ => None,
+            })
+            .map_or_else(
+                || Ok(self.config.default_knock_request.clone()),
+                |request| KnockRequest::parse(&request),
+            )?;
+        Knock::new(&request, self.config.tier.clone(), &self.suite_ids(), now, rng)
+    }
+
+    fn queue_handshake(
+        &mut self,
+        to: Amid,
+        session: SessionId,
+        id: MessageId,
+        frame: Vec<u8>,
+        now: Timestamp,
+        rng: &mut dyn CryptoRng,
+    ) {
+        let relay_id = RelayMessageId::random(rng);
+        let entry = OutboxEntry {
+            id,
+            to,
+            order: self.next_order(),
+            created_at: now,
+            expires_at: now.plus_millis(limits::KNOCK_MAX_AGE),
+            stage: Stage::Queued,
+            body: OutboxBody::Handshake {
+                resend_at: now.plus_millis(limits::HANDSHAKE_RESEND_MIN),
+                pause: 2 * limits::HANDSHAKE_RESEND_MIN,
+            },
+            transmission: Some(Transmission {
+                session,
+                relay_id,
+                frame: frame.clone(),
+                relay_acked: false,
+            }),
+        };
+        self.add_entry(entry);
+        self.emit_frame(to, relay_id, RelayMessageType::Knock, frame);
+    }
+
+    /// The peer has the session (or it is no more): its handshake need not be sent again.
+    pub(super) fn end_handshake_resends(&mut self, session: SessionId) {
+        let done: Vec<_> = self
+            .handshake_entries()
+            .map(|(id, _)| id)
+            .filter(|id| {
+                self.outbox
+                    .get(id)
+                    .and_then(|e| e.transmission.as_ref())
+                    .is_some_and(|t| t.session == session)
+            })
+            .collect();
+        for id in done {
+            self.drop_entry(id);
+        }
+    }
+
+    /// Makes `new` the session to send in; the one before is kept for what is still under way in it.
+    pub(super) fn supersede(&mut self, peer: Amid, new: SessionId, now: Timestamp) {
+        let Some(known) = self.peers.modify(&peer) else { return };
+        let old = known.sending.replace(new).filter(|old| *old != new);
+        let evicted = old.map_or_else(Vec::new, |old| known.keep_for_receiving(old, now));
+        if let Some(old) = old {
+            self.end_handshake_resends(old);
+        }
+        for session in evicted {
+            self.retire(session);
+        }
+    }
+
+    /// Ends a session: its keys go. A responder remembers its id, or a replayed handshake would open it again.
+    pub(super) fn retire(&mut self, id: SessionId) {
+        self.end_handshake_resends(id);
+        let Some(entry) = self.sessions.get(&id) else { return };
+        let (peer, role, was_tombstone) = (entry.peer, entry.role, entry.is_tombstone());
+        self.live = self.live.saturating_sub(usize::from(!was_tombstone));
+        if let Some(peer) = self.peers.modify(&peer) {
+            peer.forget(id);
+        }
+        match role {
+            Role::Initiator => {
+                self.sessions.remove(&id);
+            }
+            Role::Responder => {
+                if let Some(entry) = self.sessions.modify(&id) {
+                    entry.session = None;
+                }
+                self.tombstones += usize::from(!was_tombstone);
+            }
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! Messages between their decryption and the end of the application's handler.
+
+use crate::{
+    handshake::SessionId,
+    identity::Amid,
+    limits,
+    time::Timestamp,
+    wire::{id::MessageId, plaintext::Plaintext},
+};
+
+use super::{
+    Engine, Event, IncomingMessage, Request, Stage,
+    records::{InboxEntry, InboxState, Seen},
+};
+
+impl Engine {
+    /// A message that waits for its handler.
+    pub fn message(&self, from: &Amid, id: &MessageId) -> Option<IncomingMessage> {
+        let entry = self.inbox.get(&(*from, *id)).filter(|e| e.state == InboxState::Ready)?;
+        let plaintext = Plaintext::decode(&entry.plaintext).ok()?;
+        Some(IncomingMessage {
+            from: entry.from,
+            id: entry.id,
+            kind: plaintext.kind,
+            seq: plaintext.seq,
+            in_reply_to: plaintext.in_reply_to,
+            sent_at: plaintext.sent_at,
+            received_at: entry.received_at,
+            payload: plaintext.payload,
+        })
+    }
+
+    /// Sessions with keys, as far as they were counted: all of them after [`sweep`](Self::sweep).
+    pub const fn live_sessions(&self) -> usize {
+        self.live
+    }
+
+    /// Unhandled messages, in order of arrival.
+    pub fn inbox(&self) -> Vec<(Amid, MessageId)> {
+        self.inbox_in_order(|e| e.state == InboxState::Ready)
+    }
+
+    #[cfg(test)]
+    pub(super) fn parked_frames(&self) -> usize {
+        self.parked.len()
+    }
+
+    /// Unhandled messages and bytes held for them.
+    pub fn inbox_size(&self) -> (usize, usize) {
+        (self.inbox.len(), self.inbox_bytes)
+    }
+
+    /// Whether frames that were left at the relay could be taken now.
+    pub fn has_room(&self) -> bool {
+        self.inbox.len() <= self.config.max_inbox_entries / 2
+            && self.inbox_bytes <= self.config.max_inbox_bytes / 2
+            && self.parked.oldest().is_none()
+            && self.inbox.values().all(|e| e.state == InboxState::Ready)
+    }
+
+    pub(super) fn inbox_in_order(
+        &self,
+        keep: impl Fn(&InboxEntry) -> bool,
+    ) -> Vec<(Amid, MessageId)> {
+        let mut found: Vec<_> =
+            self.inbox.values().filter(|e| keep(e)).map(|e| (e.order, e.from, e.id)).collect();
+        found.sort_unstable();
+        found.into_iter().map(|(_, from, id)| (from, id)).collect()
+    }
+
+    pub(super) fn has_inbox_room(&self, from: Amid, held: bool, size: usize) -> bool {
+        if self.inbox.len() >= self.config.max_inbox_entries
+            || self.inbox_bytes + size > self.config.max_inbox_bytes
+        {
+            return false;
+        }
+        if !held {
+            return true;
+        }
+        let (mut count, mut bytes) = (0, 0);
+        for entry in self.inbox.values().filter(|e| e.from == from && e.state == InboxState::Held) {
+            count += 1;
+            bytes += entry.plaintext.len();
+        }
+        count < limits::HELD_MESSAGES_PER_PEER && bytes + size <= limits::HELD_BYTES_PER_PEER
+    }
+
+    /// Keeps a message for its handler; one that came before only gets its receipt again.
+    pub(super) fn store_message(
+        &mut self,
+        from: Amid,
+        session: SessionId,
+        plaintext: &Plaintext,
+        encoded: Vec<u8>,
+        state: InboxState,
+        now: Timestamp,
+    ) {
+        let key = (from, plaintext.id);
+        if let Some(seen) = self.seen.get(&key) {
+            let stage = seen.stage;
+            self.owe_receipt(from, plaintext.id, stage, now);
+            return;
+        }
+        if let Some(entry) = self.inbox.get(&key) {
+            // It may have come under a session whose KNOCK is undecided, and now under one that is accepted.
+            if entry.state == InboxState::Held && state == InboxState::Ready {
+                self.release(key, now);
+            } else if entry.state == InboxState::Ready {
+                self.owe_receipt(from, plaintext.id, Stage::Delivered, now);
+            }
+            return;
+        }
+        self.inbox_bytes += encoded.len();
+        let order = self.next_order();
+        self.inbox.put(
+            &self.vault,
+            InboxEntry {
+                from,
+                id: plaintext.id,
+                session,
+                state,
+                order,
+                received_at: now,
+                plaintext: encoded,
+            },
+        );
+        if state == InboxState::Ready {
+            self.out.events.push(Event::MessageReady { from, id: plaintext.id });
+            self.owe_receipt(from, plaintext.id, Stage::Delivered, now);
+        }
+    }
+
+    /// Hands on what was held for a session.
+    pub(super) fn release_held(&mut self, session: SessionId, now: Timestamp) {
+        for key in self.inbox_in_order(|e| e.session == session && e.state == InboxState::Held) {
+            self.release(key, now);
+        }
+    }
+
+    fn release(&mut self, key: (Amid, MessageId), now: Timestamp) {
+        let Some(entry) = self.inbox.modify(&key) else { return };
+        entry.state = InboxState::Ready;
+        self.out.events.push(Event::MessageReady { from: key.0, id: key.1 });
+        self.owe_receipt(key.0, key.1, Stage::Delivered, now);
+    }
+
+    /// Removes entries without handing them on: what a rejected peer sent, or a KNOCK that is decided.
+    pub(super) fn discard(&mut self, keep: impl Fn(&InboxEntry) -> bool) {
+        for key in self.inbox_in_order(|e| !keep(e)) {
+            self.take_inbox(key);
+        }
+    }
+
+    pub(super) fn take_inbox(&mut self, key: (Amid, MessageId)) -> Option<InboxEntry> {
+        let entry = self.inbox.remove(&key)?;
+        self.inbox_bytes -= entry.plaintext.len();
+        Some(entry)
+    }
+
+    /// The handler returned: the message is done, and its sender is told so.
+    pub(super) fn on_handled(&mut self, from: Amid, id: MessageId, now: Timestamp) {
+        let key = (from, id);
+        if self.inbox.get(&key).is_none_or(|e| e.state != InboxState::Ready) {
+            return;
+        }
+        self.take_inbox(key);
+        self.seen.put(&self.vault, Seen { from, id, stage: Stage::Handled, at: now });
+        self.owe_receipt(from, id, Stage::Handled, now);
+    }
+
+    /// After a start: everything that was under way is taken up again.
+    pub fn resume(&mut self, now: Timestamp) {
+        for (from, id) in self.inbox_in_order(|e| e.state == InboxState::Ready) {
+            self.out.events.push(Event::MessageReady { from, id });
+            self.owe_receipt(from, id, Stage::Delivered, now);
+        }
+        for key in self.inbox_in_order(|e| e.state == InboxState::Knock) {
+            if let Some(request) = self.knock_request(&key) {
+                self.out.requests.push(request);
+            }
+        }
+        for peer in self.peers_without_session() {
+            self.out.requests.push(Request::Bundle(peer));
+        }
+        if self.has_unpublished_prekeys() {
+            self.out.requests.push(Request::PublishPrekeys);
+        }
+    }
+}

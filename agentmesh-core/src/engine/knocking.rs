@@ -1,0 +1,106 @@
+//! KNOCKs that wait for the application's decision.
+
+use rand_core::CryptoRng;
+
+use crate::{
+    codec::{CodecError, Reader, Write},
+    handshake::{SessionId, Suite},
+    identity::Amid,
+    keys::VerifyingKey,
+    knock::{self, Answer, Knock, KnockInfo},
+    limits,
+    time::Timestamp,
+    wire::{id::MessageId, plaintext::MessageType},
+};
+
+use super::{
+    Engine, Request,
+    outbound::control,
+    records::{Decision, InboxState, Role},
+};
+
+/// A KNOCK as the inbox keeps it: with what is needed to ask about it again after a restart.
+pub(super) struct StoredKnock {
+    pub(super) identity: VerifyingKey,
+    pub(super) suite: Suite,
+    pub(super) body: Vec<u8>,
+}
+
+impl StoredKnock {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(self.body.len() + 40);
+        out.put(self.identity.as_bytes());
+        out.put_u8(self.suite.id());
+        out.put_lp(&self.body);
+        out
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
+        let mut r = Reader::new(bytes);
+        let identity = VerifyingKey::from_bytes(r.array("identity")?)
+            .map_err(|_| CodecError::InvalidValue { field: "identity" })?;
+        let suite =
+            Suite::from_u8(r.u8("suite")?).ok_or(CodecError::InvalidValue { field: "suite" })?;
+        let body = r.lp(limits::MAX_FRAME, "body")?.to_vec();
+        r.finish("stored KNOCK")?;
+        Ok(Self { identity, suite, body })
+    }
+}
+
+impl Engine {
+    /// The question for the policy, out of the inbox.
+    pub(super) fn knock_request(&self, key: &(Amid, MessageId)) -> Option<Request> {
+        let entry = self.inbox.get(key)?;
+        let StoredKnock { identity, suite, body } = StoredKnock::decode(&entry.plaintext).ok()?;
+        let knock = Knock::decode(&body).ok()?;
+        let info = KnockInfo::new(identity, entry.session, suite, knock).ok()?;
+        Some(Request::DecideKnock { session: entry.session, knock: Box::new(info) })
+    }
+
+    /// KNOCKs without a decision, each with the session it opened.
+    pub fn pending_knocks(&self) -> Vec<(SessionId, Amid)> {
+        self.inbox_in_order(|e| e.state == InboxState::Knock)
+            .into_iter()
+            .filter_map(|key| self.inbox.get(&key).map(|e| (e.session, e.from)))
+            .collect()
+    }
+
+    /// Carries a decision out: the answer goes to the peer, held messages are handed on or dropped.
+    pub(super) fn decide(
+        &mut self,
+        id: SessionId,
+        decision: &knock::Decision,
+        now: Timestamp,
+        rng: &mut dyn CryptoRng,
+    ) {
+        let Some(entry) = self.sessions.get(&id) else { return };
+        if entry.role != Role::Responder || entry.decision != Decision::Pending {
+            return;
+        }
+        let (peer, nonce) = (entry.peer, entry.knock_nonce);
+        let Some(associated_data) = entry.session.as_ref().map(|s| *s.associated_data()) else {
+            return;
+        };
+        let answer = Answer::new(decision, nonce, now);
+        let Ok((kind, signed)) = answer.seal(&self.identity, &associated_data) else { return };
+        self.discard(|e| e.session != id || e.state != InboxState::Knock);
+        let mut plaintext = control(kind, now, rng);
+        plaintext.signed = Some(signed);
+        self.send_control(peer, id, &plaintext, now, rng);
+        if kind == MessageType::Accept {
+            if let Some(entry) = self.sessions.modify(&id) {
+                entry.decision = Decision::Accepted;
+            }
+            self.release_held(id, now);
+            return;
+        }
+        let was_sending = self.sending_session(peer) == Some(id);
+        self.retire(id);
+        self.discard(|e| e.session != id || e.state == InboxState::Ready);
+        // What we wanted to say in that session needs a KNOCK of our own.
+        if was_sending && !self.unconfirmed(peer).is_empty() {
+            self.recall(peer);
+            self.request_bundle(peer);
+        }
+    }
+}

@@ -1,0 +1,335 @@
+//! Creating an agent's state in a store, and opening it again. Async only as far as the store is.
+
+use core::fmt;
+use std::sync::Arc;
+
+use rand_core::CryptoRng;
+
+use crate::{
+    codec::CodecError,
+    error::errors,
+    identity::Identity,
+    prekeys::PreKeys,
+    storage::{Changes, Record, RecordId, RecordKind, Storage, StorageError},
+    time::Timestamp,
+    vault::{Vault, VaultError},
+};
+
+use super::{Engine, EngineConfig, Need, Outcome};
+
+/// Records read from the store at a time.
+const PAGE: usize = 256;
+const IDENTITY: &[u8] = b"identity";
+const PREKEYS: &[u8] = b"prekeys";
+
+errors! {
+    /// Why an agent's state could not be opened or created. Nothing is ever created in place of it.
+    pub enum LoadError {
+        /// The store failed.
+        #[error("{source}")]
+        Storage {
+            /// What the store says.
+            #[from]
+            source: StorageError,
+        } = "STATE_STORAGE", Storage, permanent;
+        /// A record cannot be unsealed: another store key, or damage.
+        #[error("{source}")]
+        Vault {
+            /// What the vault says.
+            #[from]
+            source: VaultError,
+        } = "STATE_VAULT", Storage, permanent;
+        /// A record was unsealed but does not parse: a newer release wrote it, or a bug.
+        #[error("record {id} does not parse: {source}")]
+        Undecodable {
+            /// The record.
+            id: RecordId,
+            /// Where it stops making sense.
+            source: CodecError,
+        } = "STATE_UNDECODABLE", Storage, permanent;
+        /// The identity or prekey record does not parse.
+        #[error("the {what} record does not parse: {detail}")]
+        Unreadable {
+            /// Which one.
+            what: &'static str,
+            /// What is wrong, without content.
+            detail: String,
+        } = "STATE_UNREADABLE", Storage, permanent;
+        /// There are records but no identity among them: part of the store was lost.
+        #[error("the store holds records but no identity; restore it from a copy of the whole store, or restore the identity from a backup into a new one")]
+        IdentityMissing = "STATE_IDENTITY_MISSING", Storage, permanent;
+        /// The store already holds an identity.
+        #[error("the store already holds an identity")]
+        IdentityExists = "STATE_IDENTITY_EXISTS", Conflict, permanent;
+    }
+}
+
+/// An identity found in a store.
+#[derive(Debug)]
+pub struct StoredIdentity {
+    /// The identity.
+    pub identity: Identity,
+    record: Record,
+}
+
+/// The prekeys: always in memory, one record.
+pub(super) struct PrekeyRecord {
+    id: RecordId,
+    version: u64,
+    value: PreKeys,
+    dirty: bool,
+}
+
+impl fmt::Debug for PrekeyRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PrekeyRecord").field("version", &self.version).finish_non_exhaustive()
+    }
+}
+
+impl PrekeyRecord {
+    pub(super) const fn value(&self) -> &PreKeys {
+        &self.value
+    }
+
+    pub(super) const fn value_mut(&mut self) -> &mut PreKeys {
+        self.dirty = true;
+        &mut self.value
+    }
+
+    pub(super) const fn is_dirty(&self) -> bool {
+        self.dirty
+    }
+
+    pub(super) fn seal_into(
+        &mut self,
+        vault: &Vault,
+        rng: &mut dyn CryptoRng,
+        changes: &mut Changes,
+    ) -> Result<(), VaultError> {
+        if self.dirty {
+            let sealed = vault.seal(self.id, self.version + 1, &self.value.to_record(), rng)?;
+            changes.put(self.id, self.version, sealed);
+            self.version += 1;
+            self.dirty = false;
+        }
+        Ok(())
+    }
+}
+
+impl StoredIdentity {
+    /// Looks for an identity. `None` only if the store is empty: a store with records but without an identity
+    /// is an error, and so is an identity that cannot be read.
+    ///
+    /// # Errors
+    /// [`LoadError`]
+    pub async fn find(storage: &dyn Storage, vault: &Vault) -> Result<Option<Self>, LoadError> {
+        let id = vault.record_id(RecordKind::Identity, IDENTITY);
+        let loaded = storage.load(&[id]).await?.into_iter().next().flatten();
+        let Some(record) = loaded else {
+            for kind in RecordKind::ALL {
+                if !storage.list(kind, None, 1).await?.is_empty() {
+                    return Err(LoadError::IdentityMissing);
+                }
+            }
+            return Ok(None);
+        };
+        let plain = vault.open(&record)?;
+        let identity = Identity::from_record(&plain)
+            .map_err(|e| LoadError::Unreadable { what: "identity", detail: e.to_string() })?;
+        Ok(Some(Self { identity, record }))
+    }
+
+    /// Puts an identity and its first prekeys into an empty store.
+    ///
+    /// # Errors
+    /// [`LoadError::IdentityExists`] if there is one, and what the store says.
+    pub async fn create(
+        storage: &dyn Storage,
+        vault: &Vault,
+        identity: Identity,
+        now: Timestamp,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Self, LoadError> {
+        if Self::find(storage, vault).await?.is_some() {
+            return Err(LoadError::IdentityExists);
+        }
+        let id = vault.record_id(RecordKind::Identity, IDENTITY);
+        let sealed = vault.seal(id, 1, &identity.to_record(), rng)?;
+        let mut changes = Changes::new();
+        changes.put(id, 0, sealed.clone());
+        let mut prekeys = new_prekeys(vault, PreKeys::generate(&identity, now, rng));
+        prekeys.seal_into(vault, rng, &mut changes)?;
+        storage.commit(changes).await?;
+        Ok(Self { identity, record: Record { id, version: 1, sealed } })
+    }
+
+    /// Replaces the identity's exchange key or metadata; the signing key, and so the AMID, must be the same.
+    #[must_use]
+    pub const fn version(&self) -> u64 {
+        self.record.version
+    }
+}
+
+fn new_prekeys(vault: &Vault, value: PreKeys) -> PrekeyRecord {
+    let id = vault.record_id(RecordKind::Prekeys, PREKEYS);
+    PrekeyRecord { id, version: 0, value, dirty: true }
+}
+
+impl Engine {
+    /// Opens the state of an agent. Call [`resume`](Self::resume) before the first input.
+    ///
+    /// Reads prekeys, outbox and inbox; peers and sessions are read when they are needed. If the prekeys are
+    /// gone but the identity is there, new ones are made with ids that were never used.
+    ///
+    /// # Errors
+    /// [`LoadError`]
+    pub async fn open(
+        storage: &dyn Storage,
+        vault: Vault,
+        stored: StoredIdentity,
+        config: EngineConfig,
+        now: Timestamp,
+        rng: &mut (dyn CryptoRng + Send),
+    ) -> Result<Self, LoadError> {
+        let identity = stored.identity;
+        let id = vault.record_id(RecordKind::Prekeys, PREKEYS);
+        let prekeys = match storage.load(&[id]).await?.into_iter().next().flatten() {
+            Some(record) => {
+                let plain = vault.open(&record)?;
+                let value = PreKeys::from_record(&plain).map_err(|e| LoadError::Unreadable {
+                    what: "prekeys",
+                    detail: e.to_string(),
+                })?;
+                PrekeyRecord { id, version: record.version, value, dirty: false }
+            }
+            None => new_prekeys(&vault, PreKeys::recover(&identity, now, rng)),
+        };
+        let mut engine = Self::empty(identity, vault, config, prekeys);
+        engine.load_all(storage).await?;
+        Ok(engine)
+    }
+
+    fn empty(
+        identity: Identity,
+        vault: Vault,
+        config: EngineConfig,
+        prekeys: PrekeyRecord,
+    ) -> Self {
+        Self {
+            identity: Arc::new(identity),
+            vault,
+            config,
+            prekeys,
+            peers: Default::default(),
+            sessions: Default::default(),
+            outbox: Default::default(),
+            inbox: Default::default(),
+            seen: Default::default(),
+            outbox_order: Default::default(),
+            by_relay_id: Default::default(),
+            outbox_bytes: 0,
+            inbox_bytes: 0,
+            next_order: 1,
+            spent: Vec::new(),
+            relay_acks: true,
+            connected: false,
+            parked: Default::default(),
+            ready: Default::default(),
+            probes: Default::default(),
+            receipts: Default::default(),
+            pauses: Default::default(),
+            wanted: Default::default(),
+            tombstones: 0,
+            live: 0,
+            out: Outcome::default(),
+        }
+    }
+
+    async fn load_all(&mut self, storage: &dyn Storage) -> Result<(), LoadError> {
+        let mut after = None;
+        while let Some(page) = page(storage, RecordKind::Outbox, &mut after).await? {
+            for record in &page {
+                self.outbox.install_listed(&self.vault, record)?;
+            }
+        }
+        while let Some(page) = page(storage, RecordKind::Inbox, &mut after).await? {
+            for record in &page {
+                self.inbox.install_listed(&self.vault, record)?;
+            }
+        }
+        for entry in self.outbox.values() {
+            self.outbox_order.insert(entry.order, entry.id);
+            self.outbox_bytes += entry.weight();
+            self.next_order = self.next_order.max(entry.order + 1);
+            if let Some(t) = &entry.transmission {
+                self.by_relay_id.insert(t.relay_id, entry.id);
+            }
+        }
+        for entry in self.inbox.values() {
+            self.inbox_bytes += entry.plaintext.len();
+            self.next_order = self.next_order.max(entry.order + 1);
+        }
+        Ok(())
+    }
+
+    /// Loads the records that [`Step::Load`](super::Step::Load) names.
+    ///
+    /// # Errors
+    /// [`LoadError`]
+    pub async fn fetch(
+        &mut self,
+        storage: &dyn Storage,
+        needs: Vec<Need>,
+    ) -> Result<(), LoadError> {
+        let ids: Vec<_> = needs.iter().map(|need| self.record_id(need)).collect();
+        let records = storage.load(&ids).await?;
+        for (need, record) in needs.into_iter().zip(records) {
+            self.install(need, record.as_ref())?;
+        }
+        Ok(())
+    }
+
+    /// Goes through everything that expires by age alone: superseded sessions, tombstones, remembered ids. To be
+    /// called every few hours; the deletions are part of the next [`finish`](Self::finish).
+    ///
+    /// # Errors
+    /// [`LoadError`]
+    pub async fn sweep(&mut self, storage: &dyn Storage, now: Timestamp) -> Result<(), LoadError> {
+        let mut after = None;
+        while let Some(page) = page(storage, RecordKind::Peer, &mut after).await? {
+            for record in &page {
+                self.peers.install_listed(&self.vault, record)?;
+            }
+        }
+        let mut tombstones = 0;
+        while let Some(page) = page(storage, RecordKind::Session, &mut after).await? {
+            for record in &page {
+                self.sessions.install_listed(&self.vault, record)?;
+            }
+        }
+        self.expire_sessions(now);
+        for entry in self.sessions.values() {
+            tombstones += usize::from(entry.is_tombstone());
+        }
+        self.tombstones = tombstones;
+        self.live = self.sessions.values().filter(|e| !e.is_tombstone()).count();
+        while let Some(page) = page(storage, RecordKind::Seen, &mut after).await? {
+            for record in &page {
+                self.seen.install_listed(&self.vault, record)?;
+            }
+            self.expire_seen(now);
+        }
+        Ok(())
+    }
+}
+
+/// The next page of a kind; `after` is reset at the end, for the next kind.
+async fn page(
+    storage: &dyn Storage,
+    kind: RecordKind,
+    after: &mut Option<[u8; 16]>,
+) -> Result<Option<Vec<Record>>, StorageError> {
+    let records = storage.list(kind, *after, PAGE).await?;
+    *after = records.last().map(|r| r.id.key);
+    Ok(if records.is_empty() { None } else { Some(records) })
+}

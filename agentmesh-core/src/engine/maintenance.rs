@@ -1,0 +1,153 @@
+//! What happens because time passes: prekeys, expiry, and everything that was scheduled.
+
+use rand_core::CryptoRng;
+
+use crate::{
+    identity::Amid,
+    limits,
+    prekeys::{PreKeys, Publication},
+    time::{SECOND, Timestamp},
+};
+
+use super::{Engine, Event, Request, SendFailure, Stage, records::OutboxBody};
+
+/// How long a frame of an unknown session waits before its sender is asked: its handshake may be right behind.
+const PARKED_GRACE: u64 = SECOND;
+
+impl Engine {
+    /// When [`Input::Tick`](super::Input::Tick) is due at the latest; `None` if nothing is scheduled.
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        let handshake = self.handshake_entries().map(|(_, at)| at).min().filter(|_| self.connected);
+        let parked = self.parked.oldest().map(|t| t.plus_millis(PARKED_GRACE));
+        let probes = self.probes.next_due().filter(|_| self.connected);
+        [
+            handshake,
+            parked.filter(|_| self.connected),
+            probes,
+            self.pauses.next_due(),
+            self.receipts.next_due(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// Peers that a tick may have to deal with; their records must be in memory.
+    pub(super) fn peers_due(&self) -> Vec<Amid> {
+        self.probes.wanted_peers()
+    }
+
+    pub(super) fn tick(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) {
+        self.maintain_prekeys(now, rng);
+        self.expire_outbox(now);
+        self.probes.expire(now);
+        for (peer, session) in self.parked.overdue(now.minus_millis(PARKED_GRACE)) {
+            self.probes.want(peer, session);
+        }
+        self.send_probes(now, rng);
+        self.retransmit_due(now, rng);
+        for peer in self.peers_without_session() {
+            self.request_bundle(peer);
+        }
+    }
+
+    fn expire_outbox(&mut self, now: Timestamp) {
+        let expired: Vec<_> = self
+            .outbox_order
+            .values()
+            .filter_map(|id| self.outbox.get(id))
+            .filter(|e| e.expires_at <= now)
+            .map(|e| {
+                (
+                    e.id,
+                    e.to,
+                    matches!(e.body, OutboxBody::Message { .. }) && e.stage < Stage::Delivered,
+                )
+            })
+            .collect();
+        for (id, to, unconfirmed) in expired {
+            self.drop_entry(id);
+            if unconfirmed {
+                self.out.events.push(Event::SendFailed {
+                    to,
+                    id,
+                    reason: SendFailure::Unconfirmed,
+                });
+            }
+        }
+    }
+
+    /// Ends superseded sessions that are old enough, and forgets tombstones whose signed prekey is deleted: a
+    /// handshake that names it is refused anyway.
+    pub(super) fn expire_sessions(&mut self, now: Timestamp) {
+        let mut ended: Vec<_> = self
+            .peers
+            .values()
+            .flat_map(|p| p.receive_only.iter())
+            .filter(|r| r.until <= now)
+            .map(|r| r.session)
+            .collect();
+        ended.sort_unstable();
+        for session in ended {
+            self.retire(session);
+        }
+        let mut spent: Vec<_> = self
+            .sessions
+            .values()
+            .filter(|e| e.is_tombstone() && self.prekeys().signed(e.signed_prekey_id).is_none())
+            .map(|e| e.id)
+            .collect();
+        spent.sort_unstable();
+        for session in spent {
+            self.sessions.remove(&session);
+        }
+    }
+
+    pub(super) fn expire_seen(&mut self, now: Timestamp) {
+        let mut old: Vec<_> = self
+            .seen
+            .values()
+            .filter(|s| now.since(s.at) > limits::SEEN_AGE)
+            .map(|s| (s.from, s.id))
+            .collect();
+        old.sort_unstable();
+        for key in old {
+            self.seen.remove(&key);
+        }
+    }
+
+    pub(super) fn prekeys(&self) -> &PreKeys {
+        self.prekeys.value()
+    }
+
+    pub(super) fn change_prekeys<T>(&mut self, change: impl FnOnce(&mut PreKeys) -> T) -> T {
+        change(self.prekeys.value_mut())
+    }
+
+    /// Rotates and replenishes what is due, and has the result published.
+    pub(super) fn maintain_prekeys(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) {
+        if self.prekeys().needs_maintenance(&self.identity, now) {
+            let identity = &self.identity;
+            self.prekeys.value_mut().maintain(identity, now, rng);
+        }
+        if self.has_unpublished_prekeys() {
+            self.out.requests.push(Request::PublishPrekeys);
+        }
+    }
+
+    /// Whether the registry lacks public prekeys.
+    pub fn has_unpublished_prekeys(&self) -> bool {
+        self.prekeys().needs_upload()
+    }
+
+    /// What the registry should be given now.
+    pub fn publication(&self) -> Publication {
+        self.prekeys().publication(&self.identity)
+    }
+
+    pub(super) fn on_queue_drained(&mut self, now: Timestamp) {
+        if self.prekeys().signed_ids().nth(1).is_some() {
+            self.change_prekeys(|prekeys| prekeys.queue_drained(now));
+        }
+    }
+}

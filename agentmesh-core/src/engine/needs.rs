@@ -1,0 +1,145 @@
+//! Which records an input needs. The driver loads them before the engine sees the input.
+
+use crate::{
+    handshake::SessionId,
+    identity::Amid,
+    storage::{Record, RecordId},
+    wire::{frame::NativeFrame, id::MessageId},
+};
+
+use super::{
+    Engine, Inbound, Input, LoadError,
+    records::{Peer, Seen, SessionEntry},
+    table::Table,
+};
+
+/// A record that must be in memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Need {
+    /// What is known of a peer.
+    Peer(Amid),
+    /// A session.
+    Session(SessionId),
+    /// Whether a message was handled before.
+    Seen(Amid, MessageId),
+}
+
+impl Engine {
+    /// The records that `input` needs and that are not in memory. Loading one may bring up another need.
+    pub(super) fn needs(&self, input: &Input) -> Vec<Need> {
+        let mut missing = Missing { engine: self, needs: Vec::new() };
+        match input {
+            Input::Frame(inbound) => missing.frame(inbound),
+            Input::Opened(opened) => {
+                missing.peer_with_sessions(opened.from());
+                missing.seen(opened.from(), opened.message_id());
+            }
+            Input::Send(message) => missing.peer_with_sessions(message.to),
+            Input::Bundle { peer, .. }
+            | Input::NoBundle { peer, .. }
+            | Input::PeerKey { peer, .. }
+            | Input::FlushReceipts(peer)
+            | Input::CloseSession(peer) => missing.peer_with_sessions(*peer),
+            Input::Handled { from, id } => {
+                missing.peer_with_sessions(*from);
+                missing.seen(*from, *id);
+            }
+            Input::Decide { session, .. } => {
+                missing.session(*session);
+                if let Some(entry) = self.sessions.get(session) {
+                    missing.peer_with_sessions(entry.peer);
+                }
+            }
+            Input::RelayRefused { relay_id, .. } => {
+                if let Some(entry) =
+                    self.by_relay_id.get(relay_id).and_then(|id| self.outbox.get(id))
+                {
+                    missing.peer_with_sessions(entry.to);
+                }
+            }
+            Input::Tick => {
+                for peer in self.peers_due() {
+                    missing.peer_with_sessions(peer);
+                }
+            }
+            Input::RelayAcked(_)
+            | Input::Connected { .. }
+            | Input::QueueDrained
+            | Input::PrekeysPublished { .. }
+            | Input::Cancel(_) => {}
+        }
+        missing.needs
+    }
+
+    /// Where the store keeps what is needed.
+    pub fn record_id(&self, need: &Need) -> RecordId {
+        match need {
+            Need::Peer(amid) => Table::<Peer>::record_id(&self.vault, amid),
+            Need::Session(id) => Table::<SessionEntry>::record_id(&self.vault, id),
+            Need::Seen(from, id) => Table::<Seen>::record_id(&self.vault, &(*from, *id)),
+        }
+    }
+
+    /// Takes in what the store holds for a need.
+    ///
+    /// # Errors
+    /// [`LoadError`] if the record cannot be opened; the store is damaged or sealed with another key.
+    pub fn install(&mut self, need: Need, record: Option<&Record>) -> Result<(), LoadError> {
+        match need {
+            Need::Peer(amid) => self.peers.install(&self.vault, amid, record),
+            Need::Session(id) => self.sessions.install(&self.vault, id, record),
+            Need::Seen(from, id) => self.seen.install(&self.vault, (from, id), record),
+        }
+    }
+}
+
+struct Missing<'a> {
+    engine: &'a Engine,
+    needs: Vec<Need>,
+}
+
+impl Missing<'_> {
+    fn push(&mut self, need: Need) {
+        if !self.needs.contains(&need) {
+            self.needs.push(need);
+        }
+    }
+
+    fn peer(&mut self, amid: Amid) {
+        if !self.engine.peers.is_loaded(&amid) {
+            self.push(Need::Peer(amid));
+        }
+    }
+
+    fn session(&mut self, id: SessionId) {
+        if !self.engine.sessions.is_loaded(&id) {
+            self.push(Need::Session(id));
+        }
+    }
+
+    fn seen(&mut self, from: Amid, id: MessageId) {
+        let key = (from, id);
+        if self.engine.inbox.get(&key).is_none() && !self.engine.seen.is_loaded(&key) {
+            self.push(Need::Seen(from, id));
+        }
+    }
+
+    /// The peer, the session it is sent in, and those that the next change may retire.
+    fn peer_with_sessions(&mut self, amid: Amid) {
+        self.peer(amid);
+        if let Some(peer) = self.engine.peers.get(&amid) {
+            for session in peer.sessions() {
+                self.session(session);
+            }
+        }
+    }
+
+    fn frame(&mut self, inbound: &Inbound) {
+        // The hot path: a frame of a session that is in memory needs nothing else.
+        let Some((session, is_message)) = NativeFrame::peek(&inbound.frame) else { return };
+        self.session(session);
+        if !is_message || self.engine.sessions.get(&session).is_none() {
+            self.peer_with_sessions(inbound.from);
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Frames of sessions that are not known yet. Kind 2 can overtake kind 1; such frames wait here, unacked.
+
+use std::collections::HashMap;
+
+use crate::{handshake::SessionId, identity::Amid, limits, time::Timestamp};
+
+use super::Inbound;
+
+/// A frame that waits for its session.
+#[derive(Debug)]
+struct Waiting {
+    session: SessionId,
+    since: Timestamp,
+    inbound: Inbound,
+}
+
+/// Bounded in frames a peer, in peers and in bytes. What does not fit stays at the relay.
+#[derive(Debug, Default)]
+pub(super) struct Parked {
+    peers: HashMap<Amid, Vec<Waiting>>,
+    bytes: usize,
+}
+
+impl Parked {
+    /// Keeps a frame; `false` if there is no room.
+    pub(super) fn park(&mut self, session: SessionId, inbound: Inbound, now: Timestamp) -> bool {
+        let size = inbound.frame.len();
+        if self.bytes + size > limits::PARKED_BYTES {
+            return false;
+        }
+        if !self.peers.contains_key(&inbound.from) && self.peers.len() >= limits::PARKED_PEERS {
+            return false;
+        }
+        let waiting = self.peers.entry(inbound.from).or_default();
+        if waiting.iter().any(|w| w.inbound == inbound) {
+            return true;
+        }
+        if waiting.len() >= limits::PARKED_FRAMES_PER_PEER {
+            return false;
+        }
+        waiting.push(Waiting { session, since: now, inbound });
+        self.bytes += size;
+        true
+    }
+
+    /// Takes out the frames of a session, oldest first.
+    pub(super) fn take(&mut self, peer: &Amid, session: SessionId) -> Vec<Inbound> {
+        let Some(waiting) = self.peers.get_mut(peer) else { return Vec::new() };
+        let mut taken = Vec::new();
+        let mut kept = Vec::new();
+        for w in waiting.drain(..) {
+            if w.session == session { taken.push(w.inbound) } else { kept.push(w) }
+        }
+        self.bytes -= taken.iter().map(|i: &Inbound| i.frame.len()).sum::<usize>();
+        if kept.is_empty() {
+            self.peers.remove(peer);
+        } else {
+            *waiting = kept;
+        }
+        taken
+    }
+
+    /// Peers and sessions with frames that have waited since `before` or longer.
+    pub(super) fn overdue(&self, before: Timestamp) -> Vec<(Amid, SessionId)> {
+        let mut due: Vec<_> = self
+            .peers
+            .iter()
+            .filter_map(|(peer, waiting)| {
+                waiting.iter().find(|w| w.since <= before).map(|w| (*peer, w.session))
+            })
+            .collect();
+        due.sort_unstable();
+        due
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.peers.values().map(Vec::len).sum()
+    }
+
+    /// When the oldest frame was parked.
+    pub(super) fn oldest(&self) -> Option<Timestamp> {
+        self.peers.values().flatten().map(|w| w.since).min()
+    }
+}

@@ -1,0 +1,149 @@
+//! Messages on their way out. All of them are in memory while the client runs; their number is bounded.
+
+use zeroize::Zeroizing;
+
+use crate::{
+    codec::{CodecError, Reader, Write},
+    engine::{Stage, table::Stored},
+    handshake::SessionId,
+    identity::Amid,
+    limits,
+    storage::RecordKind,
+    time::Timestamp,
+    wire::{id::MessageId, relay_id::RelayMessageId},
+};
+
+const VERSION: u8 = 1;
+
+/// The frame that carries an entry at the moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Transmission {
+    pub(crate) session: SessionId,
+    pub(crate) relay_id: RelayMessageId,
+    pub(crate) frame: Vec<u8>,
+    /// The relay has it on its disk; it will not be sent again by a reconnect.
+    pub(crate) relay_acked: bool,
+}
+
+/// What an entry is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum OutboxBody {
+    /// An application message. The encoded plaintext stays until the peer has it, for the case that a new
+    /// session makes it necessary to encrypt it again.
+    Message { plaintext: Option<Vec<u8>>, intent: Option<String> },
+    /// A receipt, an answer to a KNOCK and the like: gone as soon as the relay has it.
+    Control,
+    /// A handshake frame: sent again until the peer shows that it has the session.
+    Handshake { resend_at: Timestamp, pause: u64 },
+}
+
+/// One frame or message to a peer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct OutboxEntry {
+    pub(crate) id: MessageId,
+    pub(crate) to: Amid,
+    /// Order of sending over all peers.
+    pub(crate) order: u64,
+    pub(crate) created_at: Timestamp,
+    pub(crate) expires_at: Timestamp,
+    pub(crate) stage: Stage,
+    pub(crate) body: OutboxBody,
+    pub(crate) transmission: Option<Transmission>,
+}
+
+impl OutboxEntry {
+    /// Bytes it holds, for the bound on the outbox.
+    pub(crate) fn weight(&self) -> usize {
+        let body = match &self.body {
+            OutboxBody::Message { plaintext, .. } => plaintext.as_ref().map_or(0, Vec::len),
+            OutboxBody::Control | OutboxBody::Handshake { .. } => 0,
+        };
+        body + self.transmission.as_ref().map_or(0, |t| t.frame.len()) + 256
+    }
+
+    pub(crate) const fn is_message(&self) -> bool {
+        matches!(self.body, OutboxBody::Message { .. })
+    }
+}
+
+impl Stored for OutboxEntry {
+    const KIND: RecordKind = RecordKind::Outbox;
+    type Key = MessageId;
+
+    fn key(&self) -> MessageId {
+        self.id
+    }
+
+    fn logical(key: &MessageId) -> Vec<u8> {
+        key.as_bytes().to_vec()
+    }
+
+    fn encode(&self, out: &mut Zeroizing<Vec<u8>>) {
+        out.put_u8(VERSION);
+        out.put(self.id.as_bytes());
+        out.put(self.to.as_bytes());
+        out.put_u64(self.order);
+        out.put_u64(self.created_at.as_millis());
+        out.put_u64(self.expires_at.as_millis());
+        out.put_u8(self.stage as u8);
+        match &self.body {
+            OutboxBody::Message { plaintext, intent } => {
+                out.put_u8(1);
+                out.put_option(plaintext.as_ref(), |w, p| w.put_lp(p));
+                out.put_option(intent.as_ref(), |w, i| w.put_lp(i.as_bytes()));
+            }
+            OutboxBody::Control => out.put_u8(2),
+            OutboxBody::Handshake { resend_at, pause } => {
+                out.put_u8(3);
+                out.put_u64(resend_at.as_millis());
+                out.put_u64(*pause);
+            }
+        }
+        out.put_option(self.transmission.as_ref(), |w, t| {
+            w.put(t.session.as_bytes());
+            w.put(t.relay_id.as_bytes());
+            w.put_lp(&t.frame);
+            w.put_bool(t.relay_acked);
+        });
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
+        let mut r = Reader::new(bytes);
+        let version = r.u8("version")?;
+        if version != VERSION {
+            return Err(CodecError::UnknownVersion { what: "outbox record", version });
+        }
+        let id = MessageId::from_bytes(r.array("id")?)?;
+        let to = Amid::from_bytes(r.array("to")?);
+        let order = r.u64("order")?;
+        let created_at = Timestamp::from_millis(r.u64("created at")?);
+        let expires_at = Timestamp::from_millis(r.u64("expires at")?);
+        let stage =
+            Stage::from_u8(r.u8("stage")?).ok_or(CodecError::InvalidValue { field: "stage" })?;
+        let body = match r.u8("body")? {
+            1 => OutboxBody::Message {
+                plaintext: r.option("plaintext", |r| {
+                    r.lp(limits::MAX_FRAME, "plaintext").map(<[u8]>::to_vec)
+                })?,
+                intent: r
+                    .option("intent", |r| r.text(limits::MAX_FRAME, "intent").map(str::to_owned))?,
+            },
+            2 => OutboxBody::Control,
+            3 => OutboxBody::Handshake {
+                resend_at: Timestamp::from_millis(r.u64("resend at")?),
+                pause: r.u64("pause")?,
+            },
+            _ => return Err(CodecError::InvalidValue { field: "body" }),
+        };
+        let transmission = r.option("transmission", |r| {
+            Ok(Transmission {
+                session: SessionId::from_bytes(r.array("session")?),
+                relay_id: RelayMessageId::from_bytes(r.array("relay id")?),
+                frame: r.lp(limits::MAX_FRAME, "frame")?.to_vec(),
+                relay_acked: r.bool("relay acked")?,
+            })
+        })?;
+        r.finish("outbox record")?;
+        Ok(Self { id, to, order, created_at, expires_at, stage, body, transmission })
+    }
+}

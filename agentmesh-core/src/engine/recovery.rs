@@ -1,0 +1,375 @@
+//! Recovery that nobody else can trigger: probes, their answers, refusals (`docs/protocol/native.md` §7.7, §7.8).
+//!
+//! What is kept here is in memory only: after a crash the worst is one probe more. All of it is bounded, and
+//! an entry that does not fit is refused rather than another one forgotten.
+
+use std::collections::HashMap;
+
+use rand_core::CryptoRng;
+
+use crate::{
+    handshake::SessionId,
+    identity::Amid,
+    keys::VerifyingKey,
+    limits,
+    prekeys::{BundleParts, PreKeyBundle},
+    time::{HOUR, SECOND, Timestamp},
+    wire::{
+        control::{Probe, ProbeReply, Refuse, RefuseReason},
+        frame::MessageFrame,
+        plaintext::MessageType,
+    },
+};
+
+use super::{DropReason, Engine, Request, inbound::Source, outbound::control};
+
+/// Peers for which recovery state is kept at most.
+const MAX_PEERS: usize = 1000;
+/// Nonces of answered probes kept a peer: the window of ten minutes at one answer a minute, and a spare.
+const MAX_NONCES: usize = 12;
+
+#[derive(Debug, Clone, Copy)]
+struct Outstanding {
+    nonce: [u8; 16],
+    session: SessionId,
+    sent_at: Timestamp,
+    answered: bool,
+}
+
+#[derive(Debug, Default)]
+struct Answered {
+    last: Timestamp,
+    nonces: Vec<[u8; 16]>,
+}
+
+/// Probes wanted, sent and answered; refusals sent.
+#[derive(Debug, Default)]
+pub(super) struct Probes {
+    wanted: HashMap<Amid, SessionId>,
+    sent: HashMap<Amid, Outstanding>,
+    answered: HashMap<Amid, Answered>,
+    refused: HashMap<Amid, Timestamp>,
+    refusals: (Timestamp, u32),
+}
+
+impl Probes {
+    /// Wishes for a probe about a session; the tick sends it.
+    pub(super) fn want(&mut self, peer: Amid, session: SessionId) {
+        if self.wanted.contains_key(&peer) || self.wanted.len() < MAX_PEERS {
+            self.wanted.entry(peer).or_insert(session);
+        }
+    }
+
+    pub(super) fn unwant(&mut self, peer: &Amid) {
+        self.wanted.remove(peer);
+    }
+
+    pub(super) fn wanted_peers(&self) -> Vec<Amid> {
+        self.wanted.keys().copied().collect()
+    }
+
+    /// When the next probe may go out.
+    pub(super) fn next_due(&self) -> Option<Timestamp> {
+        self.wanted.keys().map(|peer| self.earliest(peer)).min()
+    }
+
+    fn earliest(&self, peer: &Amid) -> Timestamp {
+        self.sent
+            .get(peer)
+            .map_or(Timestamp::ZERO, |o| o.sent_at.plus_millis(limits::PROBE_INTERVAL))
+    }
+
+    pub(super) fn due(&self, now: Timestamp) -> Vec<(Amid, SessionId)> {
+        let mut due: Vec<_> = self
+            .wanted
+            .iter()
+            .filter(|(peer, _)| self.earliest(peer) <= now)
+            .map(|(peer, session)| (*peer, *session))
+            .collect();
+        due.sort_unstable();
+        due
+    }
+
+    /// Forgets what no longer limits anything, so that the bounds are there for those who come now.
+    pub(super) fn expire(&mut self, now: Timestamp) {
+        let window = 2 * limits::CLOCK_SKEW;
+        self.sent.retain(|_, o| now.since(o.sent_at) < window);
+        self.answered.retain(|_, a| now.since(a.last) < window);
+        self.refused.retain(|_, at| now.since(*at) < limits::REFUSE_INTERVAL);
+    }
+
+    /// Whether a probe may be answered: at most one a minute a peer, and never the same nonce twice.
+    fn may_answer(&mut self, peer: Amid, nonce: [u8; 16], now: Timestamp) -> bool {
+        if !self.answered.contains_key(&peer) && self.answered.len() >= MAX_PEERS {
+            return false;
+        }
+        let answered = self.answered.entry(peer).or_default();
+        let too_soon =
+            !answered.nonces.is_empty() && now.since(answered.last) < limits::PROBE_INTERVAL;
+        if too_soon || answered.nonces.contains(&nonce) {
+            return false;
+        }
+        if answered.nonces.len() >= MAX_NONCES {
+            answered.nonces.remove(0);
+        }
+        answered.nonces.push(nonce);
+        answered.last = now;
+        true
+    }
+
+    /// Whether a refusal may go out: one a minute a sender, ten a second in all.
+    fn may_refuse(&mut self, peer: Amid, now: Timestamp) -> bool {
+        if now.since(self.refusals.0) >= SECOND {
+            self.refusals = (now, 0);
+        }
+        if self.refusals.1 >= limits::REFUSALS_PER_SECOND
+            || self.refused.get(&peer).is_some_and(|at| now.since(*at) < limits::REFUSE_INTERVAL)
+            || self.refused.len() >= MAX_PEERS
+        {
+            return false;
+        }
+        self.refusals.1 += 1;
+        self.refused.insert(peer, now);
+        true
+    }
+}
+
+impl Engine {
+    /// A frame of a peer failed in a session that exists here.
+    pub(super) fn probe(
+        &mut self,
+        peer: Amid,
+        session: SessionId,
+        now: Timestamp,
+        rng: &mut dyn CryptoRng,
+    ) {
+        self.probes.want(peer, session);
+        if self.peers.is_loaded(&peer) {
+            self.send_probes(now, rng);
+        }
+    }
+
+    /// Sends the probes that are due to peers whose key is in memory.
+    pub(super) fn send_probes(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) {
+        if !self.connected {
+            return;
+        }
+        for (peer, session) in self.probes.due(now) {
+            if !self.peers.is_loaded(&peer) {
+                continue;
+            }
+            let Some(key) = self.peers.get(&peer).and_then(|p| p.identity) else {
+                self.out.requests.push(Request::PeerKey(peer));
+                continue;
+            };
+            let probe = Probe::sign(&self.identity, &key, session, now, rng);
+            let nonce = *probe.nonce();
+            self.probes.unwant(&peer);
+            self.probes
+                .sent
+                .insert(peer, Outstanding { nonce, session, sent_at: now, answered: false });
+            self.emit_once(peer, probe.encode(), rng);
+        }
+    }
+
+    pub(super) fn on_peer_key(
+        &mut self,
+        peer: Amid,
+        key: VerifyingKey,
+        now: Timestamp,
+        rng: &mut dyn CryptoRng,
+    ) {
+        if Amid::of(&key) == peer {
+            self.pin(peer, key, 0);
+            self.send_probes(now, rng);
+        }
+    }
+
+    /// Somebody asks whether we still have a session. The answer is signed, so a relay cannot give it.
+    pub(super) fn on_probe(
+        &mut self,
+        source: Source,
+        probe: &Probe,
+        now: Timestamp,
+        rng: &mut dyn CryptoRng,
+    ) {
+        let own = self.identity.signing_key();
+        if probe.verify(&source.from, own, now).is_err()
+            || !self.probes.may_answer(source.from, *probe.nonce(), now)
+        {
+            self.drop_frame(source, DropReason::Rejected);
+            return;
+        }
+        self.ack(source);
+        let known = self
+            .sessions
+            .get(&probe.session_id())
+            .is_some_and(|e| e.peer == source.from && !e.is_tombstone());
+        let status = control(MessageType::Status, now, rng);
+        let frame = known
+            .then(|| status.encode().ok())
+            .flatten()
+            .and_then(|encoded| self.encrypt(probe.session_id(), &encoded, now, rng));
+        let enclosed = frame.and_then(|frame| MessageFrame::from_frame(frame).ok());
+        if let Ok(reply) = ProbeReply::sign(&self.identity, probe, enclosed) {
+            self.emit_once(source.from, reply.encode(), rng);
+        }
+        if known {
+            self.resend_in_doubt(source.from, probe.session_id(), now, rng);
+        }
+    }
+
+    /// The peer had frames of a session that it could not open. If it was our store that went back in time, those were
+    /// ours, and the next ones open again: nothing would show that some are missing. So what the relay has and the
+    /// peer has not confirmed is encrypted again; ids make that harmless, and answers to probes are rare.
+    fn resend_in_doubt(
+        &mut self,
+        peer: Amid,
+        session: SessionId,
+        now: Timestamp,
+        rng: &mut dyn CryptoRng,
+    ) {
+        let in_doubt: Vec<_> = self
+            .unconfirmed(peer)
+            .into_iter()
+            .filter(|id| {
+                let transmission = self.outbox.get(id).and_then(|e| e.transmission.as_ref());
+                transmission.is_some_and(|t| t.session == session && t.relay_acked)
+            })
+            .collect();
+        for id in in_doubt {
+            self.recall_one(id);
+            self.transmit(id, now, rng);
+        }
+    }
+
+    /// The answer to our probe. Only here can a failing session lead to a new handshake.
+    pub(super) fn on_probe_reply(&mut self, source: Source, reply: &ProbeReply, now: Timestamp) {
+        let own = self.identity.signing_key();
+        let peer = source.from;
+        let id = reply.session_id();
+        let ours =
+            self.probes.sent.get(&peer).is_some_and(|o| {
+                !o.answered && reply.verify(&peer, own, &o.session, &o.nonce).is_ok()
+            });
+        if !ours {
+            self.drop_frame(source, DropReason::Rejected);
+            return;
+        }
+        self.ack(source);
+        // The time of sending stays: it limits the next probe.
+        if let Some(outstanding) = self.probes.sent.get_mut(&peer) {
+            outstanding.answered = true;
+        }
+        let live = self.sessions.get(&id).is_some_and(|e| e.peer == peer && !e.is_tombstone());
+        let heals = match reply.enclosed() {
+            None => live,
+            Some(frame) => !self.opens_enclosed(peer, id, frame, now),
+        };
+        if !live {
+            // Nothing will ever open these; the peer sends their content again under a new session.
+            for parked in self.parked.take(&peer, id) {
+                self.drop_frame(Source::of(&parked), DropReason::NoSession);
+            }
+        }
+        if heals {
+            self.knock_anew(peer, now);
+        }
+    }
+
+    fn opens_enclosed(
+        &mut self,
+        peer: Amid,
+        id: SessionId,
+        frame: &MessageFrame,
+        now: Timestamp,
+    ) -> bool {
+        if frame.session_id() != id {
+            return false;
+        }
+        let Some(entry) = self.sessions.get(&id).filter(|e| e.peer == peer) else { return false };
+        let Some(session) = &entry.session else { return false };
+        let mut body = frame.body().to_vec();
+        let Ok(opened) = session.open(&mut body, now) else { return false };
+        let (_, advance) = opened.split();
+        self.commit_candidate(id, advance);
+        true
+    }
+
+    /// Gives the current session up for sending and asks for a bundle; unconfirmed messages go out again
+    /// under the session that follows.
+    fn knock_anew(&mut self, peer: Amid, now: Timestamp) {
+        let Some(known) = self.peers.modify(&peer) else { return };
+        let evicted = match known.sending {
+            Some(old) => known.keep_for_receiving(old, now),
+            None => Vec::new(),
+        };
+        for session in evicted {
+            self.retire(session);
+        }
+        self.recall(peer);
+        self.wanted.insert(peer);
+        self.request_bundle(peer);
+    }
+
+    /// Tells a peer that its handshake cannot be answered, with the bundle that can.
+    pub(super) fn refuse(
+        &mut self,
+        to: Amid,
+        key: &VerifyingKey,
+        session: SessionId,
+        reason: RefuseReason,
+        now: Timestamp,
+        rng: &mut dyn CryptoRng,
+    ) {
+        if !self.connected || !self.probes.may_refuse(to, now) {
+            return;
+        }
+        let bundle = self.prekeys().bundle(&self.identity);
+        if let Ok(refuse) = Refuse::sign(&self.identity, key, session, reason, &bundle) {
+            self.emit_once(to, refuse.encode(), rng);
+        }
+    }
+
+    /// The peer cannot answer our handshake. Heeded only for a session of ours that is still pending.
+    pub(super) fn on_refuse(
+        &mut self,
+        source: Source,
+        refuse: &Refuse,
+        now: Timestamp,
+        rng: &mut dyn CryptoRng,
+    ) {
+        let peer = source.from;
+        let id = refuse.session_id();
+        let own = self.identity.signing_key();
+        let pending = self
+            .sessions
+            .get(&id)
+            .is_some_and(|e| e.peer == peer && e.is_unconfirmed_initiator() && !e.is_tombstone());
+        if !pending || refuse.verify(&peer, own).is_err() {
+            self.drop_frame(source, DropReason::Rejected);
+            return;
+        }
+        self.ack(source);
+        let Some(known) = self.peers.modify(&peer) else { return };
+        known.refused_at.retain(|at| now.since(*at) < HOUR);
+        if known.refused_at.len() >= limits::REFUSED_RETRIES_PER_HOUR {
+            return;
+        }
+        known.refused_at.push(now);
+        let known = self.known_peer(peer);
+        // A relay cannot forge this; a peer that refuses with a bad bundle gets no other try.
+        let Ok(bundle) = PreKeyBundle::verify(BundleParts::bundle_only(refuse.blob()), &known, now)
+        else {
+            return;
+        };
+        match self.choose_suite(peer, &bundle) {
+            Ok(suite) => {
+                self.retire(id);
+                self.recall(peer);
+                self.start_handshake(peer, &bundle, suite, now, rng);
+            }
+            Err(reason) => self.fail_peer(peer, &reason),
+        }
+    }
+}

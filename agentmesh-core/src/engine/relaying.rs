@@ -1,0 +1,252 @@
+//! What the relay says about our frames, and what is sent again after it was gone.
+
+use std::collections::HashMap;
+
+use rand_core::CryptoRng;
+
+use crate::{
+    identity::Amid,
+    limits,
+    time::{MINUTE, SECOND, Timestamp},
+    wire::{id::MessageId, relay_frame::RelayMessageType, relay_id::RelayMessageId},
+};
+
+use super::{
+    Engine, Event, Outgoing, SendFailure, Stage,
+    records::{OutboxBody, OutboxEntry},
+};
+
+/// First pause after the relay refused a frame for want of room; it doubles.
+const PAUSE_MIN: u64 = SECOND;
+/// Longest such pause.
+const PAUSE_MAX: u64 = MINUTE;
+
+#[derive(Debug, Clone, Copy)]
+struct Pause {
+    until: Timestamp,
+    length: u64,
+}
+
+/// Peers whose inbox at the relay is full, or that we write to faster than the relay allows.
+#[derive(Debug, Default)]
+pub(super) struct Pauses(HashMap<Amid, Pause>);
+
+impl Pauses {
+    pub(super) fn is_paused(&self, peer: &Amid) -> bool {
+        self.0.get(peer).is_some_and(|p| p.until > Timestamp::ZERO)
+    }
+
+    fn pause(
+        &mut self,
+        peer: Amid,
+        retry_after: Option<u64>,
+        now: Timestamp,
+        rng: &mut dyn CryptoRng,
+    ) {
+        let pause =
+            self.0.entry(peer).or_insert(Pause { until: Timestamp::ZERO, length: PAUSE_MIN / 2 });
+        pause.length = (pause.length * 2).min(PAUSE_MAX);
+        let base = retry_after.unwrap_or(pause.length).min(limits::OUTBOX_AGE);
+        let mut random = [0; 8];
+        rng.fill_bytes(&mut random);
+        let jitter = u64::from_be_bytes(random) % (base / 2 + 1);
+        pause.until = now.plus_millis(base + jitter);
+    }
+
+    /// Peers whose pause is over. Its length is remembered until a frame gets through.
+    fn take_over(&mut self, now: Timestamp) -> Vec<Amid> {
+        let mut over: Vec<_> = self
+            .0
+            .iter_mut()
+            .filter(|(_, p)| p.until > Timestamp::ZERO && p.until <= now)
+            .map(|(peer, p)| {
+                p.until = Timestamp::ZERO;
+                *peer
+            })
+            .collect();
+        over.sort_unstable();
+        over
+    }
+
+    pub(super) fn next_due(&self) -> Option<Timestamp> {
+        self.0.values().map(|p| p.until).filter(|t| *t > Timestamp::ZERO).min()
+    }
+}
+
+impl Engine {
+    /// The connection to the relay is gone; frames wait for the next one.
+    pub const fn disconnected(&mut self) {
+        self.connected = false;
+    }
+
+    pub(super) fn on_connected(&mut self, acks: bool, now: Timestamp, rng: &mut dyn CryptoRng) {
+        self.connected = true;
+        self.relay_acks = acks;
+        self.pauses.0.clear();
+        let ids: Vec<_> = self.outbox_order.values().copied().collect();
+        for id in ids {
+            self.retransmit(id, true, now, rng);
+        }
+    }
+
+    /// Sends an entry's frame again if the relay may not have it, or if it is a handshake that nobody answered.
+    fn retransmit(
+        &mut self,
+        id: MessageId,
+        reconnected: bool,
+        now: Timestamp,
+        rng: &mut dyn CryptoRng,
+    ) {
+        let Some(entry) = self.outbox.get(&id) else { return };
+        let is_handshake = matches!(entry.body, OutboxBody::Handshake { .. });
+        let Some(t) = &entry.transmission else { return };
+        let relay_has_it = t.relay_acked && self.relay_acks;
+        if relay_has_it && !is_handshake {
+            return;
+        }
+        let (to, frame, old_id) = (entry.to, t.frame.clone(), t.relay_id);
+        // A frame that the relay already stored is a new relay message if it goes out again.
+        let relay_id = if relay_has_it { self.rename(id, old_id, rng) } else { old_id };
+        let kind = if is_handshake { RelayMessageType::Knock } else { RelayMessageType::Message };
+        if is_handshake && reconnected {
+            self.schedule_resend(id, now);
+        }
+        self.emit_frame(to, relay_id, kind, frame);
+        if !self.relay_acks && self.outbox.get(&id).is_some_and(|e| e.body == OutboxBody::Control) {
+            self.spent.push(id);
+        }
+    }
+
+    fn rename(
+        &mut self,
+        id: MessageId,
+        old: RelayMessageId,
+        rng: &mut dyn CryptoRng,
+    ) -> RelayMessageId {
+        let relay_id = RelayMessageId::random(rng);
+        self.by_relay_id.remove(&old);
+        self.by_relay_id.insert(relay_id, id);
+        // In memory is enough: after a crash the old name is used once more, which is a duplicate at worst.
+        if let Some(t) = self.outbox.modify_lazily(&id).and_then(|e| e.transmission.as_mut()) {
+            t.relay_id = relay_id;
+            t.relay_acked = false;
+        }
+        relay_id
+    }
+
+    fn schedule_resend(&mut self, id: MessageId, now: Timestamp) {
+        if let Some(OutboxEntry { body: OutboxBody::Handshake { resend_at, pause }, .. }) =
+            self.outbox.modify_lazily(&id)
+        {
+            *resend_at = now.plus_millis(*pause);
+            *pause = (*pause * 2).min(limits::HANDSHAKE_RESEND_MAX);
+        }
+    }
+
+    /// The relay has the frame on its disk, or the recipient acked it: no more retransmission.
+    pub(super) fn on_relay_acked(&mut self, relay_id: RelayMessageId) {
+        let Some(id) = self.by_relay_id.get(&relay_id).copied() else { return };
+        let Some(entry) = self.outbox.modify_lazily(&id) else { return };
+        let to = entry.to;
+        match entry.body {
+            OutboxBody::Control => self.spent.push(id),
+            OutboxBody::Handshake { .. } | OutboxBody::Message { .. } => {
+                if let Some(t) = entry.transmission.as_mut() {
+                    t.relay_acked = true;
+                }
+                if entry.is_message() && entry.stage < Stage::StoredByRelay {
+                    entry.stage = Stage::StoredByRelay;
+                    self.out.events.push(Event::Progress { to, id, stage: Stage::StoredByRelay });
+                }
+            }
+        }
+        if !self.pauses.is_paused(&to) {
+            self.pauses.0.remove(&to);
+        }
+    }
+
+    pub(super) fn on_relay_refused(
+        &mut self,
+        relay_id: RelayMessageId,
+        retryable: bool,
+        retry_after: Option<u64>,
+        now: Timestamp,
+        rng: &mut dyn CryptoRng,
+    ) {
+        let Some(id) = self.by_relay_id.get(&relay_id).copied() else { return };
+        let Some(entry) = self.outbox.get(&id) else { return };
+        let to = entry.to;
+        if retryable {
+            if !self.pauses.is_paused(&to) {
+                self.pauses.pause(to, retry_after, now, rng);
+            }
+            return;
+        }
+        let failed = entry.is_message();
+        self.drop_entry(id);
+        if failed {
+            self.out.events.push(Event::SendFailed { to, id, reason: SendFailure::TooLarge });
+        }
+    }
+
+    /// Sends again what the relay had no room for, and handshakes that nobody answered.
+    pub(super) fn retransmit_due(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) {
+        if !self.connected {
+            return;
+        }
+        for peer in self.pauses.take_over(now) {
+            let ids: Vec<_> = self
+                .outbox_order
+                .values()
+                .filter(|id| self.outbox.get(id).is_some_and(|e| e.to == peer))
+                .copied()
+                .collect();
+            for id in ids {
+                if self
+                    .outbox
+                    .get(&id)
+                    .is_some_and(|e| e.transmission.as_ref().is_some_and(|t| !t.relay_acked))
+                {
+                    self.retransmit(id, false, now, rng);
+                }
+            }
+        }
+        for id in self.handshakes_due(now) {
+            self.schedule_resend(id, now);
+            self.retransmit(id, false, now, rng);
+        }
+    }
+
+    fn handshakes_due(&self, now: Timestamp) -> Vec<MessageId> {
+        self.handshake_entries().filter(|(_, at)| *at <= now).map(|(id, _)| id).collect()
+    }
+
+    /// Handshakes under way and when each is sent again.
+    pub(super) fn handshake_entries(&self) -> impl Iterator<Item = (MessageId, Timestamp)> {
+        self.outbox_order.values().filter_map(|id| match self.outbox.get(id)?.body {
+            OutboxBody::Handshake { resend_at, .. } => Some((*id, resend_at)),
+            _ => None,
+        })
+    }
+
+    #[cfg(test)]
+    pub(super) fn forget_relay_ack(&mut self, relay_id: &RelayMessageId) {
+        let id = self.by_relay_id[relay_id];
+        if let Some(t) = self.outbox.modify_lazily(&id).and_then(|e| e.transmission.as_mut()) {
+            t.relay_acked = false;
+        }
+    }
+
+    /// A frame that nobody has to keep: answers to probes and refusals.
+    pub(super) fn emit_once(&mut self, to: Amid, frame: Vec<u8>, rng: &mut dyn CryptoRng) {
+        if self.connected {
+            let relay_id = RelayMessageId::random(rng);
+            self.out.outgoing.push(Outgoing {
+                to,
+                relay_id,
+                kind: RelayMessageType::Message,
+                frame,
+            });
+        }
+    }
+}

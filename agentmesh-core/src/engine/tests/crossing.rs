@@ -1,0 +1,66 @@
+use super::*;
+use crate::{engine::tests::texts, test_utils::mesh::Mesh};
+
+#[test]
+fn crossing_knocks_end_in_one_session_and_lose_nothing() {
+    for seed in 30..40 {
+        let mut mesh = Mesh::new(2, seed);
+        let a = mesh.send(0, 1, "from a").unwrap();
+        let b = mesh.send(1, 0, "from b").unwrap();
+        mesh.run();
+        assert_eq!(mesh.handled(1), [a], "seed {seed}");
+        assert_eq!(mesh.handled(0), [b], "seed {seed}");
+        assert!(mesh.nodes.iter().all(|n| n.engine.outbox().is_empty()), "seed {seed}");
+        // From now on both sides send in the same session.
+        let mark = mesh.wiretap.len();
+        mesh.send(0, 1, "a again").unwrap();
+        mesh.send(1, 0, "b again").unwrap();
+        mesh.run();
+        let sessions: HashSet<_> =
+            mesh.wiretap[mark..].iter().map(|(_, s)| s.frame[2..18].to_vec()).collect();
+        assert_eq!(sessions.len(), 1, "seed {seed}");
+    }
+}
+
+#[test]
+fn message_that_overtakes_its_handshake_waits_for_it() {
+    let mut mesh = Mesh::new(2, 41);
+    let id = mesh.send(0, 1, "overtaking").unwrap();
+    let b = mesh.amid(1);
+    mesh.relay.get_mut(&b).unwrap().make_contiguous().reverse();
+    mesh.run();
+    assert_eq!(mesh.handled(1), [id]);
+    assert_eq!(mesh.handshakes(), 1);
+}
+
+#[test]
+fn application_frame_that_overtakes_accept_waits_for_it() {
+    let mut mesh = Mesh::new(2, 42);
+    mesh.send(0, 1, "knock").unwrap();
+    while mesh.deliver_next(1) || mesh.handle_next(1) {}
+    mesh.send(1, 0, "early").unwrap();
+    let a = mesh.amid(0);
+    mesh.relay.get_mut(&a).unwrap().make_contiguous().reverse();
+    mesh.deliver_next(0);
+    mesh.handle_next(0);
+    assert!(texts(&mesh, 0).is_empty());
+    mesh.run();
+    assert_eq!(texts(&mesh, 0), ["\"early\""]);
+}
+
+#[test]
+fn handshake_is_sent_again_until_the_peer_shows_up() {
+    let mut mesh = Mesh::new(2, 43);
+    mesh.disconnect(1);
+    let id = mesh.send(0, 1, "hello").unwrap();
+    let b = mesh.amid(1);
+    // The relay loses its disk, after it said that everything was on it.
+    mesh.relay.get_mut(&b).unwrap().clear();
+    mesh.advance(61_000);
+    assert_eq!(mesh.relay[&b].len(), 1, "the handshake, with the same bytes");
+    assert_eq!(mesh.handshakes(), 1);
+    mesh.connect(1);
+    mesh.run();
+    let _ = id;
+    assert!(mesh.nodes[1].events.iter().any(|e| matches!(e, Event::SessionEstablished { .. })));
+}

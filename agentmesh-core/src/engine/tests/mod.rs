@@ -1,0 +1,54 @@
+//! Agents against each other, through a relay that tests control. Named after what must hold; defects of the lineage
+//! carry their number.
+
+mod crossing;
+mod delivery;
+mod hostile;
+mod knocks;
+mod recovery;
+
+use super::*;
+use crate::test_utils::mesh::Mesh;
+
+/// Two agents with an accepted session in both directions of use.
+fn acquainted(seed: u64) -> Mesh {
+    let mut mesh = Mesh::new(2, seed);
+    mesh.send(0, 1, "hello").unwrap();
+    mesh.run();
+    mesh.send(1, 0, "hello back").unwrap();
+    mesh.run();
+    mesh
+}
+
+/// What `node` handled, as texts.
+fn texts(mesh: &Mesh, node: usize) -> Vec<String> {
+    mesh.nodes[node].handled.iter().map(|(_, _, text)| text.clone()).collect()
+}
+
+fn dropped(mesh: &Mesh, node: usize, reason: DropReason) -> usize {
+    let is = |e: &&Event| matches!(e, Event::FrameDropped { reason: r, .. } if *r == reason);
+    mesh.nodes[node].events.iter().filter(is).count()
+}
+
+fn failures(mesh: &Mesh, node: usize) -> Vec<SendFailure> {
+    mesh.nodes[node]
+        .events
+        .iter()
+        .filter_map(|e| match e {
+            Event::SendFailed { reason, .. } => Some(reason.clone()),
+            _ => None,
+        })
+        .collect()
+}
+
+/// Everything that the store of `node` holds, to show that something changed nothing.
+fn records(mesh: &Mesh, node: usize) -> Vec<crate::storage::Record> {
+    use crate::storage::{RecordKind, Storage};
+    crate::test_utils::block_on(async {
+        let mut all = Vec::new();
+        for kind in RecordKind::ALL {
+            all.extend(mesh.nodes[node].storage.list(kind, None, 100_000).await.unwrap());
+        }
+        all
+    })
+}

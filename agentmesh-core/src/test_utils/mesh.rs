@@ -1,0 +1,504 @@
+//! Agents without sockets: engines over memory stores, a relay and a registry in between, and a clock that only tests
+//! move. Everything is seeded, so a failing run repeats itself.
+
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a fixture: failing loudly is its job"
+)]
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+
+use rand_chacha::ChaCha20Rng;
+
+use super::{block_on, seeded_rng};
+use crate::{
+    Timestamp,
+    engine::{
+        Engine, EngineConfig, Event, Inbound, Input, NewMessage, Outcome, Outgoing, Request,
+        SendError, SendFailure, Stage, Step, StoredIdentity,
+    },
+    identity::{Amid, Identity},
+    keys::VerifyingKey,
+    knock,
+    prekeys::{
+        BundleError, BundleParts, KnownPeer, OneTimePart, PreKeyBundle, SignedOneTime, Stock,
+    },
+    storage::{MemoryStorage, Storage, StorageError},
+    vault::{StoreKey, Vault},
+    wire::{
+        id::MessageId,
+        plaintext::{MessageType, Payload},
+        relay_id::RelayMessageId,
+    },
+};
+
+/// When tests begin: 2026-02-04T12:00:00Z.
+pub const START: Timestamp = Timestamp::from_millis(1_770_206_400_000);
+
+/// One agent.
+#[derive(Debug)]
+pub struct Node {
+    /// Its engine.
+    pub engine: Engine,
+    /// Its store; survives [`Mesh::restart`].
+    pub storage: MemoryStorage,
+    /// What it told the application, oldest first.
+    pub events: Vec<Event>,
+    /// Ids that were handed to the handler, in order, with what each said.
+    pub handled: Vec<(Amid, MessageId, String)>,
+    /// Whether messages are handled as they come.
+    pub handles: bool,
+    /// Whether the relay connection stands.
+    pub online: bool,
+    /// What it answers to KNOCKs.
+    pub policy: knock::Decision,
+    config: EngineConfig,
+    rng: ChaCha20Rng,
+    ready: VecDeque<(Amid, MessageId)>,
+}
+
+impl Node {
+    fn handle(&mut self, mut input: Input, now: Timestamp) -> Result<(), SendError> {
+        loop {
+            match self.engine.handle(input, now, &mut self.rng)? {
+                Step::Done => return Ok(()),
+                Step::Load(needs, again) => {
+                    block_on(self.engine.fetch(&self.storage, needs)).unwrap();
+                    input = again;
+                }
+            }
+        }
+    }
+}
+
+/// What a registry holds of an agent.
+#[derive(Debug, Clone)]
+pub struct Published {
+    /// The signed bundle.
+    pub bundle: Vec<u8>,
+    /// One-time prekeys not handed out.
+    pub one_time: VecDeque<SignedOneTime>,
+    /// One-time ML-KEM prekeys not handed out.
+    pub one_time_kem: VecDeque<SignedOneTime>,
+    /// The identity key.
+    pub key: VerifyingKey,
+}
+
+/// A frame at the relay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// The sender.
+    pub from: Amid,
+    /// The sender's name for it.
+    pub id: RelayMessageId,
+    /// The frame.
+    pub frame: Vec<u8>,
+    /// Whether it is on its way to a connected recipient already.
+    pub delivered: bool,
+}
+
+/// Agents, a relay and a registry.
+#[derive(Debug)]
+pub struct Mesh {
+    /// The time everybody sees.
+    pub now: Timestamp,
+    /// The agents.
+    pub nodes: Vec<Node>,
+    /// Unacked frames by recipient.
+    pub relay: BTreeMap<Amid, VecDeque<Stored>>,
+    /// Everything that ever passed the relay.
+    pub wiretap: Vec<(Amid, Stored)>,
+    /// The registry.
+    pub registry: HashMap<Amid, Published>,
+    /// Agents that the registry hides.
+    pub hidden: HashSet<Amid>,
+    seed: u64,
+}
+
+impl Mesh {
+    /// `n` agents with default settings, online.
+    pub fn new(n: usize, seed: u64) -> Self {
+        let mut mesh = Self {
+            now: START,
+            nodes: Vec::new(),
+            relay: BTreeMap::new(),
+            wiretap: Vec::new(),
+            registry: HashMap::new(),
+            hidden: HashSet::new(),
+            seed,
+        };
+        for _ in 0..n {
+            mesh.add(EngineConfig::default());
+        }
+        mesh
+    }
+
+    /// Adds an agent; returns its number.
+    pub fn add(&mut self, config: EngineConfig) -> usize {
+        let number = self.nodes.len();
+        let mut rng = seeded_rng(self.seed.wrapping_mul(1000) + number as u64);
+        let identity = Identity::generate(self.now, &mut rng);
+        self.nodes.push(open_node(MemoryStorage::new(), Some(identity), config, self.now, rng));
+        self.connect(number);
+        self.run();
+        number
+    }
+
+    /// An agent's address.
+    pub fn amid(&self, node: usize) -> Amid {
+        self.nodes[node].engine.identity().amid()
+    }
+
+    /// Sends a text as JSON string; the frame may not have left yet.
+    ///
+    /// # Errors
+    /// What the engine says.
+    pub fn send(&mut self, from: usize, to: usize, text: &str) -> Result<MessageId, SendError> {
+        let to = self.amid(to);
+        let id = MessageId::new_v7(self.now, &mut self.nodes[from].rng);
+        let message = NewMessage {
+            id,
+            to,
+            kind: MessageType::Message,
+            in_reply_to: None,
+            payload: Payload::Json(format!("{text:?}")),
+            knock_request: None,
+            expires_in: None,
+        };
+        self.feed(from, Input::Send(message)).map(|()| id)
+    }
+
+    /// One input, its commit, and its effects. Requests are answered at once.
+    ///
+    /// # Errors
+    /// What the engine says of a [`Input::Send`].
+    pub fn feed(&mut self, node: usize, input: Input) -> Result<(), SendError> {
+        let now = self.now;
+        let n = &mut self.nodes[node];
+        let mut next = Some(input);
+        while let Some(input) = next {
+            n.handle(input, now)?;
+            next = n.engine.next_ready().map(Input::Frame);
+        }
+        // What is due goes into the same commit, as with the real driver.
+        for peer in n.engine.receipts_due(now) {
+            n.handle(Input::FlushReceipts(peer), now)?;
+        }
+        let outcome = n.engine.finish(false, &mut n.rng).unwrap();
+        block_on(n.storage.commit(outcome.changes.clone())).unwrap();
+        self.carry_out(node, outcome);
+        Ok(())
+    }
+
+    /// Sends receipts that are owed, whether they are due or not.
+    fn flush(&mut self, node: usize) {
+        let later = self.now.plus_millis(1000);
+        for peer in self.nodes[node].engine.receipts_due(later) {
+            self.feed(node, Input::FlushReceipts(peer)).unwrap();
+        }
+    }
+
+    fn carry_out(&mut self, node: usize, outcome: Outcome) {
+        let from = self.amid(node);
+        for Outgoing { to, relay_id, frame, .. } in outcome.outgoing {
+            let stored = Stored { from, id: relay_id, frame, delivered: false };
+            self.wiretap.push((to, stored.clone()));
+            let queue = self.relay.entry(to).or_default();
+            if !queue.iter().any(|s| s.from == from && s.id == relay_id) {
+                queue.push_back(stored);
+            }
+            self.feed(node, Input::RelayAcked(relay_id)).unwrap();
+        }
+        for ack in outcome.acks {
+            if let Some(queue) = self.relay.get_mut(&from) {
+                queue.retain(|s| !(s.from == ack.from && s.id == ack.relay_id));
+            }
+        }
+        for event in outcome.events {
+            if let Event::MessageReady { from, id } = &event {
+                self.nodes[node].ready.push_back((*from, *id));
+            }
+            self.nodes[node].events.push(event);
+        }
+        for request in outcome.requests {
+            self.answer(node, request);
+        }
+    }
+
+    fn answer(&mut self, node: usize, request: Request) {
+        let input = match request {
+            Request::Bundle(peer) => match self.fetch(&peer) {
+                Ok(Some(bundle)) => Input::Bundle { peer, bundle: Box::new(bundle) },
+                Ok(None) => {
+                    Input::NoBundle { peer, reason: SendFailure::UnknownRecipient { amid: peer } }
+                }
+                Err(_) => Input::NoBundle {
+                    peer,
+                    reason: SendFailure::BundleRefused { amid: peer, code: "TEST" },
+                },
+            },
+            Request::PeerKey(peer) => match self.registry.get(&peer) {
+                Some(published) => Input::PeerKey { peer, key: published.key },
+                None => return,
+            },
+            Request::PublishPrekeys => {
+                let publication = self.nodes[node].engine.publication();
+                let amid = self.amid(node);
+                let key = *self.nodes[node].engine.identity().signing_key();
+                let entry = self.registry.entry(amid).or_insert_with(|| Published {
+                    bundle: Vec::new(),
+                    one_time: VecDeque::new(),
+                    one_time_kem: VecDeque::new(),
+                    key,
+                });
+                let receipt = publication.receipt();
+                entry.bundle = publication.bundle;
+                entry.one_time.extend(publication.one_time);
+                entry.one_time_kem.extend(publication.one_time_kem);
+                let count = |n: usize| u32::try_from(n).unwrap();
+                let stock = Some(Stock {
+                    one_time: count(entry.one_time.len()),
+                    one_time_kem: count(entry.one_time_kem.len()),
+                });
+                Input::PrekeysPublished { receipt, stock }
+            }
+            Request::DecideKnock { session, .. } => {
+                let decision = self.nodes[node].policy.clone();
+                Input::Decide { session, decision }
+            }
+        };
+        self.feed(node, input).unwrap();
+    }
+
+    /// What the registry answers: each one-time key once.
+    ///
+    /// # Errors
+    /// If the bundle does not verify.
+    pub fn fetch(&mut self, peer: &Amid) -> Result<Option<PreKeyBundle>, BundleError> {
+        if self.hidden.contains(peer) {
+            return Ok(None);
+        }
+        let Some(published) = self.registry.get_mut(peer) else { return Ok(None) };
+        let one_time = published.one_time.pop_front();
+        let one_time_kem = published.one_time_kem.pop_front();
+        let part = |key: &SignedOneTime| (key.id, key.key.clone(), *key.signature.as_bytes());
+        let (one_time, one_time_kem) =
+            (one_time.as_ref().map(part), one_time_kem.as_ref().map(part));
+        let view = |key: &'_ Option<(u32, Vec<u8>, [u8; 64])>| key.clone();
+        let (one_time, one_time_kem) = (view(&one_time), view(&one_time_kem));
+        let parts = BundleParts {
+            blob: &published.bundle,
+            one_time: one_time.as_ref().map(|(id, key, signature)| OneTimePart {
+                id: *id,
+                key,
+                signature,
+            }),
+            one_time_kem: one_time_kem.as_ref().map(|(id, key, signature)| OneTimePart {
+                id: *id,
+                key,
+                signature,
+            }),
+        };
+        PreKeyBundle::verify(parts, &KnownPeer::first_contact(*peer), self.now).map(Some)
+    }
+
+    /// Brings an agent online: what was not acked comes again.
+    pub fn connect(&mut self, node: usize) {
+        let amid = self.amid(node);
+        for stored in self.relay.entry(amid).or_default() {
+            stored.delivered = false;
+        }
+        self.nodes[node].online = true;
+        self.nodes[node].engine.resume(self.now);
+        self.feed(node, Input::Connected { acks: true }).unwrap();
+    }
+
+    /// Takes an agent offline.
+    pub fn disconnect(&mut self, node: usize) {
+        self.nodes[node].online = false;
+        self.nodes[node].engine.disconnected();
+    }
+
+    /// Kills an agent and opens it again from its store. It is offline then.
+    pub fn restart(&mut self, node: usize) {
+        let storage = self.nodes[node].storage.clone();
+        self.reopen(node, storage);
+    }
+
+    /// Opens an agent again from another store, such as an older copy of its own.
+    pub fn reopen(&mut self, node: usize, storage: MemoryStorage) {
+        let old = &self.nodes[node];
+        let (config, rng, policy) = (old.config.clone(), old.rng.clone(), old.policy.clone());
+        let (events, handled, handles) = (old.events.clone(), old.handled.clone(), old.handles);
+        let fresh = open_node(storage, None, config, self.now, rng);
+        self.nodes[node] = Node { events, handled, handles, policy, ..fresh };
+    }
+
+    /// Gives an agent an empty store with the same identity, as after a restored backup.
+    pub fn lose_store(&mut self, node: usize) {
+        let json = self.nodes[node].engine.identity().to_json();
+        let identity = Identity::from_json(&json).unwrap();
+        let old = &self.nodes[node];
+        let (config, rng, policy) = (old.config.clone(), old.rng.clone(), old.policy.clone());
+        let (events, handled, handles) = (old.events.clone(), old.handled.clone(), old.handles);
+        let fresh = open_node(MemoryStorage::new(), Some(identity), config, self.now, rng);
+        self.nodes[node] = Node { events, handled, handles, policy, ..fresh };
+    }
+
+    /// Other settings for an agent, from its next start on.
+    pub fn reconfigure(&mut self, node: usize, config: EngineConfig) {
+        self.nodes[node].config = config;
+    }
+
+    /// Lets time pass for everybody.
+    pub fn advance(&mut self, ms: u64) {
+        self.now = self.now.plus_millis(ms);
+        for node in 0..self.nodes.len() {
+            self.feed(node, Input::Tick).unwrap();
+        }
+    }
+
+    /// Delivers and handles until nothing moves.
+    pub fn run(&mut self) {
+        for _ in 0..10_000 {
+            let mut moved = false;
+            for node in 0..self.nodes.len() {
+                moved |= self.deliver_next(node) | self.handle_next(node);
+                self.flush(node);
+            }
+            if !moved {
+                return;
+            }
+        }
+        panic!("the agents never come to rest");
+    }
+
+    /// Delivers the next frame to an agent that is online.
+    pub fn deliver_next(&mut self, node: usize) -> bool {
+        if !self.nodes[node].online {
+            return false;
+        }
+        let amid = self.amid(node);
+        let Some(stored) = self.relay.entry(amid).or_default().iter_mut().find(|s| !s.delivered)
+        else {
+            return false;
+        };
+        stored.delivered = true;
+        let Stored { from, id, frame, .. } = stored.clone();
+        self.inject(node, from, Some(id), frame);
+        true
+    }
+
+    /// Hands an agent any bytes as if the relay had sent them.
+    pub fn inject(
+        &mut self,
+        node: usize,
+        from: Amid,
+        relay_id: Option<RelayMessageId>,
+        frame: Vec<u8>,
+    ) {
+        self.feed(node, Input::Frame(Inbound { from, relay_id, frame })).unwrap();
+    }
+
+    /// Runs an agent's handler on its next message.
+    pub fn handle_next(&mut self, node: usize) -> bool {
+        if !self.nodes[node].handles {
+            return false;
+        }
+        let Some((from, id)) = self.nodes[node].ready.pop_front() else { return false };
+        let Some(message) = self.nodes[node].engine.message(&from, &id) else { return true };
+        let text = message.payload.as_json().unwrap_or_default().to_owned();
+        self.nodes[node].handled.push((from, id, text));
+        self.feed(node, Input::Handled { from, id }).unwrap();
+        true
+    }
+
+    /// How far the events of `node` say that a message came.
+    pub fn stage(&self, node: usize, id: MessageId) -> Option<Stage> {
+        self.nodes[node]
+            .events
+            .iter()
+            .filter_map(|event| match event {
+                Event::Progress { id: of, stage, .. } if *of == id => Some(*stage),
+                _ => None,
+            })
+            .max()
+    }
+
+    /// Ids that the handler of `node` saw, each as often as it saw it.
+    pub fn handled(&self, node: usize) -> Vec<MessageId> {
+        self.nodes[node].handled.iter().map(|(_, id, _)| *id).collect()
+    }
+
+    /// Handshakes that went over the relay so far.
+    pub fn handshakes(&self) -> usize {
+        let mut seen = HashSet::new();
+        self.wiretap
+            .iter()
+            .filter(|(_, s)| s.frame.get(1) == Some(&1) && seen.insert(s.frame.clone()))
+            .count()
+    }
+}
+
+fn open_node(
+    storage: MemoryStorage,
+    create: Option<Identity>,
+    config: EngineConfig,
+    now: Timestamp,
+    mut rng: ChaCha20Rng,
+) -> Node {
+    // One key for all: what is tested is not the vault.
+    let key = StoreKey::from_bytes([7; 32]);
+    let vault = Vault::new(&key);
+    let engine = block_on(async {
+        let stored = match create {
+            Some(identity) => {
+                StoredIdentity::create(&storage, &vault, identity, now, &mut rng).await
+            }
+            None => StoredIdentity::find(&storage, &vault).await.map(Option::unwrap),
+        };
+        Engine::open(&storage, vault, stored.unwrap(), config.clone(), now, &mut rng).await.unwrap()
+    });
+    Node {
+        engine,
+        storage,
+        events: Vec::new(),
+        handled: Vec::new(),
+        handles: true,
+        online: false,
+        policy: knock::Decision::accept(),
+        config,
+        rng,
+        ready: VecDeque::new(),
+    }
+}
+
+/// A copy of everything that a store holds, for rolling an agent back.
+///
+/// # Errors
+/// What the store says.
+pub fn snapshot(storage: &MemoryStorage) -> Result<MemoryStorage, StorageError> {
+    use crate::storage::{Changes, RecordKind};
+    let copy = MemoryStorage::new();
+    block_on(async {
+        for kind in RecordKind::ALL {
+            let mut after = None;
+            loop {
+                let page = storage.list(kind, after, 1000).await?;
+                let Some(last) = page.last() else { break };
+                after = Some(last.id.key);
+                for record in page {
+                    // Versions matter, so each record is written as often as it was.
+                    for version in 0..record.version {
+                        let mut changes = Changes::new();
+                        changes.put(record.id, version, record.sealed.clone());
+                        copy.commit(changes).await?;
+                    }
+                }
+            }
+        }
+        Ok(copy)
+    })
+}
