@@ -1,10 +1,9 @@
 //! Deterministic CBOR (RFC 8949 §4.2.1), read strictly: the plaintext of every native message and the bodies of KNOCK
 //! and its answers (`docs/protocol/native.md` §2, §6).
 //!
-//! One value has one encoding, so anything else is refused with a reason: indefinite lengths, lengths and numbers
-//! not in their shortest form, map keys out of order or twice, bytes after the end; and tags and floating point,
-//! where determinism is a matter of opinion. Keys that nobody asked for are skipped under the same rules and to a
-//! bounded depth. Knows no schema.
+//! One value has one encoding, so anything else is refused with a reason: indefinite lengths; lengths, numbers and
+//! floats not in their shortest form; map keys out of order or twice; bytes after the end. Entries that nobody asked
+//! for are skipped under the same rules and to a bounded depth. Knows no schema.
 
 use core::cmp::Ordering;
 
@@ -25,7 +24,7 @@ errors! {
         /// A string, array or map of indefinite length.
         #[error("CBOR: indefinite length")]
         Indefinite = "CBOR_INDEFINITE", Protocol, permanent;
-        /// A number or length that has a shorter form.
+        /// A number, length or float that has a shorter form.
         #[error("CBOR: not the shortest form")]
         NotShortest = "CBOR_NOT_SHORTEST", Protocol, permanent;
         /// Map keys that do not ascend.
@@ -40,9 +39,6 @@ errors! {
             /// The limit.
             limit: usize,
         } = "CBOR_TOO_DEEP", Protocol, permanent;
-        /// A tag, floating point, or a simple value other than false, true and null.
-        #[error("CBOR: tags, floating point and undefined are not used here")]
-        Unsupported = "CBOR_UNSUPPORTED", Protocol, permanent;
         /// Not CBOR: a reserved form, or text that is not UTF-8.
         #[error("CBOR: malformed item")]
         Malformed = "CBOR_MALFORMED", Protocol, permanent;
@@ -86,13 +82,12 @@ const TEXT: u8 = 3;
 const ARRAY: u8 = 4;
 const MAP: u8 = 5;
 const TAG: u8 = 6;
-const SIMPLE: u8 = 7;
-/// false, true and null.
-const SIMPLE_VALUES: core::ops::RangeInclusive<u64> = 20..=22;
 
 /// The first byte of an item and the number behind it.
 struct Head {
     major: u8,
+    /// Low five bits of the first byte, which say how wide the number is.
+    info: u8,
     argument: u64,
 }
 
@@ -150,9 +145,9 @@ impl<'a> Decoder<'a> {
     }
 
     /// The head of a map of at most `limit` entries. Call [`Entries::next`] before each entry.
-    pub(crate) fn map(&mut self, limit: usize, field: &'static str) -> Result<Entries> {
+    pub(crate) fn map(&mut self, limit: usize, field: &'static str) -> Result<Entries<'a>> {
         let len = self.expect(MAP, field)?;
-        Ok(Entries { left: bounded(len, limit, field)?, previous: None })
+        Ok(Entries { left: bounded(len, limit, field)?, previous: &[] })
     }
 
     /// Any one item, checked and passed over.
@@ -189,10 +184,6 @@ impl<'a> Decoder<'a> {
     fn head(&mut self) -> Result<Head> {
         let [first] = self.argument()?;
         let (major, info) = (first >> 5, first & 0x1f);
-        // Behind 24 to 27 come longer simple values and floats.
-        if major == TAG || major == SIMPLE && matches!(info, 24..=27) {
-            return Err(CborError::Unsupported);
-        }
         let (argument, smallest) = match info {
             0..=23 => (u64::from(info), 0),
             24 => (u64::from(u8::from_be_bytes(self.argument()?)), 24),
@@ -202,16 +193,17 @@ impl<'a> Decoder<'a> {
             31 => return Err(CborError::Indefinite),
             _ => return Err(CborError::Malformed),
         };
-        if argument < smallest {
+        // Behind major type 7 stand simple values and floats, which have rules of their own.
+        if major <= TAG && argument < smallest {
             return Err(CborError::NotShortest);
         }
-        Ok(Head { major, argument })
+        Ok(Head { major, info, argument })
     }
 
     /// Each round of each loop takes a byte at least, so the work is bounded by the input whatever it claims.
-    /// `depth` is how many arrays and maps may yet open inside each other.
+    /// `depth` is how many items may yet lie inside each other.
     fn skip_at(&mut self, depth: usize) -> Result<()> {
-        let deeper = || depth.checked_sub(1).ok_or(CborError::TooDeep { limit: MAX_CBOR_DEPTH });
+        let depth = depth.checked_sub(1).ok_or(CborError::TooDeep { limit: MAX_CBOR_DEPTH })?;
         let head = self.head()?;
         match head.major {
             UINT | NEGATIVE => {}
@@ -223,13 +215,11 @@ impl<'a> Decoder<'a> {
                 core::str::from_utf8(text).map_err(|_| CborError::Malformed)?;
             }
             ARRAY => {
-                let depth = deeper()?;
                 for _ in 0..head.argument {
                     self.skip_at(depth)?;
                 }
             }
             MAP => {
-                let depth = deeper()?;
                 let mut previous: &[u8] = &[];
                 for _ in 0..head.argument {
                     let start = self.rest;
@@ -238,8 +228,8 @@ impl<'a> Decoder<'a> {
                     self.skip_at(depth)?;
                 }
             }
-            _ if SIMPLE_VALUES.contains(&head.argument) => {}
-            _ => return Err(CborError::Unsupported),
+            TAG => self.skip_at(depth)?,
+            _ => check_simple(&head)?,
         }
         Ok(())
     }
@@ -247,26 +237,29 @@ impl<'a> Decoder<'a> {
 
 /// What is left of a map.
 #[derive(Debug)]
-pub(crate) struct Entries {
+pub(crate) struct Entries<'a> {
     left: usize,
-    previous: Option<u64>,
+    previous: &'a [u8],
 }
 
-impl Entries {
-    /// The next key. Read its value, or skip it, before calling again.
-    pub(crate) fn next(&mut self, decoder: &mut Decoder<'_>) -> Result<Option<u64>> {
+impl<'a> Entries<'a> {
+    /// The next key, or [`NO_NUMBER`] for one that is no number. Read its value, or skip it, before calling again.
+    pub(crate) fn next(&mut self, decoder: &mut Decoder<'a>) -> Result<Option<u64>> {
         let Some(left) = self.left.checked_sub(1) else { return Ok(None) };
         self.left = left;
-        let key = decoder.uint("map key")?;
-        // Of shortest forms, the smaller number has the smaller encoding.
-        match self.previous.map_or(Ordering::Less, |previous| previous.cmp(&key)) {
-            Ordering::Less => self.previous = Some(key),
-            Ordering::Equal => return Err(CborError::DuplicateKey),
-            Ordering::Greater => return Err(CborError::UnsortedKeys),
-        }
-        Ok(Some(key))
+        let start = decoder.rest;
+        let number = match decoder.clone().head()? {
+            Head { major: UINT, argument, .. } => argument,
+            _ => NO_NUMBER,
+        };
+        decoder.skip()?;
+        self.previous = ascending(self.previous, consumed(start, decoder.rest))?;
+        Ok(Some(number))
     }
 }
+
+/// Stands for keys that are no numbers. No field has it as its number.
+pub(crate) const NO_NUMBER: u64 = u64::MAX;
 
 /// What was read between two positions.
 fn consumed<'a>(start: &'a [u8], rest: &[u8]) -> &'a [u8] {
@@ -292,6 +285,43 @@ fn bounded(n: u64, limit: usize, field: &'static str) -> Result<usize> {
         return Err(CborError::TooLong { field, limit, actual: n });
     }
     Ok(n)
+}
+
+/// Simple values have one form; floats the shortest that keeps their value, and NaN is `f97e00`.
+fn check_simple(head: &Head) -> Result<()> {
+    let shortest = match head.info {
+        24 if head.argument < 32 => return Err(CborError::Malformed),
+        25 => !is_half_nan(head.argument) || head.argument == 0x7e00,
+        26 => !fits_half(u32::try_from(head.argument).unwrap_or_default()),
+        27 => {
+            let wide = f64::from_bits(head.argument);
+            // Whether this loses anything is the question.
+            let narrow = wide as f32;
+            !wide.is_nan() && f64::from(narrow).to_bits() != wide.to_bits()
+        }
+        _ => true,
+    };
+    if shortest { Ok(()) } else { Err(CborError::NotShortest) }
+}
+
+const fn is_half_nan(bits: u64) -> bool {
+    bits & 0x7c00 == 0x7c00 && bits & 0x3ff != 0
+}
+
+/// Whether the float with these bits has a form of 16 bits.
+const fn fits_half(bits: u32) -> bool {
+    let exponent = (bits >> 23 & 0xff) as i32 - 127;
+    let mantissa = bits & 0x7f_ffff;
+    match exponent {
+        // Infinities and NaN.
+        128 => true,
+        -14..=15 => mantissa.trailing_zeros() >= 13,
+        // Subnormal there: a multiple of 2^-24.
+        -24..=-15 => (mantissa | 1 << 23).trailing_zeros() as i32 > -exponent - 2,
+        // Zero; what is subnormal here is too small there.
+        -127 => mantissa == 0,
+        _ => false,
+    }
 }
 
 /// Writes items. The caller keeps map keys in ascending order.

@@ -57,8 +57,8 @@ errors! {
         /// Both a JSON and a binary payload.
         #[error("the message has two payloads")]
         TwoPayloads = "PLAINTEXT_TWO_PAYLOADS", Protocol, permanent;
-        /// A body without a signature or the reverse, or neither in a KNOCK or an answer to one.
-        #[error("a KNOCK and its answers have a body and its signature")]
+        /// A body without a signature or the reverse, neither in a KNOCK or an answer to one, or both in another message.
+        #[error("a KNOCK and its answers have a body and its signature, and nothing else has")]
         Unsigned = "PLAINTEXT_UNSIGNED", Protocol, permanent;
         /// More than one frame can carry.
         #[error("message of {actual} bytes exceeds the limit of {limit}")]
@@ -107,7 +107,7 @@ pub struct Plaintext {
     pub part: Option<Part>,
     /// Receipts, at most [`MAX_RECEIPTS`].
     pub receipts: Vec<Receipt>,
-    /// The signed body of a KNOCK, ACCEPT or REJECT; means nothing in other types.
+    /// The signed body of a KNOCK, ACCEPT or REJECT.
     pub signed: Option<SignedBody>,
     /// A W3C `traceparent`, for distributed tracing.
     pub trace: Option<String>,
@@ -219,10 +219,12 @@ impl Plaintext {
         {
             Err(CborError::TooLong { field: "trace", limit: MAX_TRACE, actual: trace.len() })?;
         }
-        if self.kind.is_signed() && self.signed.is_none() {
-            return Err(PlaintextError::Unsigned);
+        match (self.kind, &self.signed) {
+            // A later version may sign more.
+            (MessageType::Unknown(_), _) => Ok(()),
+            (kind, signed) if kind.is_signed() == signed.is_some() => Ok(()),
+            _ => Err(PlaintextError::Unsigned),
         }
-        Ok(())
     }
 }
 
