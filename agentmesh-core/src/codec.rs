@@ -1,7 +1,7 @@
 //! Length-checked reading and writing of the binary encodings of `docs/protocol/native.md` §2: integers are
 //! big-endian, `lp(x)` is a u32 length followed by `x`. Knows nothing of what it carries.
 
-use crate::error::errors;
+use crate::{error::errors, time::Timestamp};
 
 errors! {
     /// Why bytes could not be parsed.
@@ -106,6 +106,13 @@ impl<'a> Reader<'a> {
     /// Eight bytes, big-endian.
     pub fn u64(&mut self, field: &'static str) -> Result<u64, CodecError> {
         self.array(field).map(u64::from_be_bytes)
+    }
+
+    /// A time in milliseconds, at most the last one that [`Timestamp`] keeps as it is.
+    pub fn timestamp(&mut self, field: &'static str) -> Result<Timestamp, CodecError> {
+        let ms = self.u64(field)?;
+        let time = Timestamp::from_millis(ms);
+        if time.as_millis() == ms { Ok(time) } else { Err(CodecError::InvalidValue { field }) }
     }
 
     /// A u32 length of at most `limit`, then that many bytes.
@@ -251,6 +258,10 @@ mod tests {
             Err(CodecError::TrailingBytes { what: "it", extra: 1 })
         );
         assert_eq!(Reader::new(&[2]).bool("b"), Err(CodecError::InvalidValue { field: "b" }));
+        assert_eq!(
+            Reader::new(&[0xff; 8]).timestamp("t"),
+            Err(CodecError::InvalidValue { field: "t" })
+        );
     }
 
     #[test]

@@ -133,7 +133,7 @@ impl Identity {
     #[must_use]
     pub fn rotate_exchange(&self, rng: &mut dyn CryptoRng) -> Self {
         Self {
-            signing: SigningKey::from_seed(*self.signing.seed()),
+            signing: self.signing.duplicate(),
             exchange: DhSecretKey::generate(rng),
             amid: self.amid,
             created_at: self.created_at,

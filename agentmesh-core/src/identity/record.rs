@@ -12,7 +12,6 @@ use super::{Identity, IdentityError};
 use crate::{
     codec::{CodecError, Reader, Write},
     keys::{DhSecretKey, Secret, SigningKey},
-    time::Timestamp,
 };
 
 const VERSION: u8 = 1;
@@ -43,9 +42,9 @@ fn read(record: &[u8]) -> Result<Identity, CodecError> {
     if version != VERSION {
         return Err(CodecError::UnknownVersion { what: "identity", version });
     }
-    let seed = Secret::new(r.array("seed")?);
-    let exchange = Secret::new(r.array("exchange key")?);
-    let created_at = Timestamp::from_millis(r.u64("created_at")?);
+    let seed = Secret::read(&mut r, "seed")?;
+    let exchange = Secret::read(&mut r, "exchange key")?;
+    let created_at = r.timestamp("created_at")?;
     r.finish("identity")?;
     Ok(Identity::from_keys(
         SigningKey::from_secret(&seed),

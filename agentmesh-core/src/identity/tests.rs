@@ -151,6 +151,9 @@ fn record_round_trips_and_refuses_other_versions() {
         IdentityError::Record { source: CodecError::UnknownVersion { version: 2, .. } }
     ));
     assert!(Identity::from_record(&record[..record.len() - 1]).is_err());
+    let mut beyond = record.to_vec();
+    beyond[65..].fill(0xff);
+    assert!(Identity::from_record(&beyond).is_err());
 }
 
 #[test]

@@ -134,7 +134,16 @@ impl SigningKey {
     }
 
     pub(crate) fn from_secret(seed: &Secret<32>) -> Self {
-        let pair = Box::new(backend::SigningPair::from_seed(seed.as_bytes()));
+        Self::expand(seed.as_bytes())
+    }
+
+    /// A second copy, computed anew.
+    pub(crate) fn duplicate(&self) -> Self {
+        Self::expand(self.seed())
+    }
+
+    fn expand(seed: &[u8; 32]) -> Self {
+        let pair = Box::new(backend::SigningPair::from_seed(seed));
         // A seed's own public key is canonical and of large order.
         let public = VerifyingKey(pair.public());
         Self { pair, public }

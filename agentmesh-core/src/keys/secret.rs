@@ -5,7 +5,8 @@ use core::fmt;
 use rand_core::CryptoRng;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use super::{KeyError, exactly, kdf::ct_eq};
+use super::{KeyError, kdf::ct_eq};
+use crate::codec::{CodecError, Reader};
 
 /// `N` secret bytes.
 ///
@@ -35,7 +36,17 @@ impl<const N: usize> Secret<N> {
     /// # Errors
     /// [`KeyError::Length`] if the slice has another length.
     pub fn from_slice(bytes: &[u8]) -> Result<Self, KeyError> {
-        exactly(bytes).map(Self::new)
+        if bytes.len() != N {
+            return Err(KeyError::Length { expected: N, actual: bytes.len() });
+        }
+        // Straight onto the heap: an array returned by value would leave a copy on the stack.
+        Ok(Self::fill_with(|out| out.copy_from_slice(bytes)))
+    }
+
+    /// The next `N` bytes of a record.
+    pub(crate) fn read(r: &mut Reader<'_>, field: &'static str) -> Result<Self, CodecError> {
+        let bytes = r.bytes(N, field)?;
+        Ok(Self::fill_with(|out| out.copy_from_slice(bytes)))
     }
 
     /// `N` bytes from `rng`.
@@ -107,6 +118,13 @@ mod tests {
         let mut bytes = [1; 64];
         bytes[32..].fill(2);
         assert_eq!(Secret::new(bytes).split(), (Secret::new([1; 32]), Secret::new([2; 32])));
+    }
+
+    #[test]
+    fn wiping_leaves_zeros() {
+        let mut secret = Secret::new([7; 32]);
+        secret.zeroize();
+        assert_eq!(secret.as_bytes(), &[0; 32]);
     }
 
     #[test]

@@ -21,7 +21,6 @@ use crate::{
     codec::{CodecError, Reader, Write},
     keys::{DhPublicKey, DhSecretKey, KemSecretKey, Secret},
     limits::MAX_PREKEY_ID,
-    time::Timestamp,
 };
 
 const VERSION: u8 = 1;
@@ -93,9 +92,9 @@ fn read(record: &[u8]) -> Result<PreKeys, CodecError> {
     if version != VERSION {
         return Err(CodecError::UnknownVersion { what: "prekeys", version });
     }
-    let next_signed_id = r.u32("next signed prekey id")?;
-    let next_kem_id = r.u32("next ML-KEM prekey id")?;
-    let bundle_created_at = Timestamp::from_millis(r.u64("bundle created_at")?);
+    let next_signed_id = read_counter(&mut r, "next signed prekey id")?;
+    let next_kem_id = read_counter(&mut r, "next ML-KEM prekey id")?;
+    let bundle_created_at = r.timestamp("bundle created_at")?;
     let bundle_uploaded = r.bool("bundle uploaded")?;
     let one_time = read_pool(&mut r, OPK_POOL.kept, read_dh)?;
     let one_time_kem = read_pool(&mut r, KOPK_POOL.kept, read_kem)?;
@@ -103,7 +102,11 @@ fn read(record: &[u8]) -> Result<PreKeys, CodecError> {
     let mut retired =
         (0..count).map(|_| read_triple(&mut r)).collect::<Result<Vec<_>, CodecError>>()?;
     r.finish("prekeys")?;
+    check_order(&retired, next_signed_id, next_kem_id)?;
     let current = retired.pop().ok_or(CodecError::InvalidValue { field: "signed prekeys" })?;
+    if current.replaced_at.is_some() {
+        return Err(CodecError::InvalidValue { field: "replaced_at" });
+    }
     Ok(PreKeys {
         current,
         retired,
@@ -116,13 +119,36 @@ fn read(record: &[u8]) -> Result<PreKeys, CodecError> {
     })
 }
 
+/// 1 before the first id, 2^31 after the last.
+fn read_counter(r: &mut Reader<'_>, field: &'static str) -> Result<u32, CodecError> {
+    let next = r.u32(field)?;
+    if (1..=MAX_PREKEY_ID + 1).contains(&next) {
+        Ok(next)
+    } else {
+        Err(CodecError::InvalidValue { field })
+    }
+}
+
+/// Ids go up and stay below their counters, so that none is given out twice.
+fn check_order(triples: &[SignedPreKey], next_id: u32, next_kem_id: u32) -> Result<(), CodecError> {
+    let ids = triples.iter().map(|triple| triple.id);
+    let kem_ids = triples.iter().filter_map(|triple| triple.kem.as_ref().map(|(id, _)| *id));
+    if !ids.chain([next_id]).is_sorted_by(|a, b| a < b) {
+        return Err(CodecError::InvalidValue { field: "signed prekey id" });
+    }
+    if !kem_ids.chain([next_kem_id]).is_sorted_by(|a, b| a < b) {
+        return Err(CodecError::InvalidValue { field: "ML-KEM prekey id" });
+    }
+    Ok(())
+}
+
 fn read_dh(r: &mut Reader<'_>) -> Result<DhSecretKey, CodecError> {
-    let secret = Secret::new(r.array("private key")?);
+    let secret = Secret::read(r, "private key")?;
     Ok(DhSecretKey::from_parts(secret, DhPublicKey::from_bytes(r.array("public key")?)))
 }
 
 fn read_kem(r: &mut Reader<'_>) -> Result<KemSecretKey, CodecError> {
-    r.array("ML-KEM seed").map(Secret::new).map(KemSecretKey::from_seed)
+    Secret::read(r, "ML-KEM seed").map(KemSecretKey::from_seed)
 }
 
 fn read_pool<K>(
@@ -130,13 +156,16 @@ fn read_pool<K>(
     kept: usize,
     read_key: impl Fn(&mut Reader<'_>) -> Result<K, CodecError>,
 ) -> Result<Pool<K>, CodecError> {
-    let next_id = r.u32("next one-time id")?;
+    let next_id = read_counter(r, "next one-time id")?;
     let uploaded_through = r.u32("uploaded through")?;
+    if uploaded_through >= next_id {
+        return Err(CodecError::InvalidValue { field: "uploaded through" });
+    }
     let stock = r.option("stock", |r| r.u32("stock"))?;
     let mut keys = BTreeMap::new();
     for _ in 0..r.count(kept, "one-time keys")? {
         let id = r.u32("one-time id")?;
-        // Ascending, so that one state has one form; below the counter, so that none is given out twice.
+        // Ascending and below the counter, as above.
         if keys.last_key_value().is_some_and(|(last, _)| *last >= id) || id == 0 || id >= next_id {
             return Err(CodecError::InvalidValue { field: "one-time id" });
         }
@@ -146,17 +175,22 @@ fn read_pool<K>(
 }
 
 fn read_triple(r: &mut Reader<'_>) -> Result<SignedPreKey, CodecError> {
-    let id = r.u32("signed prekey id")?;
-    if !(1..=MAX_PREKEY_ID).contains(&id) {
-        return Err(CodecError::InvalidValue { field: "signed prekey id" });
-    }
-    Ok(SignedPreKey {
-        id,
-        created_at: Timestamp::from_millis(r.u64("created_at")?),
+    let triple = SignedPreKey {
+        id: read_id(r, "signed prekey id")?,
+        created_at: r.timestamp("created_at")?,
         dh: read_dh(r)?,
         exchange: read_dh(r)?,
-        kem: r.option("ML-KEM prekey", |r| Ok((r.u32("ML-KEM prekey id")?, read_kem(r)?)))?,
-        replaced_at: r.option("replaced_at", |r| r.u64("replaced_at"))?.map(Timestamp::from_millis),
+        kem: r.option("ML-KEM prekey", |r| Ok((read_id(r, "ML-KEM prekey id")?, read_kem(r)?)))?,
+        replaced_at: r.option("replaced_at", |r| r.timestamp("replaced_at"))?,
         drained: r.bool("drained")?,
-    })
+    };
+    if triple.drained && triple.replaced_at.is_none() {
+        return Err(CodecError::InvalidValue { field: "drained" });
+    }
+    Ok(triple)
+}
+
+fn read_id(r: &mut Reader<'_>, field: &'static str) -> Result<u32, CodecError> {
+    let id = r.u32(field)?;
+    if (1..=MAX_PREKEY_ID).contains(&id) { Ok(id) } else { Err(CodecError::InvalidValue { field }) }
 }

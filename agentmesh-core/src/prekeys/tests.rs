@@ -611,6 +611,29 @@ mod records {
     }
 
     #[test]
+    fn states_that_cannot_have_been_are_refused() {
+        let refused = |change: fn(&mut PreKeys)| {
+            let mut bob = owner(1);
+            bob.prekeys.rotate(&bob.identity, NOW, &mut bob.rng);
+            change(&mut bob.prekeys);
+            match PreKeys::from_record(&bob.prekeys.to_record()) {
+                Err(PreKeyError::Record { source: CodecError::InvalidValue { field } }) => field,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(refused(|p| p.next_signed_id = 0), "next signed prekey id");
+        assert_eq!(refused(|p| p.next_signed_id = 2), "signed prekey id");
+        assert_eq!(refused(|p| p.next_kem_id = 2), "ML-KEM prekey id");
+        assert_eq!(refused(|p| p.retired[0].id = 2), "signed prekey id");
+        assert_eq!(refused(|p| p.retired[0].id = 0), "signed prekey id");
+        assert_eq!(refused(|p| p.retired[0].kem.as_mut().unwrap().0 = 7), "ML-KEM prekey id");
+        assert_eq!(refused(|p| p.retired[0].drained = true), "drained");
+        assert_eq!(refused(|p| p.current.replaced_at = Some(NOW)), "replaced_at");
+        assert_eq!(refused(|p| p.one_time.next_id = 100), "one-time id");
+        assert_eq!(refused(|p| p.one_time.uploaded_through = 101), "uploaded through");
+    }
+
+    #[test]
     fn debug_shows_no_secret() {
         let bob = owner(1);
         let text = format!("{:?}", bob.prekeys);
@@ -627,12 +650,14 @@ mod records {
         }
 
         #[test]
-        fn changed_records_never_panic(at in 0usize..9000, byte in any::<u8>()) {
+        fn what_is_read_is_what_was_written(at in 0usize..9000, byte in any::<u8>()) {
             let mut record = RECORD.clone();
             if let Some(b) = record.get_mut(at) {
                 *b = byte;
             }
-            let _ = PreKeys::from_record(&record);
+            if let Ok(prekeys) = PreKeys::from_record(&record) {
+                prop_assert_eq!(&prekeys.to_record()[..], record);
+            }
         }
     }
 
