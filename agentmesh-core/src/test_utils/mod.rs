@@ -1,4 +1,12 @@
-//! Fixtures for tests: a seeded generator and a minimal executor.
+//! Fixtures for tests: a seeded generator, a minimal executor, stores that fail when told to.
+
+#[cfg(feature = "file")]
+mod disk_crash;
+mod faulty;
+
+#[cfg(feature = "file")]
+pub use disk_crash::CrashAfter;
+pub use faulty::{Fault, Faults, FaultyStorage};
 
 pub mod mesh;
 

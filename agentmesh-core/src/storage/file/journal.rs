@@ -59,8 +59,6 @@ pub(super) struct Journal {
     pub(super) next: u64,
     /// Where the next entry goes.
     pub(super) end: usize,
-    /// Whether something lies beyond `end` that is neither an entry nor zeros.
-    pub(super) torn: bool,
 }
 
 /// Why a journal could not be read.
@@ -139,8 +137,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Journal, JournalFault> {
         rest = after;
         journal.end = bytes.len() - rest.len();
     }
-    journal.torn = rest.iter().any(|byte| *byte != 0);
-    if journal.torn && has_later_entry(rest, journal.generation, journal.next) {
+    if has_later_entry(rest, journal.generation, journal.next) {
         return Err(JournalFault::Damaged("an entry before the last one does not verify"));
     }
     Ok(journal)
@@ -171,7 +168,7 @@ fn parse_header(bytes: &[u8]) -> Result<Journal, JournalFault> {
     let end = bytes.len() - reader.rest().len();
     let catalogue = parse_lines(lines)
         .map_err(|_| JournalFault::Damaged("it lists a record that this build does not know"))?;
-    Ok(Journal { generation, catalogue, unsaved: Unsaved::new(), next: 0, end, torn: false })
+    Ok(Journal { generation, catalogue, unsaved: Unsaved::new(), next: 0, end })
 }
 
 fn parse_lines(lines: &[u8]) -> Result<Catalogue, CodecError> {

@@ -35,21 +35,15 @@ pub(super) fn open(dir: &Path, disk: Disk) -> Result<Files, StorageError> {
     }
     let file = OpenOptions::new().read(true).write(true).open(&path);
     let file = file.map_err(|e| disk_error("open", &path, &e))?;
-    let end = parsed.end as u64;
-    let mut allocated = bytes.len() as u64;
-    if parsed.torn {
-        disk.run(DiskStep::Truncate { file: &file, path: &path, len: end })?;
-        disk.run(DiskStep::Sync { file: &file, path: &path })?;
-        allocated = end;
-    }
     Ok(Files {
         dir,
         disk,
         journal: file,
         generation: parsed.generation,
         next: parsed.next,
-        end,
-        allocated,
+        end: parsed.end as u64,
+        // What a torn entry left lies in there, and is written over.
+        allocated: bytes.len() as u64,
         checkpoint_at: next_checkpoint(encode_header(0, &parsed.catalogue).len() as u64),
         catalogue: parsed.catalogue,
         unsaved: parsed.unsaved,

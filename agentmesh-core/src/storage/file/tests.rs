@@ -195,6 +195,20 @@ fn a_closed_store_has_each_record_in_a_file_of_its_own_and_nothing_else() {
 }
 
 #[test]
+fn each_journal_has_a_generation_of_its_own() {
+    let place = InFiles::new();
+    let mut seen = Vec::new();
+    for i in 0..3 {
+        let store = FileStorage::open(place.path()).unwrap();
+        block_on(store.commit(put(1, i, b"x"))).unwrap();
+        drop(store);
+        let journal = fs::read(place.path().join("journal")).unwrap();
+        seen.push(u64::from_be_bytes(journal[12..20].try_into().unwrap()));
+    }
+    assert_eq!(seen, [1, 2, 3]);
+}
+
+#[test]
 fn a_record_of_another_time_or_from_elsewhere_is_named() {
     let place = InFiles::filled(3);
     let file = |n: u8| fs::canonicalize(place.path()).unwrap().join(id(n).to_string());
