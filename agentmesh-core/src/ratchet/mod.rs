@@ -7,8 +7,8 @@
 //! ```
 //!
 //! Every change of state is computed beside the state and taken over in a second step: sending by
-//! [`DoubleRatchet::prepare`] and [`DoubleRatchet::commit_sent`], receiving by [`DoubleRatchet::candidate`] and
-//! [`DoubleRatchet::commit_received`]. Whoever calls authenticates the frame in between, so a forged, damaged or
+//! `DoubleRatchet::prepare` and `DoubleRatchet::commit_sent`, receiving by `DoubleRatchet::candidate` and
+//! `DoubleRatchet::commit_received`. Whoever calls authenticates the frame in between, so a forged, damaged or
 //! repeated frame cannot move anything.
 //!
 //! Knows keys, and nothing of identities, sessions, frames, storage or addresses. `docs/protocol/native.md` §5.
