@@ -142,6 +142,19 @@ fn a_skipped_key_waits_for_96_hours() {
 }
 
 #[test]
+fn opening_a_message_drops_skipped_keys_that_are_too_old() {
+    let mut p = pair(69);
+    p.alice.send(b"lost");
+    let m = p.alice.send(b"m");
+    p.bob.receive(&m).unwrap();
+    assert_eq!(p.bob.session.describe().skipped, 1);
+    p.bob.now = NOW.plus_millis(SKIPPED_KEY_AGE + 1);
+    let m = p.alice.send(b"m");
+    p.bob.receive(&m).unwrap();
+    assert_eq!(p.bob.session.describe().skipped, 0);
+}
+
+#[test]
 fn plaintexts_up_to_the_limit_and_no_longer() {
     let mut p = pair(68);
     let longest = vec![7; MAX_PLAINTEXT - 1];
