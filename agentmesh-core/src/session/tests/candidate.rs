@@ -35,6 +35,18 @@ fn a_message_opened_in_an_earlier_state_is_not_committed() {
 }
 
 #[test]
+fn a_message_opened_by_another_session_is_not_committed() {
+    let mut p = pair(85);
+    let mut m = p.alice.send(b"for bob");
+    let opened = p.bob.session.open(&mut m, NOW).unwrap();
+    let mut other = pair(86);
+    other.bob.session.id = SessionId::from_bytes([2; 16]);
+    let before = other.bob.record();
+    assert_eq!(other.bob.session.commit(opened), Err(DecryptError::Stale));
+    assert_eq!(*other.bob.record(), *before);
+}
+
+#[test]
 fn encrypting_between_open_and_commit_is_fine() {
     // In the middle of a chain, and at a turn.
     for turn in [false, true] {
