@@ -7,8 +7,8 @@ use crate::codec::CodecError;
 fn a_fresh_record_is_under_1_kib() {
     let (alice, first, make_bob) = initiated(90);
     let bob = make_bob(&first);
-    assert!(alice.record().len() < 1024, "{}", alice.record().len());
-    assert!(bob.record().len() < 1024, "{}", bob.record().len());
+    assert_eq!(alice.record().len(), 204);
+    assert_eq!(bob.record().len(), 272);
 }
 
 #[test]
