@@ -85,7 +85,7 @@ impl Liveness {
 pub(super) async fn run(
     socket: BoxSocket,
     first_events: Vec<RelayEvent>,
-    outbox: Outbox<'_>,
+    mut outbox: Outbox<'_>,
     shared: &Shared<'_>,
 ) -> Ended {
     let (mut sink, mut stream) = socket.split();
@@ -103,11 +103,19 @@ pub(super) async fn run(
             }
             read(&mut stream, &internal_sender, &liveness, shared, &mut retry_after).await
         } => cause,
-        cause = write(&mut sink, outbox, &mut internal, &liveness, shared) => cause,
+        cause = write(&mut sink, &mut outbox, &mut internal, &liveness, shared) => cause,
     };
-    let polite = matches!(cause, Cause::Stopped);
+    let goodbye = async {
+        let last_words = match &cause {
+            Cause::Stopped => last_words(&mut sink, outbox.commands, shared.features).await,
+            Cause::Lost(_) => Ok(()),
+        };
+        if last_words.is_ok() && sink.close().await.is_ok() {
+            while let Some(Ok(_)) = stream.next().await {}
+        }
+    };
     // A relay that does not answer the goodbye must not hold us up.
-    let _ = timeout(shared.config.close_timeout, say_goodbye(sink, stream, polite)).await;
+    let _ = timeout(shared.config.close_timeout, goodbye).await;
     Ended { cause, retry_after }
 }
 
@@ -164,7 +172,7 @@ async fn publish(event: RelayEvent, liveness: &Liveness, shared: &Shared<'_>) ->
 
 async fn write(
     sink: &mut SplitSink<BoxSocket, Outgoing>,
-    outbox: Outbox<'_>,
+    outbox: &mut Outbox<'_>,
     internal: &mut mpsc::Receiver<Outgoing>,
     liveness: &Liveness,
     shared: &Shared<'_>,
@@ -247,16 +255,16 @@ async fn bounded(
     timeout(limit, work).await.unwrap_or(Err(TransportError::Timeout { after: limit }))
 }
 
-/// Closes both directions; after a `disconnect` if this end is the one that leaves.
-async fn say_goodbye(
-    mut sink: SplitSink<BoxSocket, Outgoing>,
-    mut stream: SplitStream<BoxSocket>,
-    polite: bool,
-) {
-    if polite && sink.send(convert::disconnect()).await.is_err() {
-        return;
+/// What this end still says when it is the one that leaves: everything queued, and `disconnect`.
+async fn last_words(
+    sink: &mut SplitSink<BoxSocket, Outgoing>,
+    commands: &mut mpsc::Receiver<RelayCommand>,
+    features: Features,
+) -> Result<(), TransportError> {
+    while let Ok(command) = commands.try_recv() {
+        if let Some(message) = convert::send(command, features) {
+            sink.feed(message).await?;
+        }
     }
-    if sink.close().await.is_ok() {
-        while let Some(Ok(_)) = stream.next().await {}
-    }
+    sink.send(convert::disconnect()).await
 }

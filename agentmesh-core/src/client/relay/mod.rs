@@ -198,7 +198,7 @@ impl RelayHandle {
         *self.state.borrow()
     }
 
-    /// Says goodbye and ends the task; takes a few seconds at most.
+    /// Sends what is queued, says goodbye and ends the task. Takes no longer than [`RelayConfig::close_timeout`].
     pub async fn close(self) {
         self.stop.cancel();
         // An error would mean that the task panicked; it is gone either way.

@@ -465,7 +465,10 @@ async fn presence_is_told_to_every_connection() {
 async fn close_says_goodbye_and_ends_everything() {
     let mut client = client();
     let mut relay = client.connected(Features::ALL).await;
+    let ack = RelayCommand::Ack { from: client.identity.amid(), id: ID };
+    client.handle.send(ack).await.unwrap();
     let closing = platform::spawn(client.handle.close());
+    assert!(matches!(relay.raw().await, Some(Incoming::Binary(_))), "what was queued still goes");
     assert!(matches!(relay.next().await, ClientFrame::Disconnect { .. }));
     assert_eq!(relay.raw().await, Some(Incoming::Close(None)));
     relay.0.close().await.unwrap();
