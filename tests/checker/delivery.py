@@ -38,8 +38,8 @@ class Responder:
         demand(first.type == plaintext.KNOCK, "not-a-knock")
         body = knock.verify(hs.signing, plaintext.KNOCK, secrets.ad, first.body, first.sig, now)
         demand((hs.signing, body.nonce) not in self.nonces, "knock-replayed")
-        common = set(body.suites) & ({2, 3} if any(kind == 1 for kind, _ in self.keys.kems) else {2})
-        demand(bool(common) and hs.suite >= max(common), "suite-downgrade")
+        own = [2, 3] if any(kind == 1 for kind, _ in self.keys.kems) else [2]
+        knock.check_suite(body, hs.suite, own, 0)
         # The commit: everything above left no trace.
         self.nonces.add((hs.signing, body.nonce))
         self.keys.opks.pop(hs.opk_id, None)

@@ -5,7 +5,13 @@
 //! writes the files anew; `tests/vectors/README.md` says when that is allowed.
 
 mod agents;
+mod bundles;
+mod cbor;
+mod frames;
 mod keys;
+mod knocks;
+mod opening;
+mod plaintexts;
 mod services;
 mod sessions;
 mod states;
@@ -94,7 +100,7 @@ fn signature() {
 
 #[test]
 fn bundle() {
-    keys::bundle().compare();
+    bundles::bundle().compare();
 }
 
 #[test]
@@ -120,6 +126,21 @@ fn state_identity() {
 #[test]
 fn state_prekeys() {
     states::prekeys().compare();
+}
+
+#[test]
+fn plaintext() {
+    plaintexts::plaintext().compare();
+}
+
+#[test]
+fn knock() {
+    knocks::knock().compare();
+}
+
+#[test]
+fn frame() {
+    frames::frame().compare();
 }
 
 #[test]

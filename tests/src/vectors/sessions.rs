@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{
     Topic,
     agents::{Agent, public},
-    keys::small_order_keys,
+    bundles::small_order_keys,
     support::{NOW, Recorder, hex},
     talk::Talk,
 };

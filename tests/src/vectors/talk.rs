@@ -39,6 +39,7 @@ pub(crate) fn refusal(error: &DecryptError) -> &'static str {
     match error {
         DecryptError::Duplicate => "duplicate",
         DecryptError::Malformed => "malformed",
+        DecryptError::Padding => "padding",
         DecryptError::TooManySkipped { .. } => "too-many-skipped",
         DecryptError::WrongSuite { .. } => "wrong-suite",
         error if error.is_undecryptable() => "undecryptable",
@@ -56,6 +57,12 @@ fn copy(established: &Established) -> Established {
 
 fn ratchet_private(session: &Session) -> [u8; 32] {
     record(session)[RATCHET_PRIVATE..][..32].try_into().unwrap()
+}
+
+/// The key of the current sending chain.
+pub(crate) fn sending_chain(session: &Session) -> [u8; 32] {
+    assert!(!session.describe().turn_due);
+    record(session)[RATCHET_PRIVATE + 64..][..32].try_into().unwrap()
 }
 
 impl Talk {
