@@ -1,17 +1,28 @@
 """Section 2: CBOR in core deterministic encoding (RFC 8949 section 4.2.1), and nothing else.
 
-int, bytes, str, list, dict, bool and None are the whole world: tags, floating point and other simple values are refused.
+Integers, byte and text strings, lists and maps become Python's; tags, floats and simple values, which only unknown
+entries may hold, are checked and become `Other`.
 """
+
+import math
+import struct
+from dataclasses import dataclass
 
 from .errors import Refused, demand
 
 MAX_DEPTH = 16
-SIMPLE = {20: False, 21: True, 22: None}
+
+
+@dataclass(frozen=True)
+class Other:
+    """An item that nothing here reads, as its encoding."""
+
+    raw: bytes
 
 
 def encode(item) -> bytes:
-    if item is None or isinstance(item, bool):
-        return bytes([0xE0 | next(n for n, value in SIMPLE.items() if value is item)])
+    if isinstance(item, Other):
+        return item.raw
     if isinstance(item, int):
         return _head(0, item) if item >= 0 else _head(1, -1 - item)
     if isinstance(item, bytes):
@@ -36,17 +47,16 @@ def _head(major: int, n: int) -> bytes:
 
 
 def decode(data: bytes):
-    """The one item that `data` holds; what is inside it may nest `MAX_DEPTH` deep."""
+    """The one item that `data` holds. Containers directly inside it may nest `MAX_DEPTH` deep."""
     item, at = _item(data, 0, MAX_DEPTH + 1)
     demand(at == len(data), "cbor-trailing-bytes")
     return item
 
 
 def decode_map(data: bytes, max_entries: int) -> dict:
-    """A map with unsigned integer keys."""
+    """A map; keys other than unsigned integers become `Other`, so that nothing finds them."""
     item = decode(data)
     demand(isinstance(item, dict), "cbor-type", "not a map")
-    demand(all(type(key) is int and key >= 0 for key in item), "cbor-type", "a key that is no unsigned integer")
     demand(len(item) <= max_entries, "cbor-too-long")
     return item
 
@@ -57,19 +67,20 @@ def _take(data: bytes, at: int, n: int):
 
 
 def _item(data: bytes, at: int, depth: int):
+    demand(depth > 0, "cbor-depth")
+    start = at
     (first,), at = _take(data, at, 1)
     major, info = first >> 5, first & 31
-    demand(major != 6 and not (major == 7 and 24 <= info < 28), "cbor-unsupported")
     demand(info != 31, "cbor-indefinite")
     demand(info < 28, "cbor-reserved")
-    if major == 7:
-        demand(info in SIMPLE, "cbor-unsupported")
-        return SIMPLE[info], at
     n = info
     if info >= 24:
         raw, at = _take(data, at, 1 << (info - 24))
         n = int.from_bytes(raw, "big")
-        demand(n >= (24 if info == 24 else 1 << (4 << (info - 24))), "cbor-not-shortest")
+    if major == 7:
+        _check_simple(info, n)
+        return Other(data[start:at]), at
+    demand(info < 24 or n >= (24 if info == 24 else 1 << (4 << (info - 24))), "cbor-not-shortest")
     if major == 0:
         return n, at
     if major == 1:
@@ -82,8 +93,28 @@ def _item(data: bytes, at: int, depth: int):
             return raw.decode("utf-8"), at
         except UnicodeDecodeError:
             raise Refused("cbor-utf8") from None
-    demand(depth > 0, "cbor-depth")
+    if major == 6:
+        _, at = _item(data, at, depth - 1)
+        return Other(data[start:at]), at
     return _list(data, at, n, depth - 1) if major == 4 else _map(data, at, n, depth - 1)
+
+
+def _check_simple(info: int, n: int) -> None:
+    """Simple values over 31 take two bytes; floats the fewest that keep their value."""
+    if info == 24:
+        demand(n >= 32, "cbor-reserved")
+    if info < 25:
+        return
+    forms = {25: ">e", 26: ">f", 27: ">d"}
+    value = struct.unpack(forms[info], n.to_bytes(1 << (info - 24), "big"))[0]
+    if math.isnan(value):
+        demand((info, n) == (25, 0x7E00), "cbor-not-shortest")
+    for shorter in range(25, info):
+        try:
+            fits = struct.unpack(forms[shorter], struct.pack(forms[shorter], value))[0] == value
+        except OverflowError:
+            fits = False
+        demand(not fits, "cbor-not-shortest")
 
 
 def _list(data: bytes, at: int, count: int, depth: int):
@@ -104,9 +135,7 @@ def _map(data: bytes, at: int, count: int, depth: int):
         demand(last is None or raw > last, "cbor-unsorted")
         last = raw
         value, at = _item(data, at, depth)
-        # Lists, maps and false, which is 0 to Python, cannot be told apart as keys of a dict. Only maps inside unknown
-        # entries have such keys, and nothing reads those.
-        entries[key if type(key) in (int, str, bytes) else (raw,)] = value
+        entries[key if type(key) is int and key >= 0 else Other(raw)] = value
     return entries, at
 
 

@@ -9,6 +9,7 @@ from .errors import Refused, demand
 MAX_TIME = 253402300799999
 MAX_JSON_DEPTH, MAX_PARTS, MAX_RECEIPTS, MAX_TRACE, MAX_ENTRIES = 64, 2048, 256, 256, 64
 KNOCK, ACCEPT, REJECT = 16, 17, 18
+KNOWN_TYPES = {*range(1, 11), KNOCK, ACCEPT, REJECT}
 
 
 @dataclass
@@ -102,7 +103,8 @@ def decode(raw: bytes) -> Plaintext:
     if message.receipts is not None:
         _check_receipts(message.receipts)
     demand((message.body is None) == (message.sig is None), "unsigned")
-    demand(message.body is not None or message.type not in (KNOCK, ACCEPT, REJECT), "unsigned")
+    if message.type in KNOWN_TYPES:
+        demand((message.body is not None) == (message.type >= KNOCK), "unsigned")
     demand(message.trace is None or len(message.trace.encode()) <= MAX_TRACE, "cbor-too-long")
     return message
 

@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 
-from .codec import Reader, is_prekey_id, u8, u32, u64
-from .errors import demand
+from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+
+from .codec import Reader, b64_decode, is_prekey_id, lp, u8, u32, u64
+from .errors import Refused, demand
 from .handshake import SUITES
-from .primitives import x25519_public
+from .primitives import hkdf_sha256, hmac_sha256, seal as aead_seal, sha256, unseal, x25519_public
 from .ratchet import MAX_KEPT, MAX_TAGS, Run, Session
 
 SESSION_VERSION = IDENTITY_VERSION = PREKEYS_VERSION = 1
@@ -161,3 +163,55 @@ def decode_prekeys(record: bytes) -> PreKeys:
     demand(bool(triples), "malformed", "no signed prekey")
     r.finish()
     return PreKeys(*head, opks, kopks, triples)
+
+
+def store_key(key: bytes, purpose: bytes) -> bytes:
+    return hkdf_sha256(b"agentmesh/0.3 store", key, purpose, 32)
+
+
+def record_id(key: bytes, kind: int, logical: bytes) -> bytes:
+    return hmac_sha256(store_key(key, b"record id"), u8(kind) + logical)[:16]
+
+
+def record_key(key: bytes, kind: int, record: bytes, version: int, salt: bytes) -> tuple:
+    """The key of one write, and what it is bound to."""
+    binding = u8(kind) + record + u64(version)
+    return hmac_sha256(store_key(key, b"record seal"), binding + salt), b"agentmesh/0.3 record" + binding
+
+
+def seal(key: bytes, kind: int, record: bytes, version: int, salt: bytes, nonce: bytes, plaintext: bytes) -> bytes:
+    write_key, aad = record_key(key, kind, record, version, salt)
+    return u8(1) + salt + nonce + aead_seal(write_key, nonce, aad, plaintext)
+
+
+def open_sealed(key: bytes, kind: int, record: bytes, version: int, sealed: bytes) -> bytes:
+    r = Reader(sealed, "unreadable")
+    demand(r.u8() == 1, "unknown-version")
+    salt, nonce = r.bytes(16), r.bytes(12)
+    write_key, aad = record_key(key, kind, record, version, salt)
+    try:
+        return unseal(write_key, nonce, aad, r.rest())
+    except Refused:
+        raise Refused("unreadable") from None
+
+
+BACKUP = "agentmesh-backup-v1:"
+
+
+def open_backup(text: str, passphrase: str) -> tuple:
+    """The cost (KiB, passes, lanes) and the record inside."""
+    text = "".join(text.split())
+    demand(text.startswith(BACKUP), "malformed")
+    payload = b64_decode(text[len(BACKUP) :])
+    r = Reader(payload)
+    memory, passes, lanes = r.u32(), r.u32(), r.u32()
+    demand(8192 <= memory <= 262144 and 1 <= passes <= 10 and 1 <= lanes <= 4, "cost")
+    salt, nonce = r.bytes(16), r.bytes(12)
+    argon2 = Argon2id(salt=salt, length=32, iterations=passes, lanes=lanes, memory_cost=memory)
+    key = argon2.derive(passphrase.encode())
+    return (memory, passes, lanes), unseal(key, nonce, BACKUP.encode() + payload[:28], r.rest())
+
+
+def fingerprint(signing: bytes) -> str:
+    h = sha256(lp(b"agentmesh/0.3 fingerprint") + signing)
+    return " ".join(f"{int.from_bytes(h[5 * i : 5 * i + 5], 'big') % 100000:05}" for i in range(6))

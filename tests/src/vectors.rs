@@ -7,11 +7,13 @@
 mod agents;
 mod bundles;
 mod cbor;
+mod delivery;
 mod frames;
 mod keys;
 mod knocks;
 mod opening;
 mod plaintexts;
+mod secrets;
 mod services;
 mod sessions;
 mod states;
@@ -141,6 +143,26 @@ fn knock() {
 #[test]
 fn frame() {
     frames::frame().compare();
+}
+
+#[test]
+fn replay() {
+    delivery::replay().compare();
+}
+
+#[test]
+fn vault() {
+    secrets::vault().compare();
+}
+
+#[test]
+fn backup() {
+    secrets::backup().compare();
+}
+
+#[test]
+fn fingerprint() {
+    secrets::fingerprint().compare();
 }
 
 #[test]

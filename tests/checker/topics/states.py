@@ -81,6 +81,34 @@ def prekeys(v) -> None:
     equal("encoded", made.encode(), record)
 
 
+def vault(v) -> None:
+    key, kind, record_id = v.bytes("store_key", 32), v.int("kind"), v.bytes("id", 16)
+    equal("id", st.record_id(key, kind, v.bytes("logical")), record_id)
+    version, record, sealed = v.int("version"), v.bytes("record"), v.bytes("sealed")
+    random = v.bytes("salt", 16), v.bytes("nonce", 12)
+    equal("sealed", st.seal(key, kind, record_id, version, *random, record), sealed)
+    equal("opened", st.open_sealed(key, kind, record_id, version, sealed), record)
+
+
+def vault_refusal(v) -> None:
+    at = v.bytes("store_key", 32), v.int("kind"), v.bytes("id", 16), v.int("version")
+    st.open_sealed(*at, v.bytes("sealed"))
+
+
+def backup(v) -> None:
+    cost, record = st.open_backup(v.text("text"), v.text("passphrase"))
+    equal("cost", cost, (v.int("memory_kib"), v.int("passes"), v.int("lanes")))
+    equal("record", record, v.bytes("record"))
+    st.decode_identity(record)
+
+
+def fingerprint(v) -> None:
+    a, b = st.fingerprint(v.bytes("a", 32)), st.fingerprint(v.bytes("b", 32))
+    equal("a", a, v.text("fingerprint_a"))
+    equal("b", b, v.text("fingerprint_b"))
+    equal("safety number", " ".join(sorted([a, b])), v.text("safety_number"))
+
+
 def pair(key) -> bytes:
     private, public = key.bytes("private", 32), key.bytes("public", 32)
     equal("key pair", x25519_public(private), public)

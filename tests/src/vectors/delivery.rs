@@ -1,0 +1,190 @@
+//! Handshakes that come more than once.
+
+use std::collections::{HashMap, HashSet};
+
+use agentmesh_core::{
+    Timestamp,
+    handshake::{self, HandshakeError, InitialMessage, ResponderKeys, SessionId, Suite},
+    identity::Identity,
+    knock::{Knock, KnockChecks, ReplayMemory},
+    prekeys::PreKeys,
+    session::Session,
+    wire::{frame::NativeFrame, plaintext::Plaintext},
+};
+use serde_json::{Value, json};
+
+use super::{
+    Topic,
+    agents::Agent,
+    opening::Opening,
+    support::{NOW, Recorder, hex},
+    talk::refusal,
+};
+
+/// The order of the responder's checks (native.md §4), over the core's parts.
+struct Responder {
+    agent: Agent,
+    identity: Identity,
+    prekeys: Option<PreKeys>,
+    sessions: HashMap<SessionId, Session>,
+    tombstones: HashSet<SessionId>,
+    nonces: ReplayMemory,
+    rng: Recorder,
+    events: Vec<Value>,
+}
+
+impl Responder {
+    fn new(agent: &Agent) -> Self {
+        Self {
+            agent: agent.clone(),
+            identity: agent.identity(),
+            prekeys: Some(agent.prekeys()),
+            sessions: HashMap::new(),
+            tombstones: HashSet::new(),
+            nonces: ReplayMemory::default(),
+            rng: Recorder::new(700),
+            events: Vec::new(),
+        }
+    }
+
+    fn accept(
+        &mut self,
+        frame: &[u8],
+        from: &Agent,
+        now: Timestamp,
+    ) -> Result<SessionId, &'static str> {
+        let Ok(NativeFrame::Handshake(frame)) = NativeFrame::parse(frame.to_vec()) else {
+            return Err("malformed");
+        };
+        let hs = InitialMessage::parse(frame.hs()).map_err(|_| "malformed")?;
+        if hs.initiator() != from.identity().amid() {
+            return Err("amid-mismatch");
+        }
+        let own = *self.identity.signing_key();
+        let sid = handshake::session_id(&own, frame.hs());
+        if sid != frame.session_id() {
+            return Err("malformed");
+        }
+        if self.tombstones.contains(&sid) {
+            return Err("duplicate");
+        }
+        if let Some(session) = self.sessions.get_mut(&sid) {
+            let refused = session.decrypt(frame.body(), now).expect_err("a KNOCK opens once");
+            return Err(refusal(&refused));
+        }
+        let prekeys = self.prekeys.as_ref().ok_or("prekey-gone")?;
+        let keys = ResponderKeys::find(&own, prekeys, &hs).map_err(|error| match error {
+            HandshakeError::PreKeyGone { .. } => "prekey-gone",
+            other => panic!("{other}"),
+        })?;
+        let own_suites = keys.triple.suites();
+        let established = handshake::accept(&hs, keys).map_err(|_| "non-contributory")?;
+        let ad = established.associated_data;
+        let spk = keys.triple.key();
+        let mut session =
+            Session::accept(hs.suite(), established, spk, frame.body(), now, &mut self.rng)
+                .unwrap();
+        let plaintext = session.decrypt(frame.body(), now).map_err(|e| refusal(&e))?;
+        let signed = Plaintext::decode(&plaintext).unwrap().signed.unwrap();
+        let checks = KnockChecks { now, suite: hs.suite(), own_suites, pinned: None };
+        let knock = Knock::open(&signed, hs.identity(), &ad, checks).unwrap();
+        self.nonces.admit(&knock, now).map_err(|_| "knock-replayed")?;
+        self.sessions.insert(sid, session);
+        self.prekeys.as_mut().unwrap().consume(hs.one_time_prekey_id(), hs.one_time_kem_id());
+        Ok(sid)
+    }
+
+    /// Delivers a frame of `from`; what comes of it must be `result`.
+    fn deliver(&mut self, frame: &[u8], from: &Agent, result: &str) {
+        let at = NOW.plus_millis(1000 * self.events.len() as u64);
+        let got = self.accept(frame, from, at);
+        assert_eq!(got.err().unwrap_or("established"), result, "event {}", self.events.len());
+        let mut event = json!({
+            "op": "deliver",
+            "frame": hex(frame),
+            "from_amid": from.identity().amid().to_string(),
+            "at": at.as_millis(),
+            "result": result,
+        });
+        if let Ok(sid) = got {
+            event["sid"] = hex(sid.as_bytes()).into();
+        }
+        self.events.push(event);
+    }
+
+    fn close(&mut self, sid: SessionId) {
+        assert!(self.sessions.remove(&sid).is_some());
+        self.tombstones.insert(sid);
+        self.events.push(json!({"op": "close", "sid": hex(sid.as_bytes())}));
+    }
+
+    fn lose_session(&mut self, sid: SessionId) {
+        assert!(self.sessions.remove(&sid).is_some());
+        self.events.push(json!({"op": "lose-session", "sid": hex(sid.as_bytes())}));
+    }
+
+    fn delete_triple(&mut self) {
+        self.prekeys = None;
+        self.tombstones.clear();
+        self.events.push(json!({"op": "delete-triple"}));
+    }
+
+    fn into_json(self, name: &str) -> Value {
+        json!({"name": name, "responder": self.agent.responder(), "events": self.events})
+    }
+}
+
+pub(crate) fn replay() -> Topic {
+    let opening =
+        |b: Agent, seed| Opening::new(Agent::new(seed), b.without_kem(), Suite::X25519, seed + 1);
+    let mut vectors = Vec::new();
+
+    let with_opk = opening(Agent::new(710), 720);
+    let (first, a) = (&with_opk.first, &with_opk.a);
+    let mut b = Responder::new(&with_opk.b);
+    b.deliver(first, a, "established");
+    b.deliver(first, a, "duplicate");
+    b.close(with_opk.sid);
+    b.deliver(first, a, "duplicate");
+    b.delete_triple();
+    b.deliver(first, a, "prekey-gone");
+    vectors.push(b.into_json("with OPK"));
+
+    let mut b = Responder::new(&with_opk.b);
+    b.deliver(first, a, "established");
+    b.lose_session(with_opk.sid);
+    b.deliver(first, a, "prekey-gone");
+    vectors.push(b.into_json("with OPK, the session lost"));
+
+    let without_opk = opening(Agent::new(711).without_opk(), 730);
+    let (first, a) = (&without_opk.first, &without_opk.a);
+    let mut b = Responder::new(&without_opk.b);
+    b.deliver(first, a, "established");
+    b.deliver(first, a, "duplicate");
+    b.close(without_opk.sid);
+    b.deliver(first, a, "duplicate");
+    b.delete_triple();
+    b.deliver(first, a, "prekey-gone");
+    vectors.push(b.into_json("without OPK"));
+
+    let mut b = Responder::new(&without_opk.b);
+    b.deliver(first, a, "established");
+    b.lose_session(without_opk.sid);
+    b.deliver(first, a, "knock-replayed");
+    vectors.push(b.into_json("without OPK, the session lost"));
+
+    let mut b = Responder::new(&with_opk.b);
+    let (first, a) = (&with_opk.first, &with_opk.a);
+    let flipped = |at: usize| {
+        let mut frame = first.clone();
+        frame[at] ^= 1;
+        frame
+    };
+    b.deliver(&flipped(first.len() - 1), a, "undecryptable");
+    b.deliver(&flipped(2 + 110 + 16 + 42 + 12), a, "undecryptable");
+    b.deliver(&flipped(2 + 110), a, "malformed");
+    b.deliver(first, &Agent::new(712), "amid-mismatch");
+    b.deliver(first, a, "established");
+    vectors.push(b.into_json("forged ones consume nothing"));
+    Topic { name: "replay", spec: "native.md §4", vectors, refusals: Vec::new() }
+}
