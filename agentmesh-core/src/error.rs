@@ -243,7 +243,7 @@ union! {
     SendFailure(crate::engine::SendFailure);
     /// Something around the engine.
     #[cfg(feature = "client")]
-    Agent(crate::client::agent::AgentError);
+    Agent(crate::client::AgentError);
     /// A primitive that refused its input.
     Key(crate::keys::KeyError);
     /// A session that could not begin.

@@ -3,7 +3,7 @@
 //! `platform` has the clock, `http` and `transport` move bytes, `registry` and `relay` speak the two services, and the
 //! driver above them owns the engine.
 
-pub mod agent;
+mod agent;
 pub mod backoff;
 mod driver;
 pub mod http;
@@ -15,3 +15,8 @@ mod store_key;
 pub mod subscription;
 mod tls;
 pub mod transport;
+
+pub use agent::{
+    Agent, AgentBuilder, AgentConfig, AgentError, AgentEvent, KnockHandler, Message, Messages,
+    OutboxItem, SendOptions, Sent,
+};

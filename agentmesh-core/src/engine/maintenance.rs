@@ -20,16 +20,15 @@ impl Engine {
         let handshake = self.handshake_entries().map(|(_, at)| at).min().filter(|_| self.connected);
         let parked = self.parked.oldest().map(|t| t.plus_millis(PARKED_GRACE));
         let probes = self.probes.next_due().filter(|_| self.connected);
-        [
-            handshake,
-            parked.filter(|_| self.connected),
-            probes,
-            self.pauses.next_due(),
-            self.receipts.next_due(),
-        ]
-        .into_iter()
-        .flatten()
-        .min()
+        [handshake, parked.filter(|_| self.connected), probes, self.pauses.next_due()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// When receipts are due for which [`receipts_due`](Self::receipts_due) should be asked.
+    pub fn next_receipt(&self) -> Option<Timestamp> {
+        self.receipts.next_due()
     }
 
     /// Peers that a tick may have to deal with; their records must be in memory.

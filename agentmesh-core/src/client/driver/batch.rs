@@ -72,7 +72,10 @@ impl Driver {
             // The connection is gone; the engine sends everything again on the next one.
             Wake::Sent(false) => self.pending.clear(),
             Wake::Room | Wake::Abandoned => {}
-            Wake::Time => jobs.push(Job::silent(Input::Tick)),
+            Wake::Time => {
+                self.last_tick = Instant::now();
+                jobs.push(Job::silent(Input::Tick));
+            }
         }
     }
 
@@ -312,5 +315,5 @@ impl Driver {
 }
 
 pub(super) const fn internal(what: &'static str) -> Error {
-    Error::Agent(crate::client::agent::AgentError::Internal { what })
+    Error::Agent(crate::client::AgentError::Internal { what })
 }

@@ -118,8 +118,9 @@ impl Jobs {
         self.tasks.abort_all();
     }
 
-    pub(super) fn next_due(&self) -> Option<Instant> {
-        self.failing.values().map(|(_, at)| *at).chain(self.publish_at).min()
+    /// When something that failed may be tried again. What is due already, the next tick asks for.
+    pub(super) fn next_due(&self, now: Instant) -> Option<Instant> {
+        self.failing.values().map(|(_, at)| *at).chain(self.publish_at).filter(|at| *at > now).min()
     }
 
     /// What the engine asked for.

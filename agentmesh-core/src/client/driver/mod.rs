@@ -23,7 +23,7 @@ use tokio::{
 pub(crate) use command::{Command, Shared, Status};
 
 use crate::{
-    Error,
+    Error, Timestamp,
     client::{
         agent::{Agent, AgentConfig, AgentEvent, Completion, Message},
         http::HttpClient,
@@ -46,6 +46,8 @@ use waiting::Waiting;
 const COMMANDS: usize = 256;
 /// Events that a reader may be behind.
 const EVENTS: usize = 1024;
+/// Time passes at most this often.
+const MIN_TICK: Duration = Duration::from_millis(100);
 /// Time passes at least this often.
 const MAX_PAUSE: Duration = Duration::from_secs(30);
 /// Bookkeeping that no commit took along is written after this.
@@ -89,6 +91,7 @@ pub(super) fn start(
         deferred: false,
         unsettled: None,
         next_sweep: Instant::now(),
+        last_tick: Instant::now(),
     };
     let task = platform::spawn(driver.run(inbox, completions));
     Ok(Agent::new(Arc::new(Shared { public, config, registry, commands, events, status, task })))
@@ -127,6 +130,7 @@ pub(super) struct Driver {
     /// When bookkeeping that waits for a commit gets one of its own.
     unsettled: Option<Instant>,
     next_sweep: Instant,
+    last_tick: Instant,
 }
 
 /// How the driver ends.
@@ -236,13 +240,20 @@ impl Driver {
     fn next_wake(&self) -> Instant {
         let now = Instant::now();
         let mut until = now + MAX_PAUSE;
+        let wall = self.config.clock.now();
+        let after = |at: Timestamp| now + Duration::from_millis(at.since(wall));
         if let Some(deadline) = self.engine.next_deadline() {
-            let wait = deadline.since(self.config.clock.now());
-            until = until.min(now + Duration::from_millis(wait));
+            // What a tick could not settle, such as a probe to a peer whose key is still being fetched, is due at
+            // once again: without a pause the driver would spin.
+            until = until.min(after(deadline).max(self.last_tick + MIN_TICK));
         }
-        for at in
-            [self.delivery.next_due(), self.unsettled, self.jobs.next_due(), self.online.next_due()]
-        {
+        for at in [
+            self.engine.next_receipt().map(after),
+            self.delivery.next_due(),
+            self.unsettled,
+            self.jobs.next_due(now),
+            self.online.next_due(),
+        ] {
             until = at.map_or(until, |at| until.min(at));
         }
         until.min(self.next_sweep)
