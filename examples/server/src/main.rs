@@ -1,2 +1,202 @@
-//! Bin.
-fn main() {}
+//! `agentmesh-server serve`: the reference server as a program.
+//!
+//! Prints one line of JSON on stdout when it is ready; logs go to stderr (`RUST_LOG` sets how much). Ends within five
+//! seconds of SIGTERM or SIGINT. Exit codes: 0 stopped as asked, 1 could not start or go on, 2 wrong flags.
+
+use std::{
+    io::{IsTerminal, Write},
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    process::ExitCode,
+    time::Duration,
+};
+
+use agentmesh_server::{Limits, Profile, Server, ServerConfig};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use serde::Serialize;
+use tracing_subscriber::EnvFilter;
+
+#[derive(Parser)]
+#[command(name = "agentmesh-server", version, about = "AgentMesh relay and registry")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the server until SIGTERM or SIGINT.
+    Serve(Serve),
+}
+
+#[derive(Args)]
+struct Serve {
+    /// Address to listen on; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR", default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, 8787)))]
+    listen: SocketAddr,
+    /// Directory of the database; created if absent.
+    #[arg(long, value_name = "DIR")]
+    data_dir: PathBuf,
+    /// Whose shapes the HTTP interfaces answer with.
+    #[arg(long, value_enum, default_value_t)]
+    profile: ProfileFlag,
+    /// A name under which clients reach this server, as in their Host header; repeat for several. Without it,
+    /// signatures bound to a server are accepted for whatever name the client used.
+    #[arg(long, value_name = "HOST[:PORT]")]
+    public_host: Vec<String>,
+    #[command(flatten)]
+    limits: LimitFlags,
+}
+
+#[derive(Clone, Copy, Default, ValueEnum)]
+enum ProfileFlag {
+    /// The published documents.
+    #[default]
+    Documented,
+    /// Today's public source.
+    Head,
+}
+
+/// 0 switches a limit off.
+#[derive(Args)]
+#[command(next_help_heading = "Limits (0 = off)")]
+struct LimitFlags {
+    /// Frames other than KNOCKs that an agent may send in a minute.
+    #[arg(long, value_name = "N", default_value_t = Limits::default().messages_per_minute)]
+    messages_per_minute: u32,
+    /// KNOCKs that an agent may send in a minute.
+    #[arg(long, value_name = "N", default_value_t = Limits::default().knocks_per_minute)]
+    knocks_per_minute: u32,
+    /// WebSocket connections that an IP address may open in a minute.
+    #[arg(long, value_name = "N", default_value_t = Limits::default().connects_per_minute_per_ip)]
+    connects_per_minute_per_ip: u32,
+    /// Requests of one agent for another's one-time prekeys in an hour.
+    #[arg(long, value_name = "N", default_value_t = Limits::default().one_time_keys_per_hour)]
+    one_time_keys_per_hour: u32,
+    /// Unacknowledged messages kept for one agent.
+    #[arg(long, value_name = "N", default_value_t = Limits::default().pending_per_agent)]
+    pending_per_agent: u32,
+    /// Unacknowledged messages kept in all.
+    #[arg(long, value_name = "N", default_value_t = Limits::default().stored_messages)]
+    stored_messages: u32,
+    /// Bytes of an encrypted_payload.
+    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().payload_bytes)]
+    payload_bytes: u32,
+    /// How long a message waits for its recipient.
+    #[arg(long, value_name = "SECONDS", default_value_t = Limits::default().message_ttl.as_secs())]
+    message_ttl_seconds: u64,
+    /// Silence after which a connection is closed.
+    #[arg(long, value_name = "SECONDS", default_value_t = Limits::default().idle_timeout.as_secs())]
+    idle_timeout_seconds: u64,
+    /// Time for a connection's first frame.
+    #[arg(long, value_name = "SECONDS", default_value_t = Limits::default().connect_timeout.as_secs())]
+    connect_timeout_seconds: u64,
+    /// Bytes waiting on a connection beyond which it counts as slow.
+    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().outgoing_bytes)]
+    outgoing_bytes: u32,
+    /// Sockets open at a time.
+    #[arg(long, value_name = "N", default_value_t = Limits::default().connections)]
+    connections: u32,
+}
+
+impl LimitFlags {
+    fn into_limits(self) -> Limits {
+        Limits {
+            messages_per_minute: self.messages_per_minute,
+            knocks_per_minute: self.knocks_per_minute,
+            connects_per_minute_per_ip: self.connects_per_minute_per_ip,
+            one_time_keys_per_hour: self.one_time_keys_per_hour,
+            pending_per_agent: self.pending_per_agent,
+            stored_messages: self.stored_messages,
+            payload_bytes: self.payload_bytes,
+            message_ttl: Duration::from_secs(self.message_ttl_seconds),
+            idle_timeout: Duration::from_secs(self.idle_timeout_seconds),
+            connect_timeout: Duration::from_secs(self.connect_timeout_seconds),
+            outgoing_bytes: self.outgoing_bytes,
+            connections: self.connections,
+        }
+    }
+}
+
+impl Serve {
+    fn into_config(self) -> ServerConfig {
+        ServerConfig {
+            listen: self.listen,
+            data_dir: Some(self.data_dir),
+            profile: match self.profile {
+                ProfileFlag::Documented => Profile::Documented,
+                ProfileFlag::Head => Profile::Head,
+            },
+            limits: self.limits.into_limits(),
+            public_hosts: self.public_host,
+            ..ServerConfig::default()
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    let Cli { command: Command::Serve(serve) } = Cli::parse();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .init();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let result = match runtime {
+        Ok(runtime) => runtime.block_on(run(serve.into_config())),
+        Err(error) => Err(error.to_string()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(config: ServerConfig) -> Result<(), String> {
+    // Before the line that says we are ready, so that a signal right after it is not missed.
+    let stop = stop_signal()?;
+    let server = Server::start(config).await.map_err(|error| error.to_string())?;
+    announce(server.addr()).map_err(|error| format!("cannot write to stdout: {error}"))?;
+    stop.await;
+    server.shutdown().await;
+    Ok(())
+}
+
+/// What is printed when the server is ready.
+#[derive(Serialize)]
+struct Listening {
+    event: &'static str,
+    addr: SocketAddr,
+}
+
+fn announce(addr: SocketAddr) -> std::io::Result<()> {
+    let line = serde_json::to_string(&Listening { event: "listening", addr })?;
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "{line}")?;
+    stdout.flush()
+}
+
+#[cfg(unix)]
+fn stop_signal() -> Result<impl Future<Output = ()>, String> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| error.to_string())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+#[cfg(not(unix))]
+fn stop_signal() -> Result<impl Future<Output = ()>, String> {
+    Ok(async {
+        // Without signals there is only the console.
+        let _ = tokio::signal::ctrl_c().await;
+    })
+}

@@ -1,0 +1,75 @@
+//! What can be set before the server starts.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+};
+
+use crate::{Faults, Limits, ServerError};
+
+/// Whose shapes the HTTP interfaces answer with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Profile {
+    /// The shapes of the published documents.
+    #[default]
+    Documented,
+    /// The shapes of today's public source, where it moved on. Relay and registry have not: they answer the same.
+    Head,
+}
+
+/// How to run a server. `..Default::default()` gives one on a free port of the loopback interface, in memory.
+#[derive(Debug, Clone)]
+pub struct ServerConfig {
+    /// Where to listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Where the database lives; created if absent. `None` keeps everything in memory.
+    pub data_dir: Option<PathBuf>,
+    /// Whose shapes to answer with.
+    pub profile: Profile,
+    /// Limits.
+    pub limits: Limits,
+    /// Faults on demand.
+    pub faults: Faults,
+    /// The names under which clients reach this server, as in their `Host` header (`relay.example`,
+    /// `relay.example:8443`). Signatures that are bound to a server are accepted for these only. Empty: for whatever
+    /// name the client used, which is safe only while nobody else's relay or registry can talk to this one.
+    pub public_hosts: Vec<String>,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            data_dir: None,
+            profile: Profile::default(),
+            limits: Limits::default(),
+            faults: Faults::default(),
+            public_hosts: Vec::new(),
+        }
+    }
+}
+
+impl ServerConfig {
+    /// What `agentmesh dev` runs, and tests: loopback, a free port, in memory, no limits per AMID or address.
+    pub fn for_development() -> Self {
+        Self { limits: Limits::for_development(), ..Self::default() }
+    }
+
+    /// Checks what must hold before anything is opened. Services that need a secret on an address that others can
+    /// reach add their check here; relay and registry need none, because every agent proves its own key.
+    pub(crate) fn check(&self) -> Result<(), ServerError> {
+        if !self.listen.ip().is_loopback() && self.public_hosts.is_empty() {
+            tracing::warn!(
+                "no public host is configured: a signature made for another server would be accepted here"
+            );
+        }
+        Ok(())
+    }
+
+    /// Whether a signature may name `host`.
+    pub(crate) fn is_own_host(&self, host: &str) -> bool {
+        self.public_hosts.is_empty()
+            || self.public_hosts.iter().any(|own| own.eq_ignore_ascii_case(host))
+    }
+}

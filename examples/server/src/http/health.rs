@@ -1,0 +1,33 @@
+//! Whether the server is well.
+
+use agentmesh_core::wire::{registry::HealthResponse, relay_frame::RELAY_PROTOCOL};
+use axum::{
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use http::StatusCode;
+use serde_json::json;
+
+use super::reply;
+use crate::{state::Shared, store::agents};
+
+/// `GET /health`: the process is up.
+pub(super) async fn process() -> Response {
+    reply::json(StatusCode::OK, json!({"status": "ok"}))
+}
+
+/// `GET /v1/health`: the database answers.
+pub(super) async fn registry(State(shared): State<Shared>) -> Response {
+    match shared.store.read(agents::count).await {
+        Ok((registered, online)) => {
+            let health = HealthResponse {
+                status: "healthy".into(),
+                version: RELAY_PROTOCOL.into(),
+                agents_registered: registered,
+                agents_online: online,
+            };
+            reply::json(StatusCode::OK, health)
+        }
+        Err(error) => reply::internal("the database does not answer", &error).into_response(),
+    }
+}

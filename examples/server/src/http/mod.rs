@@ -1,0 +1,146 @@
+//! The one port: HTTP for the registry, health and metrics, and the upgrade to the relay's WebSocket on any other path.
+//!
+//! hyper is driven here rather than by `axum::serve`, because the socket must have TCP_NODELAY, a slow client must not
+//! hold a connection for ever, and an upgraded socket goes to the relay without hyper's buffers.
+
+pub(crate) mod call;
+mod fallback;
+mod health;
+mod observe;
+pub(crate) mod reply;
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{Router, middleware::from_fn_with_state, routing::get};
+use hyper::{
+    Request,
+    body::Incoming,
+    server::conn::http1,
+    service::{Service, service_fn},
+};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+
+use crate::{limits::reached, metrics, registry, state::Shared};
+
+/// Time for a request's head, and for an idle connection to send another.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(20);
+/// Connections that the system may hold before they are accepted: many clients reconnect at once after a restart.
+const BACKLOG: u32 = 4096;
+/// hyper's buffer a connection.
+const BUFFER: usize = 64 * 1024;
+
+/// Who is at the other end.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer(pub(crate) SocketAddr);
+
+/// All routes.
+pub(crate) fn router(shared: Shared) -> Router {
+    Router::new()
+        .nest("/v1", registry::routes().route("/health", get(health::registry)))
+        .route("/health", get(health::process))
+        .route("/metrics", get(metrics::metrics))
+        .fallback(fallback::fallback)
+        .method_not_allowed_fallback(fallback::fallback)
+        .layer(from_fn_with_state(Arc::clone(&shared), observe::observe))
+        .with_state(shared)
+}
+
+/// Opens the port. A port that a killed process left behind can be taken over at once.
+pub(crate) fn listen(addr: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if addr.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(addr)?;
+    socket.listen(BACKLOG)
+}
+
+/// Accepts connections until the server stops.
+pub(crate) async fn serve(listener: TcpListener, router: Router, shared: Shared) {
+    let service = TowerToHyperService::new(router);
+    let open = Arc::new(AtomicUsize::new(0));
+    let stopping = shared.relay.stopping.clone();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = stopping.cancelled() => return,
+        };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // Out of file descriptors, most likely: others have to close first.
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        if reached(shared.config.limits.connections, open.load(Ordering::Relaxed)) {
+            tracing::warn!("too many connections; one was refused");
+            continue;
+        }
+        let guard = Open::new(&open);
+        let connection = connection(stream, peer, service.clone(), shared.clone());
+        shared.relay.tasks.spawn(async move {
+            connection.await;
+            drop(guard);
+        });
+    }
+}
+
+/// Counts HTTP connections; those of the relay count for themselves.
+struct Open(Arc<AtomicUsize>);
+
+impl Open {
+    fn new(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+async fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    service: TowerToHyperService<Router>,
+    shared: Shared,
+) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "a connection ended at once");
+        return;
+    }
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(Peer(peer));
+        service.call(request)
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(BUFFER)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    tokio::pin!(connection);
+    let result = tokio::select! {
+        result = connection.as_mut() => result,
+        () = shared.relay.stopping.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = result {
+        tracing::debug!(%error, "an HTTP connection ended with an error");
+    }
+}

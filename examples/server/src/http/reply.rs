@@ -1,0 +1,53 @@
+//! The shapes in which answers go out.
+
+use agentmesh_core::wire::registry::ErrorBody;
+use axum::{
+    Json,
+    response::{IntoResponse, Response},
+};
+use http::{StatusCode, header};
+use serde::Serialize;
+
+/// An answer that says no. Boxed, because it travels as the error of most functions.
+#[derive(Debug)]
+pub(crate) struct Refused(Box<Response>);
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        *self.0
+    }
+}
+
+impl From<Response> for Refused {
+    fn from(response: Response) -> Self {
+        Self(Box::new(response))
+    }
+}
+
+/// A JSON body.
+pub(crate) fn json<T: Serialize>(status: StatusCode, body: T) -> Response {
+    (status, Json(body)).into_response()
+}
+
+/// `{"error": …, "code": …}`.
+pub(crate) fn error(status: StatusCode, code: &str, error: impl ToString) -> Refused {
+    json(status, ErrorBody { error: error.to_string(), code: Some(code.to_owned()) }).into()
+}
+
+/// Malformed input, in plain text as the deployed registry answers it.
+pub(crate) fn malformed(why: impl ToString) -> Refused {
+    (StatusCode::BAD_REQUEST, why.to_string()).into_response().into()
+}
+
+/// The database failed; what exactly is for the log.
+pub(crate) fn internal(what: &str, cause: &dyn std::error::Error) -> Refused {
+    tracing::error!(error = %cause, "{what}");
+    error(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR", "internal error")
+}
+
+/// Come back later.
+pub(crate) fn too_many(code: &str, why: &str, seconds: u64) -> Refused {
+    let Refused(mut response) = error(StatusCode::TOO_MANY_REQUESTS, code, why);
+    response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    Refused(response)
+}

@@ -1,0 +1,73 @@
+//! Every limit of the server that an operator may set, with its default; 0 switches one off. What the protocol fixes
+//! is in `agentmesh_core::limits`.
+
+use std::time::Duration;
+
+use agentmesh_core::limits::MAX_ENCRYPTED_PAYLOAD;
+
+/// Limits an operator may set. 0, or a zero duration, means no limit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Frames other than KNOCKs that an agent may send through the relay in a minute.
+    pub messages_per_minute: u32,
+    /// KNOCKs that an agent may send in a minute.
+    pub knocks_per_minute: u32,
+    /// WebSocket connections that one IP address (one /64 in IPv6) may open in a minute.
+    pub connects_per_minute_per_ip: u32,
+    /// One-time prekeys that a requester gets of one agent in an hour.
+    pub one_time_keys_per_hour: u32,
+    /// Unacknowledged messages kept for one agent.
+    pub pending_per_agent: u32,
+    /// Unacknowledged messages kept in all.
+    pub stored_messages: u32,
+    /// Bytes of an `encrypted_payload`.
+    pub payload_bytes: u32,
+    /// How long a message waits for its recipient.
+    pub message_ttl: Duration,
+    /// A connection that says nothing, not even a pong, for so long is closed.
+    pub idle_timeout: Duration,
+    /// Time for the first frame.
+    pub connect_timeout: Duration,
+    /// Bytes waiting to be sent on one connection, beyond which it counts as slow.
+    pub outgoing_bytes: u32,
+    /// Sockets open at a time.
+    pub connections: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            messages_per_minute: 100,
+            knocks_per_minute: 30,
+            connects_per_minute_per_ip: 600,
+            one_time_keys_per_hour: 10,
+            pending_per_agent: 100,
+            stored_messages: 100_000,
+            payload_bytes: u32::try_from(MAX_ENCRYPTED_PAYLOAD).unwrap_or(u32::MAX),
+            message_ttl: Duration::from_secs(72 * 3600),
+            idle_timeout: Duration::from_secs(60),
+            connect_timeout: Duration::from_secs(10),
+            outgoing_bytes: 256 * 1024,
+            connections: 50_000,
+        }
+    }
+}
+
+impl Limits {
+    /// The defaults without the limits per AMID and per IP address: on loopback, with one developer, they only get
+    /// in the way.
+    pub fn for_development() -> Self {
+        Self {
+            messages_per_minute: 0,
+            knocks_per_minute: 0,
+            connects_per_minute_per_ip: 0,
+            one_time_keys_per_hour: 0,
+            ..Self::default()
+        }
+    }
+}
+
+/// Whether `count` has reached `limit`, where 0 is no limit.
+pub(crate) fn reached(limit: u32, count: usize) -> bool {
+    limit != 0 && count >= usize::try_from(limit).unwrap_or(usize::MAX)
+}

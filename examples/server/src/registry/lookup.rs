@@ -1,0 +1,32 @@
+//! `GET /registry/lookup?amid=`: what an agent said about itself when it registered.
+
+use axum::{body::Body, extract::State, response::Response};
+use http::{Request, StatusCode};
+use serde::Deserialize;
+
+use super::write::not_found;
+use crate::{
+    http::{
+        call::Call,
+        reply::{self, Refused},
+    },
+    state::Shared,
+    store::agents,
+};
+
+#[derive(Deserialize)]
+struct Query {
+    amid: String,
+}
+
+pub(super) async fn lookup(
+    State(shared): State<Shared>,
+    request: Request<Body>,
+) -> Result<Response, Refused> {
+    let Query { amid } = Call::read(request).await?.query()?;
+    let found = shared.store.read(move |c| agents::lookup(c, &amid)).await;
+    let found = found.map_err(|e| reply::internal("an agent could not be read", &e))?;
+    let mut agent = found.ok_or_else(not_found)?;
+    agent.relay_endpoint.get_or_insert_with(|| shared.relay_url.clone());
+    Ok(reply::json(StatusCode::OK, agent))
+}

@@ -1,0 +1,133 @@
+//! A server from start to shutdown.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use tokio::{sync::mpsc, time::timeout};
+use tokio_util::{
+    sync::{CancellationToken, DropGuard},
+    task::TaskTracker,
+};
+
+use crate::{
+    ServerConfig, ServerError, http,
+    metrics::Metrics,
+    registry::KeyRations,
+    relay::{Parts, Relay},
+    state::AppState,
+    store::Store,
+};
+
+/// How long connections get to end by themselves. With the last transaction, shutdown takes less than 5 seconds.
+const DRAIN: Duration = Duration::from_secs(3);
+
+/// A running server. Dropping it stops it without waiting; [`Server::shutdown`] waits.
+///
+/// ```
+/// # async fn example() -> Result<(), agentmesh_server::ServerError> {
+/// use agentmesh_server::{Server, ServerConfig};
+///
+/// let server = Server::start(ServerConfig::for_development()).await?;
+/// println!("registry {}, relay {}", server.registry_url(), server.relay_url());
+/// server.shutdown().await;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Server {
+    addr: SocketAddr,
+    store: Arc<Store>,
+    tasks: TaskTracker,
+    answers: TaskTracker,
+    relay: Arc<Relay>,
+    stopping: DropGuard,
+}
+
+impl Server {
+    /// Opens the database and the port. When this returns, clients can connect.
+    ///
+    /// Needs a tokio runtime, whose threads the server uses until it is shut down.
+    ///
+    /// # Errors
+    /// [`ServerError`]: an address that is taken, a data directory that is in use, a database that is damaged.
+    pub async fn start(config: ServerConfig) -> Result<Self, ServerError> {
+        config.check()?;
+        let metrics = Arc::new(Metrics::new());
+        let (tell, flushed) = mpsc::unbounded_channel();
+        let (dir, store_metrics) = (config.data_dir.clone(), Arc::clone(&metrics));
+        // Checking a large database takes a while.
+        let opened = tokio::task::spawn_blocking(move || {
+            Store::open(dir.as_deref(), store_metrics, move |batch| {
+                // Nobody listens once the relay is gone.
+                let _ = tell.send(batch);
+            })
+        });
+        let opened = opened.await.map_err(|e| ServerError::Start(std::io::Error::other(e)))?;
+        let (store, heads) = opened?;
+        let store = Arc::new(store);
+        let listen = |source| ServerError::Listen { addr: config.listen, source };
+        let listener = http::listen(config.listen).map_err(listen)?;
+        let addr = listener.local_addr().map_err(listen)?;
+        let (tasks, answers) = (TaskTracker::new(), TaskTracker::new());
+        let stopping = CancellationToken::new();
+        let relay = Relay::start(Parts {
+            config: config.clone(),
+            store: Arc::clone(&store),
+            heads,
+            flushed,
+            metrics: Arc::clone(&metrics),
+            tasks: tasks.clone(),
+            answers: answers.clone(),
+            stopping: stopping.clone(),
+        })
+        .map_err(ServerError::Start)?;
+        let relay_host = config.public_hosts.first().cloned().unwrap_or_else(|| addr.to_string());
+        let state = Arc::new(AppState {
+            config,
+            store: Arc::clone(&store),
+            metrics,
+            relay: Arc::clone(&relay),
+            rations: KeyRations::default(),
+            relay_url: format!("ws://{relay_host}/v1/connect"),
+        });
+        let router = http::router(Arc::clone(&state));
+        tasks.spawn(http::serve(listener, router, state));
+        tracing::info!(%addr, "listening");
+        Ok(Self { addr, store, tasks, answers, relay, stopping: stopping.drop_guard() })
+    }
+
+    /// Where it listens, with the port it got.
+    pub const fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// `http://ADDR`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.addr)
+    }
+
+    /// `http://ADDR/v1`: what clients take as the registry's URL.
+    pub fn registry_url(&self) -> String {
+        format!("http://{}/v1", self.addr)
+    }
+
+    /// `ws://ADDR/v1/connect`: what clients take as the relay's URL.
+    pub fn relay_url(&self) -> String {
+        format!("ws://{}/v1/connect", self.addr)
+    }
+
+    /// Stops listening, tells every client to come back later, writes what is queued and releases the data directory.
+    /// Takes less than 5 seconds.
+    pub async fn shutdown(self) {
+        let Self { store, tasks, answers, relay, stopping, addr } = self;
+        drop(stopping);
+        relay.dismiss_all();
+        tasks.close();
+        if timeout(DRAIN, tasks.wait()).await.is_err() {
+            tracing::warn!(left = tasks.len(), "some connections did not end in time");
+        }
+        store.close().await;
+        answers.close();
+        answers.wait().await;
+        tracing::info!(%addr, "stopped");
+    }
+}

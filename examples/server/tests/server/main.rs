@@ -1,0 +1,23 @@
+//! The server over real sockets: one test a requirement, named after it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "tests say what is wrong by failing"
+)]
+
+mod connect;
+mod delivery;
+mod faults;
+mod limits;
+mod prekeys;
+mod presence;
+mod process;
+mod registry;
+mod resume;
+mod slow;
+mod support;
+mod takeover;
