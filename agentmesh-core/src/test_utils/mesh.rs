@@ -54,9 +54,22 @@ pub struct Node {
     pub online: bool,
     /// What it answers to KNOCKs.
     pub policy: knock::Decision,
+    /// Commits so far, over all restarts.
+    pub commits: u64,
+    /// The commit at which it dies.
+    pub crash: Option<Crash>,
     config: EngineConfig,
     rng: ChaCha20Rng,
     ready: VecDeque<(Amid, MessageId)>,
+}
+
+/// Where an agent dies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Crash {
+    /// At which of its commits, counted from 1.
+    pub commit: u64,
+    /// Whether the batch is on disk by then.
+    pub written: bool,
 }
 
 impl Node {
@@ -156,8 +169,27 @@ impl Mesh {
     /// # Errors
     /// What the engine says.
     pub fn send(&mut self, from: usize, to: usize, text: &str) -> Result<MessageId, SendError> {
-        let to = self.amid(to);
         let id = MessageId::new_v7(self.now, &mut self.nodes[from].rng);
+        self.send_with_id(from, to, id, text).map(|()| id)
+    }
+
+    /// How far a message is, by events or by the outbox; `None` if it was never taken.
+    pub fn stage_or_outbox(&self, node: usize, id: MessageId) -> Option<Stage> {
+        self.nodes[node].engine.stage(&id).or_else(|| self.stage(node, id))
+    }
+
+    /// As [`send`](Self::send), with an id of the caller's.
+    ///
+    /// # Errors
+    /// What the engine says.
+    pub fn send_with_id(
+        &mut self,
+        from: usize,
+        to: usize,
+        id: MessageId,
+        text: &str,
+    ) -> Result<(), SendError> {
+        let to = self.amid(to);
         let message = NewMessage {
             id,
             to,
@@ -167,7 +199,7 @@ impl Mesh {
             knock_request: None,
             expires_in: None,
         };
-        self.feed(from, Input::Send(message)).map(|()| id)
+        self.feed(from, Input::Send(message))
     }
 
     /// One input, its commit, and its effects. Requests are answered at once.
@@ -187,7 +219,18 @@ impl Mesh {
             n.handle(Input::FlushReceipts(peer), now)?;
         }
         let outcome = n.engine.finish(false, &mut n.rng).unwrap();
-        block_on(n.storage.commit(outcome.changes.clone())).unwrap();
+        if !outcome.changes.is_empty() {
+            n.commits += 1;
+            let crash = n.crash.filter(|crash| crash.commit == n.commits);
+            if crash.is_none_or(|crash| crash.written) {
+                block_on(n.storage.commit(outcome.changes.clone())).unwrap();
+            }
+            if crash.is_some() {
+                // Dead between the write and everything that should follow it.
+                self.restart(node);
+                return Ok(());
+            }
+        }
         self.carry_out(node, outcome);
         Ok(())
     }
@@ -327,13 +370,19 @@ impl Mesh {
         self.reopen(node, storage);
     }
 
+    /// Whether a crash that was planned has happened.
+    pub fn has_crashed(&self, node: usize) -> bool {
+        self.nodes[node].crash.is_some_and(|crash| self.nodes[node].commits >= crash.commit)
+    }
+
     /// Opens an agent again from another store, such as an older copy of its own.
     pub fn reopen(&mut self, node: usize, storage: MemoryStorage) {
         let old = &self.nodes[node];
         let (config, rng, policy) = (old.config.clone(), old.rng.clone(), old.policy.clone());
         let (events, handled, handles) = (old.events.clone(), old.handled.clone(), old.handles);
+        let (commits, crash) = (old.commits, old.crash);
         let fresh = open_node(storage, None, config, self.now, rng);
-        self.nodes[node] = Node { events, handled, handles, policy, ..fresh };
+        self.nodes[node] = Node { events, handled, handles, policy, commits, crash, ..fresh };
     }
 
     /// Gives an agent an empty store with the same identity, as after a restored backup.
@@ -343,8 +392,9 @@ impl Mesh {
         let old = &self.nodes[node];
         let (config, rng, policy) = (old.config.clone(), old.rng.clone(), old.policy.clone());
         let (events, handled, handles) = (old.events.clone(), old.handled.clone(), old.handles);
+        let (commits, crash) = (old.commits, old.crash);
         let fresh = open_node(MemoryStorage::new(), Some(identity), config, self.now, rng);
-        self.nodes[node] = Node { events, handled, handles, policy, ..fresh };
+        self.nodes[node] = Node { events, handled, handles, policy, commits, crash, ..fresh };
     }
 
     /// Other settings for an agent, from its next start on.
@@ -469,6 +519,8 @@ fn open_node(
         handles: true,
         online: false,
         policy: knock::Decision::accept(),
+        commits: 0,
+        crash: None,
         config,
         rng,
         ready: VecDeque::new(),
