@@ -1,3 +1,5 @@
 //! Tests.
 #[cfg(test)]
+mod client_plumbing;
+#[cfg(test)]
 mod vectors;
