@@ -39,20 +39,12 @@ pub fn open_in_place(
     aad: &[u8],
     buf: &mut Vec<u8>,
 ) -> Result<(), KeyError> {
-    let opened = buf.split_last_chunk_mut::<TAG_LEN>().and_then(|(ciphertext, tag)| {
-        backend::aes256gcm_open(key.as_bytes(), nonce, aad, ciphertext, tag)
-            .then_some(ciphertext.len())
-    });
+    let opened = open_slice(key, nonce, aad, buf).map(|plaintext| plaintext.len());
     match opened {
-        Some(len) => {
-            buf.truncate(len);
-            Ok(())
-        }
-        None => {
-            buf.zeroize();
-            Err(KeyError::BadCiphertext)
-        }
+        Ok(len) => buf.truncate(len),
+        Err(_) => buf.zeroize(),
     }
+    opened.map(|_| ())
 }
 
 /// Opens `sealed`, ciphertext and tag, in place inside a larger buffer; returns the plaintext's part of it.
@@ -65,12 +57,12 @@ pub fn open_slice<'b>(
     aad: &[u8],
     sealed: &'b mut [u8],
 ) -> Result<&'b mut [u8], KeyError> {
-    let (ciphertext, tag) =
-        sealed.split_last_chunk_mut::<TAG_LEN>().ok_or(KeyError::BadCiphertext)?;
-    if backend::aes256gcm_open(key.as_bytes(), nonce, aad, ciphertext, tag) {
-        Ok(ciphertext)
-    } else {
-        Err(KeyError::BadCiphertext)
+    if !backend::aes256gcm_open(key.as_bytes(), nonce, aad, sealed) {
+        return Err(KeyError::BadCiphertext);
+    }
+    match sealed.split_last_chunk_mut::<TAG_LEN>() {
+        Some((plaintext, _)) => Ok(plaintext),
+        None => Err(KeyError::BadCiphertext),
     }
 }
 

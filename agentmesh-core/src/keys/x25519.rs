@@ -4,7 +4,7 @@ use core::fmt;
 
 use rand_core::CryptoRng;
 
-use super::{KeyError, Secret, backend, exactly, fmt_hex, kdf::ct_eq};
+use super::{KeyError, Secret, backend::DhContext, exactly, fmt_hex, kdf::ct_eq};
 
 /// A Diffie-Hellman public key, 32 bytes as received.
 ///
@@ -71,6 +71,7 @@ impl fmt::Debug for DhPublicKey {
 pub struct DhSecretKey {
     secret: Secret<32>,
     public: DhPublicKey,
+    context: DhContext,
 }
 
 impl DhSecretKey {
@@ -85,13 +86,14 @@ impl DhSecretKey {
     }
 
     pub(crate) fn from_secret(secret: Secret<32>) -> Self {
-        let public = DhPublicKey(backend::x25519_public(secret.as_bytes()));
-        Self { secret, public }
+        let context = DhContext::default();
+        let public = DhPublicKey(context.public(secret.as_bytes()));
+        Self { secret, public, context }
     }
 
     /// Both halves from a record of our own, whose seal vouches for the pair: saves the multiplication.
-    pub(crate) const fn from_parts(secret: Secret<32>, public: DhPublicKey) -> Self {
-        Self { secret, public }
+    pub(crate) fn from_parts(secret: Secret<32>, public: DhPublicKey) -> Self {
+        Self { secret, public, context: DhContext::default() }
     }
 
     /// The public key.
@@ -104,7 +106,8 @@ impl DhSecretKey {
     /// # Errors
     /// [`KeyError::NonContributory`] if the result is all zero.
     pub fn diffie_hellman(&self, peer: &DhPublicKey) -> Result<Secret<32>, KeyError> {
-        let shared = Secret::fill_with(|out| backend::x25519(self.secret.as_bytes(), &peer.0, out));
+        let shared =
+            Secret::fill_with(|out| self.context.agree(self.secret.as_bytes(), &peer.0, out));
         if ct_eq(shared.as_bytes(), &[0; 32]) {
             return Err(KeyError::NonContributory);
         }
@@ -118,13 +121,13 @@ impl DhSecretKey {
 
     /// A second copy, for candidate states.
     pub(crate) fn duplicate(&self) -> Self {
-        Self { secret: self.secret.duplicate(), public: self.public }
+        Self { secret: self.secret.duplicate(), public: self.public, context: self.context.clone() }
     }
 }
 
 impl fmt::Debug for DhSecretKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { secret, public } = self;
+        let Self { secret, public, context: _ } = self;
         f.debug_struct("DhSecretKey").field("secret", secret).field("public", public).finish()
     }
 }

@@ -1,8 +1,17 @@
-//! What every back end offers, in plain arrays; no policy. `pure` is dalek and RustCrypto.
+//! What every back end offers, in plain arrays; no policy.
+//!
+//! `pure` is dalek and RustCrypto. With feature `aws-lc`, curves and AES-GCM come from the C library, about twice as
+//! fast; `pure` then stands in should the library be unable to allocate.
 
+#[cfg(feature = "aws-lc")]
+mod aws_lc;
+mod common;
 mod pure;
 
-pub(super) use pure::{
-    HmacState, KemPair, SigningPair, aes256gcm_open, aes256gcm_seal, argon2id, ed25519_verify,
-    kem_encapsulate, sha256, x25519, x25519_public,
-};
+#[cfg(feature = "aws-lc")]
+use aws_lc as curves;
+#[cfg(not(feature = "aws-lc"))]
+use pure as curves;
+
+pub(super) use common::{HmacState, KemPair, argon2id, kem_encapsulate, sha256};
+pub(super) use curves::{DhContext, SigningPair, aes256gcm_open, aes256gcm_seal, ed25519_verify};
