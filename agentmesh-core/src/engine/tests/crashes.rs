@@ -55,8 +55,8 @@ fn check(mesh: &Mesh, sent: &[(usize, MessageId)], amids: [Amid; 2], what: &str)
             "{what}: message {id} was handled {seen} times"
         );
     }
-    for node in 0..2 {
-        assert_eq!(mesh.amid(node), amids[node], "{what}: no identity is minted");
+    for (node, amid) in amids.into_iter().enumerate() {
+        assert_eq!(mesh.amid(node), amid, "{what}: no identity is minted");
         assert!(mesh.nodes[node].engine.outbox().is_empty(), "{what}: everything is confirmed");
     }
     no_key_is_used_twice(mesh, what);
@@ -87,8 +87,8 @@ fn crash_at_every_single_write_loses_nothing_and_reuses_no_key() {
         check(&mesh, &sent, amids, "without a crash");
         mesh.nodes.iter().map(|n| n.commits).collect()
     };
-    for node in 0..2 {
-        for commit in 1..=total[node] {
+    for (node, total) in total.into_iter().enumerate() {
+        for commit in 1..=total {
             for written in [false, true] {
                 let mut mesh = Mesh::new(2, 70);
                 let amids = [mesh.amid(0), mesh.amid(1)];
