@@ -1,5 +1,7 @@
-//! Tests.
-#[cfg(test)]
+//! Everything that needs more than one crate or more than one process; one binary, linked once.
+#![cfg(test)]
+
+mod chaos;
 mod client_plumbing;
-#[cfg(test)]
+mod e2e;
 mod vectors;
