@@ -65,13 +65,13 @@ errors! {
             /// The server's words, cut.
             message: String,
         } = "HTTP_UNAUTHORIZED", Authentication, permanent;
-        /// 404.
+        /// 404: the server does not have it.
         #[error("not found: {message}")]
         NotFound {
             /// The server's words, cut.
             message: String,
         } = "HTTP_NOT_FOUND", NotFound, permanent;
-        /// 409.
+        /// 409: it is there already, or somebody else changed it.
         #[error("conflict: {message}")]
         Conflict {
             /// The server's words, cut.

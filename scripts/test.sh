@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# Everything that must pass, one step after the other, with a summary. Names of steps as arguments run only those.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+names=() results=() seconds=()
+failed=0
+
+step() {
+  local name=$1
+  shift
+  if [ ${#only[@]} -gt 0 ] && [[ " ${only[*]} " != *" $name "* ]]; then
+    return
+  fi
+  printf '\n==> %s\n' "$name"
+  local start=$SECONDS status=0
+  "$@" || status=$?
+  names+=("$name")
+  seconds+=($((SECONDS - start)))
+  case $status in
+  0) results+=(ok) ;;
+  77) results+=(SKIPPED) ;;
+  *)
+    results+=("FAILED ($status)")
+    failed=1
+    ;;
+  esac
+}
+
+# No optional feature breaks another one's build.
+features() {
+  local feature
+  for feature in getrandom file sqlite client aws-lc; do
+    echo "agentmesh-core with only $feature"
+    cargo check --quiet -p agentmesh-core --no-default-features --features "$feature" || return
+  done
+}
+
+documentation() {
+  RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --all-features
+}
+
+wasm() {
+  local status=0
+  scripts/wasm-toolchain.sh check -p agentmesh-core --no-default-features || status=$?
+  if [ $status = 3 ] && [ "${CI:-}" != true ]; then
+    cat >&2 <<'NOTICE'
+*****************************************************************************************
+*  NOT CHECKED: that the core compiles for WebAssembly. The target wasm32-unknown-unknown
+*  is missing here and could not be installed. With CI=true this is an error.
+*****************************************************************************************
+NOTICE
+    return 77
+  fi
+  return $status
+}
+
+only=("$@")
+step setup scripts/setup.sh
+step format cargo fmt --all -- --check
+step clippy cargo clippy --workspace --all-targets --all-features -- -D warnings
+step clippy-crypto-only cargo clippy -p agentmesh-core --no-default-features -- -D warnings
+step features features
+step tests cargo test --workspace --all-features
+step documentation documentation
+step checker tests/checker/run
+step wasm wasm
+
+printf '\n%-20s %-14s %s\n' step result seconds
+for i in "${!names[@]}"; do
+  printf '%-20s %-14s %s\n' "${names[$i]}" "${results[$i]}" "${seconds[$i]}"
+done
+if [ $failed = 0 ]; then echo "all passed"; else echo "FAILED"; fi
+exit $failed
