@@ -6,4 +6,5 @@ mod chaos;
 mod client_plumbing;
 mod e2e;
 mod glossary;
+mod lineage;
 mod vectors;
