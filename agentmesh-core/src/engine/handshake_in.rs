@@ -212,8 +212,11 @@ impl Engine {
                 let wins = peer_identity < self.identity.signing_key().as_bytes();
                 (wins, wins)
             }
+            // A peer that had my session would not knock: it lost it, or never kept it.
+            Some(entry) if entry.role == Role::Initiator => (true, true),
+            // Times of one clock can be compared; the older of two KNOCKs may have overtaken nothing.
             Some(entry) => {
-                let later = knock.time > entry.knock_time;
+                let later = knock.time >= entry.knock_time;
                 (later, later)
             }
         };

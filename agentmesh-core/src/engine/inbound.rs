@@ -8,6 +8,7 @@ use rand_core::CryptoRng;
 use crate::{
     handshake::SessionId,
     identity::Amid,
+    limits,
     session::{Advance, DecryptError},
     time::Timestamp,
     wire::{
@@ -172,6 +173,7 @@ impl Engine {
             return;
         }
         self.commit_candidate(session, advance);
+        self.keep_receiving(from, session, now);
         self.ack(source);
         if is_application {
             let state = if held { InboxState::Held } else { InboxState::Ready };
@@ -199,6 +201,24 @@ impl Engine {
         if !entry.confirmed {
             entry.confirmed = true;
             self.end_handshake_resends(id);
+        }
+    }
+
+    /// A superseded session that is still used by the peer lives on.
+    fn keep_receiving(&mut self, peer: Amid, session: SessionId, now: Timestamp) {
+        let until = now.plus_millis(limits::RECEIVE_ONLY_AGE);
+        // Half the time is reason enough to write; not every frame is.
+        let stale = self.peers.get(&peer).is_some_and(|p| {
+            p.receive_only.iter().any(|r| {
+                r.session == session && until.since(r.until) > limits::RECEIVE_ONLY_AGE / 2
+            })
+        });
+        if stale && let Some(known) = self.peers.modify(&peer) {
+            known
+                .receive_only
+                .iter_mut()
+                .filter(|r| r.session == session)
+                .for_each(|r| r.until = until);
         }
     }
 

@@ -145,7 +145,9 @@ impl Engine {
     }
 
     pub(super) fn on_queue_drained(&mut self, now: Timestamp) {
-        if self.prekeys().signed_ids().nth(1).is_some() {
+        // A parked or deferred frame may be a handshake for an older prekey.
+        let drained = self.parked.oldest().is_none() && !self.out.deferred;
+        if drained && self.prekeys().signed_ids().nth(1).is_some() {
             self.change_prekeys(|prekeys| prekeys.queue_drained(now));
         }
     }

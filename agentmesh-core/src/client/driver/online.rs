@@ -23,7 +23,7 @@ use crate::{
         subscription::Subscription,
         transport::{Connector, ws_native::WsConnector},
     },
-    engine::{DropReason, Event, Inbound, Input},
+    engine::{DropReason, Event, Inbound, Input, Request},
     rng::SystemRng,
     wire::{relay_error::RelayErrorCode, relay_frame::PresenceStatus},
 };
@@ -32,6 +32,10 @@ use crate::{
 const FAREWELL: Duration = Duration::from_secs(2);
 /// The relay's queue counts as drained when nothing came for this long after it was connected.
 const DRAINED_AFTER: Duration = Duration::from_secs(10);
+/// How often that is looked at again while the connection stands.
+const DRAINED_AGAIN: Duration = Duration::from_secs(600);
+/// How often the registry is given the prekeys again without new ones: its answer tells how many it has left.
+const REPUBLISH: Duration = Duration::from_secs(24 * 3600);
 /// Between two connections made only to fetch what was left at the relay.
 const RECONNECT_PAUSE: Duration = Duration::from_secs(5);
 
@@ -53,6 +57,7 @@ pub(super) struct Online {
     heartbeat_at: Option<Instant>,
     drained_at: Option<Instant>,
     reconnect_at: Option<Instant>,
+    republish_at: Option<Instant>,
     last_reconnect: Option<Instant>,
     waiting: Vec<Reply>,
 }
@@ -74,13 +79,14 @@ impl Online {
             heartbeat_at: None,
             drained_at: None,
             reconnect_at: None,
+            republish_at: None,
             last_reconnect: None,
             waiting: Vec::new(),
         }
     }
 
     pub(super) fn next_due(&self) -> Option<Instant> {
-        [self.register_at, self.heartbeat_at, self.drained_at, self.reconnect_at]
+        [self.register_at, self.heartbeat_at, self.drained_at, self.reconnect_at, self.republish_at]
             .into_iter()
             .flatten()
             .min()
@@ -176,6 +182,10 @@ impl Driver {
             self.online.heartbeat_at = Some(now + self.config.heartbeat);
             self.heartbeat(PresenceStatus::Online);
         }
+        if self.online.republish_at.is_some_and(|at| at <= now) {
+            self.online.republish_at = Some(now + REPUBLISH);
+            self.jobs.request(Request::PublishPrekeys, &self.engine);
+        }
         if self.online.reconnect_at.is_some_and(|at| at <= now) {
             self.online.reconnect_at = None;
             self.online.last_reconnect = Some(now);
@@ -223,9 +233,10 @@ impl Driver {
                 self.online.registered = true;
                 self.online.backoff.reset();
                 self.online.heartbeat_at = Some(now + self.config.heartbeat);
+                self.online.republish_at = Some(now + REPUBLISH);
                 self.jobs.allow_publishing(now);
                 if self.engine.has_unpublished_prekeys() {
-                    self.jobs.request(crate::engine::Request::PublishPrekeys, &self.engine);
+                    self.jobs.request(Request::PublishPrekeys, &self.engine);
                 } else {
                     self.online.published = true;
                 }
@@ -280,8 +291,8 @@ impl Driver {
                 jobs.push(Job::silent(Input::Connected { acks: features.ack }));
             }
             RelayEvent::Frame(frame) => {
-                if self.online.drained_at.is_some() {
-                    self.online.drained_at = Some(Instant::now() + DRAINED_AFTER);
+                if let Some(at) = &mut self.online.drained_at {
+                    *at = (*at).max(Instant::now() + DRAINED_AFTER);
                 }
                 self.on_relay_frame(frame, jobs);
             }
@@ -341,8 +352,10 @@ impl Driver {
     /// Inputs that time brings: the relay's queue is drained.
     pub(super) fn timed_inputs(&mut self, jobs: &mut Vec<Job>) {
         if self.online.drained_at.is_some_and(|at| at <= Instant::now()) {
-            self.online.drained_at = None;
-            jobs.push(Job::silent(Input::QueueDrained));
+            self.online.drained_at = Some(Instant::now() + DRAINED_AGAIN);
+            if !self.deferred {
+                jobs.push(Job::silent(Input::QueueDrained));
+            }
         }
     }
 
