@@ -336,6 +336,29 @@ fn nothing_names_a_machine_or_a_path_outside() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// `docs/testing.md` says which test holds which defect: all of them exist.
+#[test]
+fn tests_that_the_documentation_names_exist() {
+    let text = read(&root().join("docs/testing.md"));
+    let table = text.split("## Defects").nth(1).expect("there is a list of defects");
+    let mut code = String::new();
+    for dir in ["agentmesh-core", "examples", "tests"] {
+        for path in rust_files(dir) {
+            code.push_str(&read(&path));
+        }
+    }
+    let names = table.split('`').skip(1).step_by(2);
+    let is_test = |name: &&str| {
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        name.matches('_').count() > 1 && name.chars().all(plain)
+    };
+    let names: Vec<_> = names.filter(is_test).collect();
+    assert!(names.len() > 50, "only {} tests are named", names.len());
+    for name in names {
+        assert!(code.contains(&format!("fn {name}(")), "there is no test {name}");
+    }
+}
+
 #[test]
 fn crypto_only_build_stays_small() {
     let output = Command::new(env!("CARGO"))
