@@ -1,0 +1,3 @@
+   curl -X POST http://localhost:3305/agents/{AGENT_ID}/connect \
+     -H "Content-Type: application/json" \
+     -d '{"secret": "your-secret"}'

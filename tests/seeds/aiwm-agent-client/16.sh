@@ -1,0 +1,1 @@
+./scripts/test-agent-connection.sh

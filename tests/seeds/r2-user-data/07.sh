@@ -1,0 +1,2 @@
+curl https://your-worker.workers.dev/users/user-123/skills \
+  -H "Authorization: Bearer YOUR_API_KEY"
