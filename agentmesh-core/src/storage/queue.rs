@@ -29,8 +29,8 @@ struct State {
     waiting: Vec<Waker>,
     /// Set by `close` and by dropping the store: no new jobs.
     closing: bool,
-    /// Set when the thread has let go of everything.
-    ended: bool,
+    /// Set when the thread has let go of everything: what to tell those who come later.
+    ended: Option<StorageError>,
 }
 
 /// See the module.
@@ -75,14 +75,16 @@ impl Queue {
         }
         let mut state = self.lock();
         match job {
-            Job::Close(reply) if state.ended => {
+            Job::Close(reply) if state.ended.is_some() => {
                 // The reply must not be dropped under the lock, nor unanswered.
                 drop(state);
                 reply.send(Ok(()));
                 return Ok(None);
             }
             Job::Close(_) => state.closing = true,
-            _ if state.closing || state.ended => return Err(StorageError::Closed),
+            _ if state.closing => {
+                return Err(state.ended.clone().unwrap_or(StorageError::Closed));
+            }
             _ if state.jobs.len() >= MAX_QUEUED => {
                 state.waiting.push(waker.clone());
                 return Ok(Some(job));
@@ -114,14 +116,41 @@ impl Queue {
         (!jobs.is_empty()).then_some(jobs)
     }
 
-    /// Says that the thread is gone; gives back the jobs that came too late.
-    pub(super) fn end(&self) -> VecDeque<Job> {
+    #[cfg(test)]
+    pub(super) fn has_jobs(&self) -> bool {
+        !self.lock().jobs.is_empty()
+    }
+
+    /// Says that the thread is gone, and why; gives back the jobs that came too late.
+    pub(super) fn end(&self, why: StorageError) -> VecDeque<Job> {
         let mut state = self.lock();
-        (state.closing, state.ended) = (true, true);
+        state.closing = true;
+        state.ended.get_or_insert(why);
         let waiting = core::mem::take(&mut state.waiting);
         let jobs = core::mem::take(&mut state.jobs);
         drop(state);
         waiting.into_iter().for_each(Waker::wake);
         jobs
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_forked_child_is_told_at_once() {
+        let mut queue = Queue::new("/a/store".into());
+        queue.opened_by += 1;
+        let expected = StorageError::Forked { path: "/a/store".into(), opened_by: queue.opened_by };
+        // Even while the parent's thread holds the lock, for ever.
+        let _locked = queue.lock();
+        let list = super::super::call::Call::new(&queue, |reply| Job::List {
+            kind: RecordKind::Meta,
+            after: None,
+            limit: 1,
+            reply,
+        });
+        assert_eq!(crate::test_utils::block_on(list), Err(expected));
     }
 }

@@ -131,9 +131,7 @@ impl Server {
             self.commit(&mut backend, commits);
         }
         backend.close();
-        for job in self.queue.end() {
-            refuse(job);
-        }
+        end(&self.queue, &StorageError::Closed);
         closing.into_iter().for_each(|reply| reply.send(Ok(())));
     }
 
@@ -180,19 +178,27 @@ impl Server {
     }
 }
 
-fn refuse(job: Job) {
-    match job {
-        Job::Load(_, reply) => reply.send(Err(StorageError::Closed)),
-        Job::List { reply, .. } => reply.send(Err(StorageError::Closed)),
-        Job::Commit(_, reply) => reply.send(Err(StorageError::Closed)),
-        Job::Close(reply) => reply.send(Ok(())),
+/// Ends the queue, and answers those who came too late.
+fn end(queue: &Queue, why: &StorageError) {
+    for job in queue.end(why.clone()) {
+        match job {
+            Job::Load(_, reply) => reply.send(Err(why.clone())),
+            Job::List { reply, .. } => reply.send(Err(why.clone())),
+            Job::Commit(_, reply) => reply.send(Err(why.clone())),
+            Job::Close(reply) => reply.send(Ok(())),
+        }
     }
 }
 
+/// Ends the queue also when the thread ends otherwise than it should.
 struct End(Arc<Queue>);
 
 impl Drop for End {
     fn drop(&mut self) {
-        self.0.end().into_iter().for_each(refuse);
+        let reason = "the store's thread panicked, which is a bug".to_owned();
+        end(&self.0, &StorageError::Crashed { reason });
     }
 }
+
+#[cfg(test)]
+mod tests;
