@@ -1,7 +1,7 @@
 //! Typed records to sealed records and back: the only door between key material and a store.
 //!
 //! Knows the store key and record ids; does not know what a record contains, nor which store keeps it.
-//! Spec: `docs/protocol/native.md` §9.
+//! Spec: `docs/protocol/native.md` §9, `docs/protocol/state.md`.
 //!
 //! ```text
 //! id key   = HKDF(salt "agentmesh/0.3 store", store key, "record id")

@@ -10,7 +10,7 @@
 //! * `FileStorage` (feature `file`): one directory, one file a record.
 //! * Your own: implement [`Storage`], and run `storage_conformance_tests!` (feature `test-utils`) over it.
 //!
-//! Knows nothing of keys, sessions or the network. Spec: `docs/protocol/native.md` §9.
+//! Knows nothing of keys, sessions or the network. Spec: `docs/protocol/native.md` §9, `docs/protocol/state.md`.
 //!
 //! # A store of your own
 //!

@@ -1,7 +1,7 @@
 //! What a store keeps: a record is an id, a version and sealed bytes.
 //!
 //! Knows nothing of keys, nor of what is inside `sealed`; [`crate::vault`] makes and opens those bytes.
-//! Spec: `docs/protocol/native.md` §9.
+//! Spec: `docs/protocol/native.md` §9, `docs/protocol/state.md`.
 
 use core::fmt;
 

@@ -72,7 +72,8 @@ fn callers_beyond_the_bound_wait_for_a_place_and_all_are_served() {
         for _ in 0..4 {
             scope.spawn(|| {
                 let mut calls: Vec<_> = (0..1000).map(|_| worker.commit(Changes::new())).collect();
-                calls.iter_mut().for_each(|call| drop(poll(call)));
+                // Some have their answer by the time that they are polled.
+                calls.retain_mut(|call| poll(call).is_pending());
                 calls.into_iter().for_each(|call| assert_eq!(block_on(call), Ok(())));
             });
         }
