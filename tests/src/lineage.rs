@@ -47,14 +47,14 @@ impl Pair {
         Self { alice, bob, rng }
     }
 
-    fn to_bob(&mut self, text: &[u8]) -> Vec<u8> {
+    fn say(&mut self, text: &[u8]) -> Vec<u8> {
         send(&mut self.alice, text, &mut self.rng)
     }
 
     fn turn(&mut self) {
         let m = send(&mut self.bob, b"pong", &mut self.rng);
         assert_eq!(self.alice.decrypt(&m, START).unwrap(), b"pong");
-        let m = self.to_bob(b"ping");
+        let m = self.say(b"ping");
         assert_eq!(self.bob.decrypt(&m, START).unwrap(), b"ping");
     }
 
@@ -91,7 +91,7 @@ fn r1_a_turn_derives_only_what_is_missing() {
 fn r2_a_forged_ratchet_key_kills_neither_direction() {
     let mut pair = Pair::new(2);
     pair.turn();
-    let genuine = pair.to_bob(b"genuine");
+    let genuine = pair.say(b"genuine");
     let mut forged = genuine.clone();
     forged[2..34].copy_from_slice(DhSecretKey::generate(&mut pair.rng).public_key().as_bytes());
     pair.refused(&forged);
@@ -102,17 +102,17 @@ fn r2_a_forged_ratchet_key_kills_neither_direction() {
 #[test]
 fn r3_a_duplicate_does_not_rewind_the_chain() {
     let mut pair = Pair::new(3);
-    let once = pair.to_bob(b"once");
+    let once = pair.say(b"once");
     pair.bob.decrypt(&once, START).unwrap();
     assert_eq!(pair.refused(&once), DecryptError::Duplicate);
-    let next = pair.to_bob(b"next");
+    let next = pair.say(b"next");
     assert_eq!(pair.bob.decrypt(&next, START).unwrap(), b"next");
 }
 
 #[test]
 fn r4_a_replay_from_an_older_chain_takes_no_turn() {
     let mut pair = Pair::new(4);
-    let old = pair.to_bob(b"old");
+    let old = pair.say(b"old");
     pair.bob.decrypt(&old, START).unwrap();
     for _ in 0..3 {
         pair.turn();
@@ -124,7 +124,7 @@ fn r4_a_replay_from_an_older_chain_takes_no_turn() {
 #[test]
 fn r5_a_forgery_does_not_use_up_a_skipped_key() {
     let mut pair = Pair::new(5);
-    let (late, early) = (pair.to_bob(b"late"), pair.to_bob(b"early"));
+    let (late, early) = (pair.say(b"late"), pair.say(b"early"));
     pair.bob.decrypt(&early, START).unwrap();
     let mut forged = late.clone();
     *forged.last_mut().unwrap() ^= 1;
@@ -143,7 +143,7 @@ fn r6_the_responder_may_speak_first() {
 #[test]
 fn r7_a_message_two_turns_late_is_read() {
     let mut pair = Pair::new(7);
-    let late = pair.to_bob(b"late");
+    let late = pair.say(b"late");
     pair.turn();
     pair.turn();
     assert_eq!(pair.bob.decrypt(&late, START).unwrap(), b"late");
@@ -153,7 +153,7 @@ fn r7_a_message_two_turns_late_is_read() {
 fn r8_no_two_messages_share_a_key() {
     // `encrypt` takes the session exclusively, so that two calls cannot race; and the numbers go up.
     let mut pair = Pair::new(8);
-    let frames: Vec<_> = (0..5u8).map(|i| pair.to_bob(&[i])).collect();
+    let frames: Vec<_> = (0..5u8).map(|i| pair.say(&[i])).collect();
     for (i, frame) in (0..5u8).zip(&frames) {
         assert_eq!(frame[38..42], (u32::from(i) + 1).to_be_bytes());
         assert_eq!(pair.bob.decrypt(frame, START).unwrap(), [i]);
@@ -164,7 +164,7 @@ fn r8_no_two_messages_share_a_key() {
 fn r9_every_byte_of_the_header_is_authenticated() {
     let mut pair = Pair::new(9);
     pair.turn();
-    let genuine = pair.to_bob(b"genuine");
+    let genuine = pair.say(b"genuine");
     for at in 0..42 {
         let mut changed = genuine.clone();
         changed[at] ^= 1;
@@ -176,7 +176,7 @@ fn r9_every_byte_of_the_header_is_authenticated() {
 #[test]
 fn r10_a_gap_over_the_limit_changes_nothing() {
     let mut pair = Pair::new(10);
-    let genuine = pair.to_bob(b"genuine");
+    let genuine = pair.say(b"genuine");
     let mut far = genuine.clone();
     far[38..42].copy_from_slice(&5000u32.to_be_bytes());
     assert!(matches!(pair.refused(&far), DecryptError::TooManySkipped { .. }));
@@ -199,7 +199,7 @@ fn r11_the_largest_payload_arrives_and_a_larger_one_costs_nothing() {
 #[test]
 fn r12_numbers_are_numbers() {
     let mut pair = Pair::new(12);
-    let mut odd = pair.to_bob(b"odd");
+    let mut odd = pair.say(b"odd");
     odd[38..42].fill(0xff);
     assert_eq!(pair.refused(&odd), DecryptError::Malformed);
 }
@@ -267,7 +267,7 @@ fn p1_agt_1428_the_bundle_of_a_reloaded_store_is_signed_and_checked() {
         |bytes: &[u8]| PreKeyBundle::verify(BundleParts::bundle_only(bytes), &known, START);
     let signed_prekey = *verify(&bundle).unwrap().signed_prekey().1.as_bytes();
     let at = bundle.windows(32).position(|w| w == signed_prekey).unwrap();
-    let mut swapped = bundle.clone();
+    let mut swapped = bundle;
     swapped[at] ^= 1;
     assert_eq!(verify(&swapped).unwrap_err(), BundleError::BadSignature);
 }
