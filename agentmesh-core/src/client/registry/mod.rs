@@ -266,14 +266,29 @@ impl RegistryClient {
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
-        let sent = self
-            .http
-            .send(|| {
-                let headers = self.sign(&Method::GET, &url, b"")?;
-                Ok(HttpRequest { what, method: Method::GET, url: url.clone(), headers, body: None })
-            })
-            .await;
-        sent.map_err(|error| self.explain(error))
+        self.get_with(what, &url, || self.sign(&Method::GET, &url, b"")).await
+    }
+
+    /// `GET` in nobody's name.
+    async fn get_unsigned(
+        &self,
+        what: &'static str,
+        path: &str,
+    ) -> Result<HttpResponse, RegistryError> {
+        self.get_with(what, &self.url(path)?, || Ok(HeaderMap::new())).await
+    }
+
+    async fn get_with(
+        &self,
+        what: &'static str,
+        url: &Url,
+        headers: impl Fn() -> Result<HeaderMap, HttpError>,
+    ) -> Result<HttpResponse, RegistryError> {
+        let build = || {
+            let (url, headers) = (url.clone(), headers()?);
+            Ok(HttpRequest { what, method: Method::GET, url, headers, body: None })
+        };
+        self.http.send(build).await.map_err(|error| self.explain(error))
     }
 
     /// `POST` of a body that `body` makes of our AMID, a timestamp and the signature over it; signed as a whole as well.

@@ -2,7 +2,7 @@
 
 use base64ct::{Base64, Encoding};
 
-use super::{AnswerError, HttpError, RegistryClient, RegistryError};
+use super::{AnswerError, HttpError, HttpResponse, RegistryClient, RegistryError};
 use crate::{
     prekeys::{
         BundleParts, KnownPeer, OneTimePart, PreKeyBundle, Publication, SignedOneTime, Stock,
@@ -76,8 +76,26 @@ impl RegistryClient {
     /// [`AnswerError::AgentNotFound`], [`AnswerError::NativeBundleUnavailable`], any
     /// [`BundleError`](crate::prekeys::BundleError), or what kept the request from getting through.
     pub async fn fetch_bundle(&self, peer: &KnownPeer) -> Result<PreKeyBundle, RegistryError> {
+        let fetched = self.get("fetch bundle", &bundle_path(peer), &[]).await;
+        self.bundle_from(fetched, peer).await
+    }
+
+    /// The bundle as [`RegistryClient::fetch_bundle`] would get it, without one-time keys: for looking, not for
+    /// sessions. Registries that know native bundles hand out no one-time key for this; others may.
+    ///
+    /// # Errors
+    /// As [`RegistryClient::fetch_bundle`].
+    pub async fn inspect_bundle(&self, peer: &KnownPeer) -> Result<PreKeyBundle, RegistryError> {
+        let fetched = self.get_unsigned("inspect bundle", &bundle_path(peer)).await;
+        self.bundle_from(fetched, peer).await
+    }
+
+    async fn bundle_from(
+        &self,
+        fetched: Result<HttpResponse, RegistryError>,
+        peer: &KnownPeer,
+    ) -> Result<PreKeyBundle, RegistryError> {
         let amid = &peer.amid;
-        let fetched = self.get("fetch bundle", &format!("registry/prekeys/{amid}"), &[]).await;
         let response = match fetched {
             Ok(response) => response,
             Err(RegistryError::Http(HttpError::NotFound { .. })) => {
@@ -101,6 +119,10 @@ impl RegistryClient {
         };
         Ok(PreKeyBundle::verify(parts, peer, self.now())?)
     }
+}
+
+fn bundle_path(peer: &KnownPeer) -> String {
+    format!("registry/prekeys/{}", peer.amid)
 }
 
 fn signed_json(key: &SignedOneTime) -> SignedPrekeyJson {
