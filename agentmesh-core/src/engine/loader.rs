@@ -150,6 +150,33 @@ impl StoredIdentity {
         now: Timestamp,
         rng: &mut dyn CryptoRng,
     ) -> Result<Self, LoadError> {
+        let prekeys = PreKeys::generate(&identity, now, rng);
+        Self::put(storage, vault, identity, prekeys, rng).await
+    }
+
+    /// As [`StoredIdentity::create`], for an identity that was in use elsewhere, such as one out of a backup: the ids of its
+    /// first prekeys are far from those that it used before.
+    ///
+    /// # Errors
+    /// As [`StoredIdentity::create`].
+    pub async fn restore(
+        storage: &dyn Storage,
+        vault: &Vault,
+        identity: Identity,
+        now: Timestamp,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Self, LoadError> {
+        let prekeys = PreKeys::recover(&identity, now, rng);
+        Self::put(storage, vault, identity, prekeys, rng).await
+    }
+
+    async fn put(
+        storage: &dyn Storage,
+        vault: &Vault,
+        identity: Identity,
+        prekeys: PreKeys,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Self, LoadError> {
         if Self::find(storage, vault).await?.is_some() {
             return Err(LoadError::IdentityExists);
         }
@@ -157,8 +184,7 @@ impl StoredIdentity {
         let sealed = vault.seal(id, 1, &identity.to_record(), rng)?;
         let mut changes = Changes::new();
         changes.put(id, 0, sealed.clone());
-        let mut prekeys = new_prekeys(vault, PreKeys::generate(&identity, now, rng));
-        prekeys.seal_into(vault, rng, &mut changes)?;
+        new_prekeys(vault, prekeys).seal_into(vault, rng, &mut changes)?;
         storage.commit(changes).await?;
         Ok(Self { identity, record: Record { id, version: 1, sealed } })
     }

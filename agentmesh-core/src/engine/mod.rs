@@ -153,6 +153,8 @@ pub enum Input {
         /// What the registry has left, if it says so.
         stock: Option<Stock>,
     },
+    /// The registry has lost what was published there.
+    RegistryForgot,
     /// Receipts for a peer are due.
     FlushReceipts(Amid),
     /// End the session with a peer; the next message knocks anew.
@@ -255,6 +257,10 @@ impl Engine {
             Input::QueueDrained => self.on_queue_drained(now),
             Input::PrekeysPublished { receipt, stock } => {
                 self.change_prekeys(|prekeys| prekeys.confirm_uploaded(receipt, stock, now));
+            }
+            Input::RegistryForgot => {
+                self.change_prekeys(|prekeys| prekeys.registry_forgot(now));
+                self.maintain_prekeys(now, rng);
             }
             Input::FlushReceipts(peer) => self.flush_receipts(peer, now, rng),
             Input::CloseSession(peer) => self.close_session(peer, now, rng),

@@ -66,6 +66,7 @@ impl Engine {
             | Input::Connected { .. }
             | Input::QueueDrained
             | Input::PrekeysPublished { .. }
+            | Input::RegistryForgot
             | Input::Cancel(_) => {}
         }
         missing.needs

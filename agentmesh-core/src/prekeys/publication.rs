@@ -143,6 +143,16 @@ impl PreKeys {
     }
 }
 
+impl PreKeys {
+    /// Notes that the registry has nothing of ours, as after it lost its data: [`PreKeys::maintain`] then makes new one-time
+    /// keys, since those that were published may have been handed out, and everything is published again.
+    pub fn registry_forgot(&mut self, now: Timestamp) {
+        self.new_bundle_date(now);
+        self.one_time.stock = Some(0);
+        self.one_time_kem.stock = Some(0);
+    }
+}
+
 fn sign_one_time(identity: &Identity, id: u32, key: &DhPublicKey) -> SignedOneTime {
     let signature = identity.sign_labelled(Label::Opk, &[&one_time_message(id, key)]);
     SignedOneTime { id, key: key.as_bytes().to_vec(), signature }

@@ -451,6 +451,22 @@ mod life {
     }
 
     #[test]
+    fn a_registry_that_lost_everything_gets_the_bundle_and_fresh_keys() {
+        let mut bob = owner(1);
+        bob.upload(Some(Stock { one_time: 100, one_time_kem: 20 }), NOW);
+        let before = bob.prekeys.bundle(&bob.identity);
+        assert!(!bob.prekeys.needs_upload());
+        bob.prekeys.registry_forgot(NOW);
+        assert!(bob.maintain(NOW) && bob.prekeys.needs_upload());
+        let publication = bob.prekeys.publication(&bob.identity);
+        assert_ne!(publication.bundle, before, "newer than the one that peers have seen");
+        let ids = |keys: &[SignedOneTime]| keys.iter().map(|key| key.id).collect::<Vec<_>>();
+        assert_eq!(ids(&publication.one_time), (101..=200).collect::<Vec<_>>());
+        assert_eq!(ids(&publication.one_time_kem), (21..=40).collect::<Vec<_>>());
+        assert!(bob.prekeys.one_time(1).is_some(), "it may have been handed out");
+    }
+
+    #[test]
     fn private_keys_that_nobody_used_are_bounded() {
         let mut bob = owner(1);
         for _ in 0..12 {

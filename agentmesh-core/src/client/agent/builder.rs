@@ -241,9 +241,17 @@ impl AgentBuilder {
             (Some(stored), true, _) => stored,
             (None, _, false) => return Err(AgentError::NoIdentity.into()),
             (None, _, true) => {
-                let identity = identity.unwrap_or_else(|| Identity::generate(now, &mut SystemRng));
-                StoredIdentity::create(storage.as_ref(), &vault, identity, now, &mut SystemRng)
-                    .await?
+                let (storage, rng) = (storage.as_ref(), &mut SystemRng);
+                match identity {
+                    // It may have been in use before.
+                    Some(identity) => {
+                        StoredIdentity::restore(storage, &vault, identity, now, rng).await?
+                    }
+                    None => {
+                        let identity = Identity::generate(now, rng);
+                        StoredIdentity::create(storage, &vault, identity, now, rng).await?
+                    }
+                }
             }
         };
         config.engine.blocked = blocked(&config);

@@ -49,7 +49,8 @@ pub(super) enum JobResult {
     Published { receipt: UploadReceipt, result: Result<Upload, RegistryError> },
     Decided { session: SessionId, decision: Decision },
     Handled { from: Amid, id: MessageId },
-    Online(Result<(), RegistryError>),
+    Online(Result<bool, RegistryError>),
+    Forgotten,
     Done,
 }
 
@@ -315,7 +316,8 @@ impl Driver {
             JobResult::Handled { from, id } => {
                 jobs.push(Job { input: Input::Handled { from, id }, reply: Reply::None });
             }
-            JobResult::Online(result) => self.on_registered(result),
+            JobResult::Online(result) => self.on_registered(result, jobs),
+            JobResult::Forgotten => self.on_forgotten(),
             JobResult::Done => {}
         }
     }

@@ -14,6 +14,7 @@ use crate::{
     client::{
         agent::{AgentConfig, AgentError, AgentEvent},
         backoff::{Backoff, BackoffConfig},
+        http::HttpError,
         proxy::ProxyConfig,
         registry::{Registration, RegistryError},
         relay::{
@@ -52,6 +53,7 @@ pub(super) struct Online {
     registered: bool,
     published: bool,
     connected: bool,
+    connected_before: bool,
     register_at: Option<Instant>,
     backoff: Backoff,
     heartbeat_at: Option<Instant>,
@@ -74,6 +76,7 @@ impl Online {
             registered: !has_registry,
             published: !has_registry,
             connected: false,
+            connected_before: false,
             register_at: None,
             backoff: Backoff::new(BackoffConfig::RECONNECT),
             heartbeat_at: None,
@@ -219,17 +222,23 @@ impl Driver {
                 if !registered.newly && registered.listing.details.capabilities != capabilities {
                     registry.set_capabilities(&capabilities).await?;
                 }
-                registry.set_status(&PresenceStatus::Online).await
+                registry.set_status(&PresenceStatus::Online).await?;
+                Ok(registered.newly)
             };
             JobResult::Online(result.await)
         });
     }
 
-    pub(super) fn on_registered(&mut self, result: Result<(), RegistryError>) {
+    /// `result` says whether the registry did not know us before.
+    pub(super) fn on_registered(
+        &mut self,
+        result: Result<bool, RegistryError>,
+        jobs: &mut Vec<Job>,
+    ) {
         self.online.registering = false;
         let now = Instant::now();
         match result {
-            Ok(()) => {
+            Ok(newly) => {
                 self.online.registered = true;
                 self.online.backoff.reset();
                 self.online.heartbeat_at = Some(now + self.config.heartbeat);
@@ -237,6 +246,10 @@ impl Driver {
                 self.jobs.allow_publishing(now);
                 if self.engine.has_unpublished_prekeys() {
                     self.jobs.request(Request::PublishPrekeys, &self.engine);
+                } else if newly {
+                    // We published before, so this is another registry, or one that lost its data.
+                    self.online.published = false;
+                    jobs.push(Job::silent(Input::RegistryForgot));
                 } else {
                     self.online.published = true;
                 }
@@ -258,11 +271,23 @@ impl Driver {
         let Some(registry) = self.jobs.registry() else { return };
         self.jobs.spawn(async move {
             // A missed heartbeat is made up by the next.
-            if let Err(error) = registry.set_status(&status).await {
-                tracing::debug!(target: "agentmesh", code = error.code(), "heartbeat failed");
+            match registry.set_status(&status).await {
+                Err(RegistryError::Http(HttpError::NotFound { .. })) => {
+                    return JobResult::Forgotten;
+                }
+                Err(error) => {
+                    tracing::debug!(target: "agentmesh", code = error.code(), "heartbeat failed");
+                }
+                Ok(()) => {}
             }
             JobResult::Done
         });
+    }
+
+    /// The registry does not know us any more.
+    pub(super) fn on_forgotten(&mut self) {
+        tracing::warn!(target: "agentmesh", "the registry has forgotten this agent; registering again");
+        self.online.register_at = Some(Instant::now());
     }
 
     pub(super) fn set_capabilities(&mut self, capabilities: Vec<String>, reply: Reply) {
@@ -287,6 +312,12 @@ impl Driver {
                 self.online.connected = true;
                 self.online.drained_at = Some(Instant::now() + DRAINED_AFTER);
                 self.online.settle();
+                if core::mem::replace(&mut self.online.connected_before, true)
+                    && self.online.heartbeat_at.is_some()
+                {
+                    // The registry may have been restarted together with the relay, and have forgotten us.
+                    self.online.heartbeat_at = Some(Instant::now());
+                }
                 self.events.publish(&AgentEvent::Connected { pending });
                 jobs.push(Job::silent(Input::Connected { acks: features.ack }));
             }
