@@ -1,0 +1,158 @@
+//! `agentmesh dev`: relay and registry on loopback, in this process, without limits, with faults on demand.
+
+use std::fmt;
+
+use agentmesh_server::{Faults, Server, ServerConfig, ServerError};
+use serde::Serialize;
+
+use crate::{
+    args::{DevArgs, FaultArgs},
+    context::Context,
+    dev_hint::{self, DevHint},
+    error::{CliError, Exit},
+    signals::StopSignal,
+};
+
+pub(super) async fn run(args: DevArgs, context: Context) -> Result<(), CliError> {
+    let mut stop = StopSignal::catch()?;
+    if !args.listen.ip().is_loopback() {
+        return Err(CliError::usage(format!(
+            "{} can be reached by others: `dev` has no limits and no credentials and stays on loopback; use \
+             `agentmesh-server serve`",
+            args.listen
+        )));
+    }
+    let temporary = match &args.data_dir {
+        Some(_) => None,
+        None => Some(
+            tempfile::Builder::new()
+                .prefix("agentmesh-dev-")
+                .tempdir()
+                .map_err(|e| CliError::failed(format!("temporary directory: {e}")))?,
+        ),
+    };
+    let data_dir = args.data_dir.or_else(|| temporary.as_ref().map(|dir| dir.path().to_owned()));
+    let config = ServerConfig {
+        listen: args.listen,
+        data_dir: data_dir.clone(),
+        faults: faults(&args.faults),
+        ..ServerConfig::for_development()
+    };
+    let server = Server::start(config).await.map_err(explain)?;
+
+    let hint = DevHint {
+        registry: server.registry_url(),
+        relay: server.relay_url(),
+        pid: std::process::id(),
+    };
+    let found = match hint.write() {
+        Ok(()) => true,
+        Err(error) => {
+            context
+                .out
+                .note(format_args!("other commands need --registry {}: {error}", hint.registry));
+            false
+        }
+    };
+    let shown = context.out.show(&Listening {
+        event: "listening",
+        addr: server.addr().to_string(),
+        registry: &hint.registry,
+        relay: &hint.relay,
+        pid: hint.pid,
+        data_dir: data_dir.map(|dir| dir.display().to_string()).unwrap_or_default(),
+        temporary: temporary.is_some(),
+        faults: &args.faults,
+        found,
+    });
+    if shown.is_ok() {
+        stop.requested().await;
+    }
+    hint.remove();
+    server.shutdown().await;
+    shown
+}
+
+fn faults(args: &FaultArgs) -> Faults {
+    Faults {
+        drop: args.drop,
+        duplicate: args.duplicate,
+        reorder: args.reorder,
+        delay: args.delay,
+        http_429: args.http_429,
+        half_open: args.half_open,
+        seed: args.seed,
+    }
+}
+
+fn explain(error: ServerError) -> CliError {
+    let taken = matches!(&error, ServerError::Listen { source, .. }
+        if source.kind() == std::io::ErrorKind::AddrInUse);
+    let explained = CliError { exit: Exit::Failed, ..CliError::failed(error.to_string()) };
+    match DevHint::read().filter(|_| taken) {
+        Some(hint) => explained.with_hint(format_args!(
+            "the last `agentmesh dev` was process {}; --listen 127.0.0.1:0 takes a free port",
+            hint.pid
+        )),
+        None => explained,
+    }
+}
+
+#[derive(Serialize)]
+struct Listening<'a> {
+    event: &'static str,
+    addr: String,
+    registry: &'a str,
+    relay: &'a str,
+    pid: u32,
+    data_dir: String,
+    #[serde(skip)]
+    temporary: bool,
+    #[serde(skip)]
+    faults: &'a FaultArgs,
+    #[serde(skip)]
+    found: bool,
+}
+
+impl fmt::Display for Listening<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { registry, relay, pid, data_dir, .. } = self;
+        let kept = if self.temporary { " (removed at the end)" } else { "" };
+        writeln!(f, "agentmesh dev, process {pid}")?;
+        writeln!(f, "  registry  {registry}")?;
+        writeln!(f, "  relay     {relay}")?;
+        writeln!(f, "  data      {data_dir}{kept}")?;
+        writeln!(f, "  faults    {}", Shown(self.faults))?;
+        if let Some(path) = dev_hint::path().filter(|_| self.found) {
+            writeln!(f, "Commands of this user find it by {}; elsewhere:", path.display())?;
+        }
+        writeln!(f, "  export AGENTMESH_REGISTRY_URL={registry} AGENTMESH_RELAY_URL={relay}")?;
+        write!(f, "Ctrl-C ends it.")
+    }
+}
+
+struct Shown<'a>(&'a FaultArgs);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let FaultArgs { drop, duplicate, reorder, delay, http_429, half_open, seed } = self.0;
+        let mut any = false;
+        for (name, p) in [
+            ("drop", drop),
+            ("duplicate", duplicate),
+            ("reorder", reorder),
+            ("http-429", http_429),
+            ("half-open", half_open),
+        ] {
+            if *p > 0.0 {
+                any = true;
+                write!(f, "{name} {p}  ")?;
+            }
+        }
+        if !delay.is_zero() {
+            any = true;
+            write!(f, "delay {} ms  ", delay.as_millis())?;
+        }
+        if any { write!(f, "seed {seed}") } else { f.write_str("none") }
+    }
+}

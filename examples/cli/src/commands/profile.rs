@@ -1,0 +1,17 @@
+//! Name and capabilities: kept in the home, told to the registry at every registration.
+
+use crate::{args::ProfileArgs, config::Config};
+
+/// Takes what was typed into the configuration. True if that changed it.
+pub(super) fn apply(args: ProfileArgs, config: &mut Config) -> bool {
+    let before = (config.display_name.clone(), config.capabilities.clone());
+    if args.name.is_some() {
+        config.display_name = args.name;
+    }
+    if !args.capabilities.is_empty() {
+        // Empty ones take a list back: `--capability ''`.
+        config.capabilities =
+            args.capabilities.into_iter().filter(|name| !name.is_empty()).collect();
+    }
+    before != (config.display_name.clone(), config.capabilities.clone())
+}

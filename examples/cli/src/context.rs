@@ -1,0 +1,37 @@
+//! What every command gets: the flags that mean the same everywhere.
+
+use std::path::PathBuf;
+
+use crate::{
+    args::GlobalArgs,
+    config::Config,
+    endpoints::{Endpoints, Given},
+    error::CliError,
+    home::Home,
+    output::Output,
+};
+
+/// Flags and output.
+#[derive(Debug, Clone)]
+pub(crate) struct Context {
+    pub(crate) out: Output,
+    home: Option<PathBuf>,
+    given: Given,
+}
+
+impl Context {
+    pub(crate) fn new(global: GlobalArgs, out: Output) -> Self {
+        let GlobalArgs { home, registry, relay, json: _, verbose: _ } = global;
+        Self { out, home, given: Given { registry, relay } }
+    }
+
+    /// The home that was asked for. Nothing is touched.
+    pub(crate) fn home(&self) -> Result<Home, CliError> {
+        Home::resolve(self.home.clone())
+    }
+
+    /// Registry and relay for a home with this configuration.
+    pub(crate) async fn endpoints(&self, config: &Config) -> Result<Endpoints, CliError> {
+        Endpoints::resolve(&self.given, config, self.out).await
+    }
+}

@@ -1,0 +1,15 @@
+//! The `agentmesh` command as its users see it: real processes, a real server, files on disk.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests fail by panicking"
+)]
+
+mod conversation;
+mod development;
+mod doctor;
+mod homes;
+mod support;
+mod typing;
