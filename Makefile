@@ -1,5 +1,5 @@
 # Two commands matter: `make demo` shows the main job, `make test` passes every test.
-.PHONY: test checker wasm docs
+.PHONY: test demo checker wasm docs
 
 # Everything that must pass, with a summary at the end; installs what it needs on a bare Debian machine.
 # STEPS="format clippy" runs only those steps.
@@ -18,3 +18,7 @@ wasm:
 # Writes what is generated: docs/errors.md.
 docs:
 	AGENTMESH_UPDATE_DOCS=1 cargo test -p agentmesh-tests --test all glossary
+
+# Two agents, a relay and SIGKILL: the main job on real processes, step by step. Needs Python 3.9; builds what it needs.
+demo:
+	python3 scripts/demo
