@@ -336,6 +336,39 @@ fn nothing_names_a_machine_or_a_path_outside() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+#[test]
+fn documents_that_are_named_exist() {
+    let root = root();
+    let mut found = Vec::new();
+    files(&root, &mut found);
+    let mut wrong = Vec::new();
+    for path in found {
+        let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
+        let named: Vec<PathBuf> = match extension {
+            "md" => {
+                let text = read(&path);
+                let here = path.parent().expect("a file is in a directory");
+                let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+                let local = links.filter(|link| !link.contains(':') && !link.starts_with('#'));
+                let files = local.filter_map(|link| link.split('#').next());
+                files.map(|file| here.join(file)).collect()
+            }
+            "rs" | "toml" | "py" => {
+                let text = read(&path);
+                let path = |c: char| c.is_alphanumeric() || "/-_.".contains(c);
+                let words = text.split(|c: char| !path(c)).filter(|word| word.starts_with("docs/"));
+                let files = words.filter(|word| word.ends_with(".md"));
+                files.map(|file| root.join(file)).collect()
+            }
+            _ => continue,
+        };
+        for file in named.iter().filter(|file| !file.exists()) {
+            wrong.push(format!("{} names {}", path.display(), file.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 /// `docs/testing.md` says which test holds which defect: all of them exist.
 #[test]
 fn tests_that_the_documentation_names_exist() {
