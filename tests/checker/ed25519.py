@@ -3,6 +3,7 @@
 Libraries differ in what they accept, so none is used here.
 """
 
+import functools
 import hashlib
 
 from .codec import lp
@@ -78,10 +79,12 @@ def _expand(seed: bytes):
     return a, h[32:]
 
 
+@functools.lru_cache(maxsize=4096)
 def public_key(seed: bytes) -> bytes:
     return encode(multiply(_expand(seed)[0], BASE))
 
 
+@functools.lru_cache(maxsize=4096)
 def sign(seed: bytes, message: bytes) -> bytes:
     a, prefix = _expand(seed)
     public = encode(multiply(a, BASE))
@@ -95,6 +98,7 @@ def check_key(public: bytes) -> None:
     decode(public, "signing-key")
 
 
+@functools.lru_cache(maxsize=4096)
 def verify(public: bytes, message: bytes, signature: bytes) -> None:
     demand(len(signature) == 64, "signature", "not 64 bytes")
     encoded, s = signature[:32], int.from_bytes(signature[32:], "little")

@@ -1,5 +1,6 @@
 """ML-KEM-768 of FIPS 203, algorithm by algorithm, with k = 3, eta1 = eta2 = 2, du = 10, dv = 4."""
 
+import functools
 import hashlib
 
 from .errors import demand
@@ -140,6 +141,7 @@ def _matrix(rho: bytes):
     return [[sample_ntt(rho + bytes([j, i])) for j in range(K)] for i in range(K)]
 
 
+@functools.lru_cache(maxsize=256)
 def _pke_keygen(d: bytes):
     """Algorithm 13."""
     rho, sigma = _g(d + bytes([K]))
@@ -202,6 +204,7 @@ def is_genuine(seed: bytes, ciphertext: bytes) -> bool:
     return _decapsulate(seed, ciphertext)[1]
 
 
+@functools.lru_cache(maxsize=256)
 def _decapsulate(seed: bytes, ciphertext: bytes):
     demand(len(ciphertext) == CIPHERTEXT_LENGTH, "kem-ciphertext")
     public, s = _pke_keygen(seed[:32])

@@ -151,6 +151,11 @@ fn replay() {
 }
 
 #[test]
+fn crossing() {
+    delivery::crossing().compare();
+}
+
+#[test]
 fn vault() {
     secrets::vault().compare();
 }

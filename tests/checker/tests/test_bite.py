@@ -39,7 +39,7 @@ def mutations(value, path):
     if isinstance(value, bool):
         return [not value]
     if isinstance(value, int):
-        return [value ^ 1, value ^ 4, value ^ 1 << 40]
+        return [value ^ 1, value ^ 4, value ^ 1 << 40, value + 5]
     return [changed_text(value, path)]
 
 

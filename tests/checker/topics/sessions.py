@@ -140,7 +140,27 @@ def replay(v) -> None:
 
 
 def crossing(v) -> None:
-    own, peer = v.bytes("own", 32), v.bytes("peer", 32)
     in_use = v.optional(v.node, "in_use")
-    current = (in_use.text("initiator"), in_use.flag("pending"), in_use.int("knock_time")) if in_use else None
-    equal("use", delivery.choose(own, peer, current, v.int("knock_time")), v.text("use"))
+    own = peer = b""
+    current, time = None, 0
+    if in_use and in_use.text("initiator") == "own":
+        pending = in_use.flag("pending")
+        current = ("own", pending, 0)
+        if pending:
+            own, peer = crossed(v)
+    elif in_use:
+        equal("initiator", in_use.text("initiator"), "peer")
+        current, time = ("peer", False, in_use.int("knock_time")), v.int("knock_time")
+    equal("use", delivery.choose(own, peer, current, time), v.text("use"))
+
+
+def crossed(v) -> tuple:
+    """The signing keys of two handshakes under way at once; the sids are checked on the way."""
+    own, peer = v.bytes("own_signing", 32), v.bytes("peer_signing", 32)
+    for name, initiator, responder in (("own", own, peer), ("peer", peer, own)):
+        raw = v.bytes(f"{name}_hs")
+        equal(f"IKs in {name} HS", h.parse(raw).signing, initiator)
+        equal(f"{name} sid", h.session_id(responder, raw), v.bytes(f"{name}_sid"))
+    used = own if delivery.choose(own, peer, ("own", True, 0), 0) == "current" else peer
+    equal("sid in use", v.bytes("own_sid" if used == own else "peer_sid"), v.bytes("used_sid"))
+    return own, peer

@@ -1,10 +1,11 @@
-//! Handshakes that come more than once.
+//! Handshakes that come more than once, and two at once.
 
 use std::collections::{HashMap, HashSet};
 
 use agentmesh_core::{
     Timestamp,
     handshake::{self, HandshakeError, InitialMessage, ResponderKeys, SessionId, Suite},
+    hazmat::knock_takes_over,
     identity::Identity,
     knock::{Knock, KnockChecks, ReplayMemory},
     prekeys::PreKeys,
@@ -17,6 +18,7 @@ use super::{
     Topic,
     agents::Agent,
     opening::Opening,
+    sessions::Handshake,
     support::{NOW, Recorder, hex},
     talk::refusal,
 };
@@ -187,4 +189,70 @@ pub(crate) fn replay() -> Topic {
     b.deliver(first, a, "established");
     vectors.push(b.into_json("forged ones consume nothing"));
     Topic { name: "replay", spec: "native.md §4", vectors, refusals: Vec::new() }
+}
+
+/// Two handshakes under way at once, as the agent sees it that made `own`.
+fn crossed(
+    name: &str,
+    (own, own_hs): (&Agent, &Handshake),
+    (peer, peer_hs): (&Agent, &Handshake),
+) -> Value {
+    let key = |agent: &Agent| *agent.identity().signing_key().as_bytes();
+    let new = knock_takes_over(&key(own), &key(peer), Some((true, true, NOW)), NOW);
+    let used = if new { peer_hs } else { own_hs };
+    let sid = |handshake: &Handshake| hex(handshake.established.session_id.as_bytes());
+    json!({
+        "name": name,
+        "in_use": {"initiator": "own", "pending": true},
+        "own_signing": hex(key(own)),
+        "peer_signing": hex(key(peer)),
+        "own_hs": hex(own_hs.message.as_bytes()),
+        "peer_hs": hex(peer_hs.message.as_bytes()),
+        "own_sid": sid(own_hs),
+        "peer_sid": sid(peer_hs),
+        "used_sid": sid(used),
+        "use": chosen(new),
+    })
+}
+
+const fn chosen(new: bool) -> &'static str {
+    if new { "new" } else { "current" }
+}
+
+pub(crate) fn crossing() -> Topic {
+    let mut vectors = Vec::new();
+    for (seed, suite) in [(740, Suite::X25519), (750, Suite::X25519MlKem768)] {
+        let (a, b) = (Agent::new(seed), Agent::new(seed + 1));
+        let (ab, ba) =
+            (Handshake::new(&a, &b, suite, seed + 2), Handshake::new(&b, &a, suite, seed + 3));
+        let of_a = crossed(&format!("suite {}: A's view", suite.id()), (&a, &ab), (&b, &ba));
+        let of_b = crossed(&format!("suite {}: B's view", suite.id()), (&b, &ba), (&a, &ab));
+        assert_eq!(of_a["used_sid"], of_b["used_sid"]);
+        assert_ne!(of_a["use"], of_b["use"]);
+        vectors.extend([of_a, of_b]);
+    }
+    // Where no session is pending, the keys do not matter.
+    let decide = |in_use, time| {
+        let [one, other] = [[1; 32], [2; 32]];
+        let new = knock_takes_over(&one, &other, in_use, time);
+        assert_eq!(knock_takes_over(&other, &one, in_use, time), new);
+        chosen(new)
+    };
+    vectors.push(json!({"name": "no session", "in_use": null, "use": decide(None, NOW)}));
+    vectors.push(json!({
+        "name": "our own, which the peer had",
+        "in_use": {"initiator": "own", "pending": false},
+        "use": decide(Some((true, false, NOW.plus_millis(1000))), NOW),
+    }));
+    for (name, time) in
+        [("a later", NOW.plus_millis(1)), ("the same", NOW), ("an earlier", NOW.minus_millis(1))]
+    {
+        vectors.push(json!({
+            "name": format!("the peer's, {name} time"),
+            "in_use": {"initiator": "peer", "knock_time": NOW.as_millis()},
+            "knock_time": time.as_millis(),
+            "use": decide(Some((false, false, NOW)), time),
+        }));
+    }
+    Topic { name: "crossing", spec: "native.md §7.6", vectors, refusals: Vec::new() }
 }
