@@ -4,6 +4,7 @@
 //! every promise of this crate.
 
 use crate::{
+    engine::crossing::{InUse, takes_over},
     handshake::{Established, HandshakeError, InitialMessage, Suite, initiate_with},
     identity::{Identity, Label},
     keys::{
@@ -63,4 +64,21 @@ pub fn initiate(
     m: &Secret<32>,
 ) -> Result<(InitialMessage, Established), HandshakeError> {
     initiate_with(own, peer, suite, ephemeral, || m.duplicate())
+}
+
+/// Whether the session of a KNOCK that a peer made at `time` is used for sending from now on (`docs/protocol/native.md`
+/// §7.6). `in_use` is the session used so far: whether we opened it, whether that is still pending, and the time of its
+/// KNOCK.
+pub fn knock_takes_over(
+    own: &[u8; 32],
+    peer: &[u8; 32],
+    in_use: Option<(bool, bool, Timestamp)>,
+    time: Timestamp,
+) -> bool {
+    let in_use = in_use.map(|(ours, pending, knock_time)| match (ours, pending) {
+        (true, true) => InUse::OursPending,
+        (true, false) => InUse::Ours,
+        (false, _) => InUse::Peers(knock_time),
+    });
+    takes_over(own, peer, in_use, time)
 }

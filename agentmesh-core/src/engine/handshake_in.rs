@@ -20,6 +20,7 @@ use crate::{
 
 use super::{
     DropReason, Engine, Event,
+    crossing::{InUse, takes_over},
     inbound::{Opened, Source},
     knocking::StoredKnock,
     records::{Decision, InboxEntry, InboxState, Role, SessionEntry},
@@ -205,21 +206,13 @@ impl Engine {
         now: Timestamp,
     ) -> bool {
         let current = self.sending_session(peer).and_then(|id| self.sessions.get(&id));
-        let (replaces, wins) = match current {
-            None => (false, true),
-            // Crossing: both knocked at once. Both sides see both keys, so both choose the same session.
-            Some(entry) if entry.is_unconfirmed_initiator() => {
-                let wins = peer_identity < self.identity.signing_key().as_bytes();
-                (wins, wins)
-            }
-            // A peer that had my session would not knock: it lost it, or never kept it.
-            Some(entry) if entry.role == Role::Initiator => (true, true),
-            // Times of one clock can be compared; the older of two KNOCKs may have overtaken nothing.
-            Some(entry) => {
-                let later = knock.time >= entry.knock_time;
-                (later, later)
-            }
-        };
+        let in_use = current.map(|entry| match entry.role {
+            Role::Initiator if entry.confirmed => InUse::Ours,
+            Role::Initiator => InUse::OursPending,
+            Role::Responder => InUse::Peers(entry.knock_time),
+        });
+        let own = self.identity.signing_key().as_bytes();
+        let wins = takes_over(own, peer_identity, in_use, knock.time);
         if wins {
             self.supersede(peer, new, now);
         } else if let Some(known) = self.peers.modify(&peer) {
@@ -227,7 +220,7 @@ impl Engine {
                 self.retire(evicted);
             }
         }
-        replaces
+        wins && in_use.is_some()
     }
 
     /// Parked frames of a session that exists now come in again.

@@ -10,6 +10,7 @@
 
 mod config;
 mod control;
+pub(crate) mod crossing;
 mod event;
 mod handshake_in;
 mod handshake_out;

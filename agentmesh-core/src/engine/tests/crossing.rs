@@ -1,5 +1,11 @@
 use super::*;
-use crate::{engine::tests::texts, test_utils::mesh::Mesh};
+use crate::{
+    engine::{
+        crossing::{InUse, takes_over},
+        tests::texts,
+    },
+    test_utils::mesh::Mesh,
+};
 
 #[test]
 fn crossing_knocks_end_in_one_session_and_lose_nothing() {
@@ -63,4 +69,19 @@ fn handshake_is_sent_again_until_the_peer_shows_up() {
     mesh.run();
     let _ = id;
     assert!(mesh.nodes[1].events.iter().any(|e| matches!(e, Event::SessionEstablished { .. })));
+}
+
+/// The clock of whoever opened the session says nothing about the one that knocks now.
+#[test]
+fn knock_of_a_peer_that_lost_its_store_is_used_whatever_the_clocks_say() {
+    for (own, peer) in [([1; 32], [2; 32]), ([2; 32], [1; 32])] {
+        let at = Timestamp::from_millis;
+        let chosen = |in_use, time| takes_over(&own, &peer, in_use, at(time));
+        assert!(chosen(None, 5));
+        assert!(chosen(Some(InUse::Ours), 0), "ours, with whatever time");
+        assert!(chosen(Some(InUse::Peers(at(5))), 5), "equal times");
+        assert!(chosen(Some(InUse::Peers(at(5))), 6));
+        assert!(!chosen(Some(InUse::Peers(at(5))), 4), "an earlier one came late");
+        assert_eq!(chosen(Some(InUse::OursPending), 9), peer < own);
+    }
 }
