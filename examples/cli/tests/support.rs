@@ -42,6 +42,8 @@ impl User {
     pub(crate) fn command<S: AsRef<OsStr>>(&self, args: &[S]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_agentmesh"));
         command.args(args).current_dir(self.dir.path()).env("HOME", self.path("user"));
+        // What a killed server leaves goes with the rest.
+        command.env("TMPDIR", self.dir.path());
         for name in
             ["AGENTMESH_HOME", "AGENTMESH_REGISTRY_URL", "AGENTMESH_RELAY_URL", "AGENTMESH_LOG"]
         {
