@@ -25,6 +25,8 @@ text_enum! {
         Unauthorized = "UNAUTHORIZED";
         /// The recipient has as many unacknowledged messages as the relay keeps for one agent (ours).
         InboxFull = "INBOX_FULL";
+        /// Nothing was heard from the client for too long, not even a pong; a close follows (ours).
+        IdleTimeout = "IDLE_TIMEOUT";
         /// Another connection of the same agent took over; do not reconnect (ours, close code 4006).
         Replaced = "REPLACED";
         /// The server is going down; reconnect after a pause (ours).

@@ -80,14 +80,12 @@ impl Server {
             stopping: stopping.clone(),
         })
         .map_err(ServerError::Start)?;
-        let relay_host = config.public_hosts.first().cloned().unwrap_or_else(|| addr.to_string());
         let state = Arc::new(AppState {
             config,
             store: Arc::clone(&store),
             metrics,
             relay: Arc::clone(&relay),
             rations: KeyRations::default(),
-            relay_url: format!("ws://{relay_host}/v1/connect"),
         });
         let router = http::router(Arc::clone(&state));
         tasks.spawn(http::serve(listener, router, state));

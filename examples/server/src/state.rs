@@ -12,8 +12,17 @@ pub(crate) struct AppState {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) relay: Arc<Relay>,
     pub(crate) rations: KeyRations,
-    /// Where this server's relay is, for agents that name none.
-    pub(crate) relay_url: String,
+}
+
+impl AppState {
+    /// Where this server's relay is, for agents that name none. `host` is what the client calls this server.
+    pub(crate) fn relay_url(&self, host: &str) -> String {
+        match self.config.public_hosts.first() {
+            // Under a public name there is TLS in front.
+            Some(name) => format!("wss://{name}/v1/connect"),
+            None => format!("ws://{host}/v1/connect"),
+        }
+    }
 }
 
 /// Cheap to clone.

@@ -1,16 +1,21 @@
 //! A request read whole: what a signature may cover, and a body of bounded size.
 
+use std::time::Duration;
+
 use agentmesh_core::wire::registry_auth::{REQUEST_AUTH_HEADER, SignedRequest};
-use axum::{body::Body, extract::OriginalUri, response::IntoResponse};
+use axum::{body::Body, extract::OriginalUri};
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
+use tokio::time::timeout;
 
 use super::reply::{self, Refused};
 use crate::relay::host;
 
 /// As the deployed registry.
 const MAX_BODY: usize = 2 * 1024 * 1024;
+/// A slow client must not hold a request for ever.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// See the module.
 #[derive(Debug)]
@@ -38,9 +43,11 @@ impl Call {
             // Fails to parse later, with the right answer.
             Some(Err(_)) => Some(String::new()),
         };
-        let body = Limited::new(body, MAX_BODY).collect().await.map_err(|error| {
+        let body = timeout(BODY_TIMEOUT, Limited::new(body, MAX_BODY).collect());
+        let late = || reply::refused(StatusCode::REQUEST_TIMEOUT, "the body took too long");
+        let body = body.await.map_err(|_| late())?.map_err(|error| {
             if error.downcast_ref::<LengthLimitError>().is_some() {
-                (StatusCode::PAYLOAD_TOO_LARGE, "the body is over 2 MiB").into_response().into()
+                reply::refused(StatusCode::PAYLOAD_TOO_LARGE, "the body is over 2 MiB")
             } else {
                 reply::malformed("the body could not be read")
             }

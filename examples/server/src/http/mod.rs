@@ -11,10 +11,7 @@ pub(crate) mod reply;
 
 use std::{
     net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
@@ -31,7 +28,7 @@ use hyper_util::{
 };
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
-use crate::{limits::reached, metrics, registry, state::Shared};
+use crate::{limits::reached, metrics, registry, relay::Open, state::Shared};
 
 /// Time for a request's head, and for an idle connection to send another.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(20);
@@ -67,7 +64,6 @@ pub(crate) fn listen(addr: SocketAddr) -> std::io::Result<TcpListener> {
 /// Accepts connections until the server stops.
 pub(crate) async fn serve(listener: TcpListener, router: Router, shared: Shared) {
     let service = TowerToHyperService::new(router);
-    let open = Arc::new(AtomicUsize::new(0));
     let stopping = shared.relay.stopping.clone();
     loop {
         let accepted = tokio::select! {
@@ -83,32 +79,16 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, shared: Shared)
                 continue;
             }
         };
-        if reached(shared.config.limits.connections, open.load(Ordering::Relaxed)) {
+        if reached(shared.config.limits.connections, shared.relay.sockets.load(Ordering::Relaxed)) {
             tracing::warn!("too many connections; one was refused");
             continue;
         }
-        let guard = Open::new(&open);
+        let guard = Open::new(&shared.relay.sockets);
         let connection = connection(stream, peer, service.clone(), shared.clone());
         shared.relay.tasks.spawn(async move {
             connection.await;
             drop(guard);
         });
-    }
-}
-
-/// Counts HTTP connections; those of the relay count for themselves.
-struct Open(Arc<AtomicUsize>);
-
-impl Open {
-    fn new(count: &Arc<AtomicUsize>) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(count))
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -34,9 +34,14 @@ pub(crate) fn error(status: StatusCode, code: &str, error: impl ToString) -> Ref
     json(status, ErrorBody { error: error.to_string(), code: Some(code.to_owned()) }).into()
 }
 
+/// Plain text.
+pub(crate) fn refused(status: StatusCode, why: impl ToString) -> Refused {
+    (status, why.to_string()).into_response().into()
+}
+
 /// Malformed input, in plain text as the deployed registry answers it.
 pub(crate) fn malformed(why: impl ToString) -> Refused {
-    (StatusCode::BAD_REQUEST, why.to_string()).into_response().into()
+    refused(StatusCode::BAD_REQUEST, why)
 }
 
 /// The database failed; what exactly is for the log.

@@ -23,10 +23,11 @@ pub(super) async fn lookup(
     State(shared): State<Shared>,
     request: Request<Body>,
 ) -> Result<Response, Refused> {
-    let Query { amid } = Call::read(request).await?.query()?;
+    let call = Call::read(request).await?;
+    let Query { amid } = call.query()?;
     let found = shared.store.read(move |c| agents::lookup(c, &amid)).await;
     let found = found.map_err(|e| reply::internal("an agent could not be read", &e))?;
     let mut agent = found.ok_or_else(not_found)?;
-    agent.relay_endpoint.get_or_insert_with(|| shared.relay_url.clone());
+    agent.relay_endpoint.get_or_insert_with(|| shared.relay_url(&call.host));
     Ok(reply::json(StatusCode::OK, agent))
 }

@@ -22,7 +22,8 @@ pub(super) async fn search(
     State(shared): State<Shared>,
     request: Request<Body>,
 ) -> Result<Response, Refused> {
-    let query: SearchQuery = Call::read(request).await?.query()?;
+    let call = Call::read(request).await?;
+    let query: SearchQuery = call.query()?;
     if query.status.as_ref().is_some_and(|status| !status.is_known()) {
         return Err(reply::malformed("status is online, away, offline or dnd"));
     }
@@ -32,7 +33,7 @@ pub(super) async fn search(
     let found = found.map_err(|e| reply::internal("agents could not be searched", &e))?;
     let (mut results, total) = found;
     for agent in &mut results {
-        agent.relay_endpoint.get_or_insert_with(|| shared.relay_url.clone());
+        agent.relay_endpoint.get_or_insert_with(|| shared.relay_url(&call.host));
     }
     Ok(reply::json(StatusCode::OK, SearchResponse { results, total, limit, offset }))
 }

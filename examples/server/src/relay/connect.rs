@@ -11,6 +11,7 @@ use agentmesh_core::{
         relay_frame::{ClientFrame, ConnectFrame, RELAY_PROTOCOL},
     },
 };
+use base64ct::{Base64, Encoding};
 
 use super::Relay;
 use crate::{
@@ -63,7 +64,7 @@ impl Relay {
         let time = verify_timestamp(&key, &connect.timestamp, &connect.signature, now)
             .map_err(|why| refusal(RelayErrorCode::InvalidSignature, why))?;
         let bound = self.check_auth(&connect, &key, host)?;
-        self.keep_pledge(&connect.amid, bound, time).await?;
+        self.use_up(&connect, bound, time).await?;
         let features = Features { resume: connect.features.ack, ..Features::ALL };
         let features = features.intersection(connect.features);
         Ok(Admitted { amid: connect.amid, features })
@@ -93,31 +94,35 @@ impl Relay {
         Ok(Some(auth))
     }
 
-    /// A nonce works once, and who has sent one never gets in without. On the disk, so that neither a restart nor a
-    /// crash forgets.
-    async fn keep_pledge(
+    /// Each proof works once, and who has ever sent a bound one never gets in without. On the disk, so that neither a
+    /// restart nor a crash forgets.
+    async fn use_up(
         &self,
-        amid: &str,
+        connect: &ConnectFrame,
         auth: Option<ConnectAuth>,
         time: Timestamp,
     ) -> Result<(), Refusal> {
-        let amid = amid.to_owned();
-        let checked = match auth {
-            None => {
-                let pledged =
-                    self.store.read(move |c| nonces::has_pledged(c, Scope::Connect, &amid)).await;
-                pledged.map(|pledged| (!pledged).then_some(()).ok_or("this agent needs auth"))
-            }
-            Some(auth) => {
-                let used = self.store.write(move |c| {
-                    nonces::pledge(c, Scope::Connect, &amid)?;
-                    let expires = time.plus_millis(AUTH_MAX_AGE + 1);
-                    nonces::use_once(c, Scope::Connect, &amid, auth.nonce(), expires)
-                });
-                used.await.map(|new| new.then_some(()).ok_or("this connect was used before"))
-            }
-        };
-        match checked {
+        let amid = connect.amid.clone();
+        // The signature stands for the timestamp, which can be written in several ways.
+        let signature = Base64::decode_vec(&connect.signature).unwrap_or_default();
+        let plain = signature.first_chunk::<16>().copied().unwrap_or_default();
+        let checked = self.store.write(move |connection| {
+            let scope = Scope::Connect;
+            let nonce = match &auth {
+                Some(auth) => {
+                    nonces::pledge(connection, scope, &amid)?;
+                    auth.nonce()
+                }
+                None if nonces::has_pledged(connection, scope, &amid)? => {
+                    return Ok(Err("this agent needs auth"));
+                }
+                None => &plain,
+            };
+            let expires = time.plus_millis(AUTH_MAX_AGE + 1);
+            let new = nonces::use_once(connection, scope, &amid, nonce, expires)?;
+            Ok(new.then_some(()).ok_or("this connect was used before"))
+        });
+        match checked.await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(why)) => Err(refusal(RelayErrorCode::Unauthorized, why)),
             Err(error) => {

@@ -132,6 +132,10 @@ pub(crate) async fn run(relay: Arc<Relay>, upgraded: Upgraded) {
         relay.uptime_ms(),
     ));
     let agent = relay.enter(&link);
+    if relay.stopping.is_cancelled() {
+        // Nobody else will tell a connection that came in between.
+        relay.dismiss(&link);
+    }
     let session = Session::new(Arc::clone(&relay), Arc::clone(&agent), Arc::clone(&link));
     let mut connection = Connection { reader, session, reads: true };
     connection.run().await;
@@ -341,7 +345,7 @@ impl Connection {
             return false;
         }
         // A client that does not read its answers is not asked for more.
-        let may_read = outgoing.has_room();
+        let may_read = outgoing.has_room_for_answers();
         tokio::select! {
             read = reader.fill(), if may_read => match read {
                 Ok(n) if n > 0 => {

@@ -28,7 +28,7 @@ mod websocket;
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Instant,
 };
@@ -42,7 +42,7 @@ use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub(crate) use rate::Window;
-pub(crate) use upgrade::{host, is_upgrade, upgrade};
+pub(crate) use upgrade::{Open, host, is_upgrade, upgrade};
 
 use crate::{
     ServerConfig, clock,
@@ -67,6 +67,8 @@ pub(crate) struct Relay {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) dice: Dice,
     pub(crate) arrivals: Arrivals,
+    /// Sockets open, those of HTTP included.
+    pub(crate) sockets: Arc<AtomicUsize>,
     /// Every task of the server, so that all have ended when the server has.
     pub(crate) tasks: TaskTracker,
     /// The server is going down.
@@ -106,6 +108,7 @@ impl Relay {
             config,
             metrics,
             arrivals: Arrivals::default(),
+            sockets: Arc::default(),
             tasks: tasks.clone(),
             stopping,
             started: Instant::now(),
@@ -184,10 +187,14 @@ impl Relay {
     pub(crate) fn dismiss_all(&self) {
         self.hub.for_each(|agent| {
             if let Some(link) = agent.link() {
-                let why = "the server is going down";
-                link.close(close::GOING_AWAY, Some((RelayErrorCode::ShuttingDown, why)));
+                self.dismiss(&link);
             }
         });
+    }
+
+    fn dismiss(&self, link: &Link) {
+        let why = "the server is going down";
+        link.close(close::GOING_AWAY, Some((RelayErrorCode::ShuttingDown, why)));
     }
 }
 

@@ -115,6 +115,15 @@ impl Outgoing {
         room
     }
 
+    /// Whether answers to the client's own frames would still be taken. Messages leave them room, so that a client
+    /// with much mail on a slow line is still heard: it acknowledges.
+    pub(crate) fn has_room_for_answers(&self) -> bool {
+        let mut queue = self.lock();
+        let room = queue.waiting() < to_u64(self.limit.saturating_mul(2));
+        queue.wanted |= !room;
+        room
+    }
+
     /// Whether nothing waits.
     pub(crate) fn is_empty(&self) -> bool {
         self.lock().waiting() == 0

@@ -60,7 +60,7 @@ impl Relay {
         if silent >= limit {
             self.metrics.timed_out.increment(1);
             let why = "nothing was heard for too long";
-            link.close(close::POLICY, Some((RelayErrorCode::Unauthorized, why)));
+            link.close(close::POLICY, Some((RelayErrorCode::IdleTimeout, why)));
         } else if silent >= ping_after {
             let pinged = link.last_pinged.load(Ordering::Relaxed);
             if pinged.max(heard) + ping_after <= now {

@@ -1,6 +1,12 @@
 //! From an HTTP request to a WebSocket connection.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use axum::{
     body::Body,
@@ -55,7 +61,9 @@ pub(crate) fn upgrade(
     let host = host(&request);
     let upgraded = hyper::upgrade::on(&mut request);
     let task = Arc::clone(relay);
+    let open = Open::new(&relay.sockets);
     relay.tasks.spawn(async move {
+        let _open = open;
         let Ok(upgraded) = upgraded.await else { return };
         let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else { return };
         let stream = parts.io.into_inner();
@@ -68,6 +76,23 @@ pub(crate) fn upgrade(
         (header::SEC_WEBSOCKET_ACCEPT, derive_accept_key(key.as_bytes())),
     ];
     (StatusCode::SWITCHING_PROTOCOLS, answer).into_response()
+}
+
+/// Counts a socket as long as it lives.
+#[derive(Debug)]
+pub(crate) struct Open(Arc<AtomicUsize>);
+
+impl Open {
+    pub(crate) fn new(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// What the client calls this server.

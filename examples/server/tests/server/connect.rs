@@ -70,15 +70,15 @@ async fn features_are_answered_with_what_both_know() {
 async fn older_protocol_and_bare_key_and_any_path_are_accepted() {
     let server = start().await;
     let alice = identity();
-    let frame = ConnectFrame {
-        protocol: "agentmesh/0.1".into(),
-        public_key: Base64::encode_string(alice.signing_key().as_bytes()),
-        ..connect_frame(&alice, Features::NONE)
-    };
     for path in ["/", "/v1/connect", "/elsewhere?x=1"] {
+        let frame = ConnectFrame {
+            protocol: "agentmesh/0.1".into(),
+            public_key: Base64::encode_string(alice.signing_key().as_bytes()),
+            ..connect_frame(&alice, Features::NONE)
+        };
         let url = format!("ws://{}{path}", server.addr());
         let mut socket = Socket::open(&url).await;
-        socket.send(&ClientFrame::Connect(frame.clone())).await;
+        socket.send(&ClientFrame::Connect(frame)).await;
         assert!(matches!(socket.next().await, ServerFrame::Connected { .. }), "{path}");
     }
 }
@@ -87,18 +87,24 @@ async fn older_protocol_and_bare_key_and_any_path_are_accepted() {
 async fn signature_over_either_form_of_the_timestamp_is_accepted() {
     let server = start().await;
     let alice = identity();
-    let ms = now().as_millis() / 1000 * 1000 + 120;
-    let time = agentmesh_core::Timestamp::from_millis(ms);
-    let with_z = time.to_rfc3339_millis();
-    let with_offset = time.to_rfc3339_signing();
-    is_admitted(&server, resigned(&alice, &with_z, &with_z)).await;
-    is_admitted(&server, resigned(&alice, &with_z, &with_offset)).await;
-    is_admitted(&server, resigned(&alice, &with_offset, &with_offset)).await;
-    let micros = with_offset.replace(".120+", ".120000+");
-    is_admitted(&server, resigned(&alice, &micros, &with_offset)).await;
+    // Each instant once: the same one in another form would be a replay.
+    let second = now().as_millis() / 1000 * 1000;
+    let at = |ms: u64| {
+        let time = agentmesh_core::Timestamp::from_millis(second + ms);
+        (time.to_rfc3339_millis(), time.to_rfc3339_signing())
+    };
+    let (z, offset) = at(120);
+    is_admitted(&server, resigned(&alice, &z, &z)).await;
+    is_admitted(&server, resigned(&alice, &z, &offset)).await;
+    let (_, offset) = at(130);
+    is_admitted(&server, resigned(&alice, &offset, &offset)).await;
+    let (_, offset) = at(140);
+    let micros = offset.replace(".140+", ".140000+");
+    is_admitted(&server, resigned(&alice, &micros, &offset)).await;
     is_admitted(&server, resigned(&alice, &micros, &micros)).await;
+    let (z, offset) = at(150);
     let code = RelayErrorCode::InvalidSignature;
-    is_refused(&server, resigned(&alice, &with_offset, &with_z), code).await;
+    is_refused(&server, resigned(&alice, &offset, &z), code).await;
 }
 
 #[tokio::test]
@@ -180,6 +186,19 @@ async fn websocket_pings_are_answered_before_and_after_the_connect() {
             assert!(matches!(frame, ServerFrame::Connected { .. }));
         }
     }
+}
+
+#[tokio::test]
+async fn overheard_plain_connect_does_not_work_again_however_it_is_written() {
+    let server = start().await;
+    let alice = identity();
+    let frame = connect_frame(&alice, Features::NONE);
+    is_admitted(&server, frame.clone()).await;
+    is_refused(&server, frame.clone(), RelayErrorCode::Unauthorized).await;
+    let same_instant = frame.timestamp.replace("+00:00", "Z");
+    let frame = ConnectFrame { timestamp: same_instant, ..frame };
+    is_refused(&server, frame, RelayErrorCode::Unauthorized).await;
+    is_admitted(&server, connect_frame(&alice, Features::NONE)).await;
 }
 
 #[tokio::test]

@@ -221,6 +221,6 @@ async fn agt_2055_a_silent_socket_is_pinged_and_then_closed() {
         .unwrap()
         .unwrap();
     assert_eq!(heard[..2], [0x89, 0], "a ping comes first");
-    assert!(String::from_utf8_lossy(&heard).contains("\"code\":\"UNAUTHORIZED\""));
+    assert!(String::from_utf8_lossy(&heard).contains("\"code\":\"IDLE_TIMEOUT\""));
     lives.await.unwrap();
 }
