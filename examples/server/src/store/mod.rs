@@ -145,3 +145,6 @@ impl Drop for Store {
         self.queue.close();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -124,3 +124,29 @@ async fn client_that_does_not_read_its_answers_is_not_read_either() {
     assert!(tokio::time::timeout(Duration::from_secs(2), stuck).await.is_err());
     assert!(asked < 2000, "{asked} answers of 30 kB wait for one client");
 }
+
+#[tokio::test]
+async fn slow_recipient_with_much_mail_is_still_heard() {
+    let server = start_with(|c| {
+        c.limits.messages_per_minute = 0;
+        c.limits.pending_per_agent = 0;
+        c.limits.outgoing_bytes = 64 * 1024;
+        c.limits.idle_timeout = Duration::from_secs(4);
+    })
+    .await;
+    let ((alice, mut a), (bob, mut b)) = pair(&server, ACK).await;
+    let payload = "x".repeat(60_000);
+    for n in 0..200 {
+        a.send(&message_with_id(&bob, &payload, wide_id(n))).await;
+        a.acked(wide_id(n)).await;
+    }
+    // Longer than the timeout, reading a little now and then: what keeps it is that its acknowledgements are read.
+    for n in 0..50 {
+        assert_eq!(b.receive().await.message_id, Some(wide_id(n)));
+        b.ack(&alice, wide_id(n)).await;
+        tokio::time::sleep(Duration::from_millis(110)).await;
+    }
+    b.drop_it();
+    let (_, pending) = connect_pending(&server, &bob, ACK).await;
+    assert_eq!(pending, 150);
+}
