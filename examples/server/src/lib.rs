@@ -1,7 +1,4 @@
-//! The reference server of AgentMesh: relay and registry in one process, on one port, with an embedded database.
-//!
-//! [`Server::start`] runs one inside any program: `agentmesh dev` does, and so do the tests of every binding. The
-//! program `agentmesh-server` is the same with flags.
+#![doc = include_str!("../README.md")]
 
 mod auth;
 mod clock;

@@ -11,6 +11,7 @@ mod agent;
 mod arrivals;
 mod connect;
 mod connection;
+mod control;
 mod delivery;
 mod drain;
 mod encode;

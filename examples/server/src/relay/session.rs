@@ -1,4 +1,5 @@
-//! What an authenticated client's frames do.
+//! What an authenticated client's messages do: parsed, checked against the limits, delivered. Frames of other kinds are
+//! in `control`.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -9,7 +10,7 @@ use agentmesh_core::{
     wire::{
         relay_binary::BinaryFrame,
         relay_error::RelayErrorCode,
-        relay_frame::{ClientFrame, IceFrame, PresenceStatus, RelayMessageType, ServerFrame},
+        relay_frame::{ClientFrame, RelayMessageType},
         relay_id::RelayMessageId,
     },
 };
@@ -22,7 +23,6 @@ use super::{
     delivery::{Delivered, Incoming},
     encode::Body,
     link::Link,
-    websocket::close,
 };
 use crate::{clock, envelope::Payload};
 
@@ -86,7 +86,7 @@ pub(super) struct Session {
     held: Option<Held>,
     /// Connections on which something waits to be flushed.
     touched: Vec<Arc<Link>>,
-    now: Timestamp,
+    pub(super) now: Timestamp,
     now_text: String,
 }
 
@@ -300,64 +300,13 @@ impl Session {
         }
     }
 
-    fn on_frame(&mut self, frame: ClientFrame) {
-        match frame {
-            ClientFrame::Ack { from, message_id } => self.on_ack(&from, message_id),
-            ClientFrame::Presence { status } => {
-                self.relay.set_presence(&self.agent, status, self.now);
-            }
-            ClientFrame::PresenceQuery { amid } => {
-                let answer = self.relay.presence(&amid);
-                self.link.send(&answer);
-            }
-            ClientFrame::IceOffer(ice) => self.forward(ice, ServerFrame::IceOffer),
-            ClientFrame::IceAnswer(ice) => self.forward(ice, ServerFrame::IceAnswer),
-            ClientFrame::P2pEstablished { peer } => {
-                let from = self.agent.amid.to_string();
-                self.forward_to(&peer, &ServerFrame::P2pEstablished { peer: from });
-            }
-            ClientFrame::Ping { timestamp } => self.pong(timestamp),
-            ClientFrame::Disconnect { reason: _ } => self.link.close(close::NORMAL, None),
-            // A second connect is ignored, as in 0.2.
-            _ => {}
-        }
-    }
-
-    fn on_ack(&self, from: &str, id: RelayMessageId) {
+    pub(super) fn on_ack(&self, from: &str, id: RelayMessageId) {
         if self.link.features.ack {
             self.relay.acknowledge(&self.agent, from, id);
         }
     }
 
-    /// The same instant in UTC; what is no instant comes back as it was.
-    fn pong(&self, timestamp: String) {
-        let timestamp =
-            Timestamp::parse_rfc3339(&timestamp).map_or(timestamp, Timestamp::to_rfc3339_millis);
-        self.link.send(&ServerFrame::Pong { timestamp });
-    }
-
-    /// `to` says whom it is for on the way in, and whom it is from on the way out.
-    fn forward(&mut self, ice: IceFrame, wrap: impl FnOnce(IceFrame) -> ServerFrame) {
-        if let Err(seconds) = self.take_turn(false) {
-            return self.refuse_for(seconds, None);
-        }
-        let to = ice.to.clone();
-        let frame = wrap(IceFrame { to: self.agent.amid.to_string(), ..ice });
-        if !self.forward_to(&to, &frame) {
-            let why = "the recipient is not connected".to_owned();
-            self.refuse(RelayErrorCode::RecipientOffline, why, None);
-        }
-    }
-
-    fn forward_to(&mut self, to: &str, frame: &ServerFrame) -> bool {
-        let link = self.relay.hub.get(to).and_then(|agent| agent.link());
-        let Some(link) = link.filter(|link| link.outgoing.has_room()) else { return false };
-        link.send(frame);
-        self.touch(link);
-        true
-    }
-
-    fn touch(&mut self, link: Arc<Link>) {
+    pub(super) fn touch(&mut self, link: Arc<Link>) {
         if self.touched.last().is_none_or(|last| last.id != link.id) {
             self.touched.push(link);
         }
@@ -374,7 +323,7 @@ impl Session {
     }
 
     /// Counts a frame against the agent's limits.
-    fn take_turn(&self, knock: bool) -> Result<(), u64> {
+    pub(super) fn take_turn(&self, knock: bool) -> Result<(), u64> {
         let limits = &self.relay.limits;
         let limit = if knock { limits.knocks_per_minute } else { limits.messages_per_minute };
         if limit == 0 {
@@ -385,36 +334,14 @@ impl Session {
         window.take(limit, MINUTE, self.now)
     }
 
-    fn refuse_for(&self, seconds: u64, id: Option<RelayMessageId>) {
+    pub(super) fn refuse_for(&self, seconds: u64, id: Option<RelayMessageId>) {
         self.relay.metrics.refused(RelayErrorCode::RateLimited.as_str());
         let why = "too many frames in a minute".to_owned();
         self.link.refuse(RelayErrorCode::RateLimited, why, Some(seconds), id);
     }
 
-    fn refuse(&self, code: RelayErrorCode, why: String, id: Option<RelayMessageId>) {
+    pub(super) fn refuse(&self, code: RelayErrorCode, why: String, id: Option<RelayMessageId>) {
         self.relay.metrics.refused(code.as_str());
         self.link.refuse(code, why, None, id);
-    }
-}
-
-impl Relay {
-    fn set_presence(&self, agent: &Agent, status: PresenceStatus, now: Timestamp) {
-        if status.is_known() {
-            let mut state = agent.lock();
-            state.presence = status;
-            state.last_seen = now;
-        }
-    }
-
-    fn presence(&self, amid: &str) -> ServerFrame {
-        let agent = self.hub.get(amid);
-        let known = agent.as_ref().map(|agent| agent.lock()).filter(|s| s.link.is_some());
-        let (status, last_seen) = match known {
-            Some(state) if state.presence != PresenceStatus::Offline => {
-                (state.presence.clone(), Some(state.last_seen.to_rfc3339_millis()))
-            }
-            _ => (PresenceStatus::Offline, None),
-        };
-        ServerFrame::PresenceResponse { amid: amid.to_owned(), status, last_seen }
     }
 }
