@@ -103,6 +103,8 @@ pub const HELD_PEERS: usize = 100;
 pub const PARKED_FRAMES_PER_PEER: usize = 8;
 /// Peers with parked frames.
 pub const PARKED_PEERS: usize = 100;
+/// How long a parked frame waits for its session; after that it is forgotten here, and still at the relay.
+pub const PARKED_AGE: u64 = 10 * MINUTE;
 /// Bytes parked in all.
 pub const PARKED_BYTES: usize = 1024 * 1024;
 /// Superseded sessions kept for receiving, a peer.

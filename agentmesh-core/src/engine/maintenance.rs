@@ -40,6 +40,7 @@ impl Engine {
         self.maintain_prekeys(now, rng);
         self.expire_outbox(now);
         self.probes.expire(now);
+        self.parked.expire(now);
         for (peer, session) in self.parked.overdue(now.minus_millis(PARKED_GRACE)) {
             self.probes.want(peer, session);
         }

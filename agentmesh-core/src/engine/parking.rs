@@ -60,6 +60,20 @@ impl Parked {
         taken
     }
 
+    /// Forgets what nobody answered for. It was never acked, so the relay sends it again on the next connection.
+    pub(super) fn expire(&mut self, now: Timestamp) {
+        let mut freed = 0;
+        self.peers.retain(|_, waiting| {
+            waiting.retain(|w| {
+                let keep = now.since(w.since) < limits::PARKED_AGE;
+                freed += if keep { 0 } else { w.inbound.frame.len() };
+                keep
+            });
+            !waiting.is_empty()
+        });
+        self.bytes -= freed;
+    }
+
     /// Peers and sessions with frames that have waited since `before` or longer.
     pub(super) fn overdue(&self, before: Timestamp) -> Vec<(Amid, SessionId)> {
         let mut due: Vec<_> = self

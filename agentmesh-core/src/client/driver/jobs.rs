@@ -226,7 +226,11 @@ impl Jobs {
     fn ended(&mut self, fetch: Fetch, error: Option<&RegistryError>) {
         self.under_way.remove(&fetch);
         match error {
-            Some(error) if error.is_retryable() => self.failed(fetch, Instant::now()),
+            // A key that the registry does not have now is asked for again, but not at once: the frames that make
+            // us ask may be forged.
+            Some(error) if error.is_retryable() || matches!(fetch, Fetch::PeerKey(_)) => {
+                self.failed(fetch, Instant::now());
+            }
             _ => {
                 self.failing.remove(&fetch);
             }

@@ -47,7 +47,7 @@ const COMMANDS: usize = 256;
 /// Events that a reader may be behind.
 const EVENTS: usize = 1024;
 /// Time passes at most this often.
-const MIN_TICK: Duration = Duration::from_millis(100);
+const MIN_TICK: Duration = Duration::from_millis(500);
 /// Time passes at least this often.
 const MAX_PAUSE: Duration = Duration::from_secs(30);
 /// Bookkeeping that no commit took along is written after this.

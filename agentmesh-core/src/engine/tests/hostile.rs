@@ -67,3 +67,18 @@ fn session_id_of_another_peer_opens_nothing() {
     mesh.run();
     assert_eq!(texts(&mesh, 1), ["\"hello\"", "\"for b from a\""]);
 }
+
+#[test]
+fn parked_frames_that_nobody_answers_for_are_forgotten() {
+    let mut mesh = acquainted(64);
+    let from = mesh.amid(0);
+    let mut frame =
+        mesh.wiretap.iter().rev().find(|(_, s)| s.frame[1] == 2).unwrap().1.frame.clone();
+    frame[2..6].copy_from_slice(&[9; 4]);
+    mesh.disconnect(0);
+    mesh.inject(1, from, None, frame);
+    mesh.advance(limits::PARKED_AGE - 1);
+    assert_eq!(mesh.nodes[1].engine.parked_frames(), 1);
+    mesh.advance(1);
+    assert_eq!(mesh.nodes[1].engine.parked_frames(), 0);
+}
