@@ -54,6 +54,22 @@ pub enum Event {
         /// Whether it replaces one that the peer lost or that fell behind.
         recovery: bool,
     },
+    /// A peer knocked; the policy, and the application's handler if there is one, decide.
+    KnockReceived {
+        /// The peer.
+        peer: Amid,
+        /// The session that it opened.
+        session: SessionId,
+    },
+    /// A peer's KNOCK was decided.
+    KnockDecided {
+        /// The peer.
+        peer: Amid,
+        /// The session.
+        session: SessionId,
+        /// Why it was rejected; `None` if it was accepted.
+        rejected: Option<String>,
+    },
     /// The peer accepted our KNOCK.
     KnockAccepted {
         /// The peer.

@@ -188,6 +188,7 @@ impl Engine {
             self.recall(peer);
         }
         self.transmit_waiting(peer, now, rng);
+        self.out.events.push(Event::KnockReceived { peer, session: id });
         if let Some(request) = self.knock_request(&(peer, knock_id)) {
             self.out.requests.push(request);
         }

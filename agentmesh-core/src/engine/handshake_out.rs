@@ -223,7 +223,7 @@ impl Engine {
             }),
         };
         self.add_entry(entry);
-        self.emit_frame(to, relay_id, RelayMessageType::Knock, frame);
+        self.emit_frame(to, relay_id, RelayMessageType::Knock, frame, now);
     }
 
     /// The peer has the session (or it is no more): its handshake need not be sent again.

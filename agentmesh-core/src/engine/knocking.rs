@@ -14,7 +14,7 @@ use crate::{
 };
 
 use super::{
-    Engine, Request,
+    Engine, Event, Request,
     outbound::control,
     records::{Decision, InboxState, Role},
 };
@@ -84,6 +84,11 @@ impl Engine {
         let answer = Answer::new(decision, nonce, now);
         let Ok((kind, signed)) = answer.seal(&self.identity, &associated_data) else { return };
         self.discard(|e| e.session != id || e.state != InboxState::Knock);
+        let rejected = match decision {
+            knock::Decision::Accept { .. } => None,
+            knock::Decision::Reject { reason, .. } => Some(reason.clone()),
+        };
+        self.out.events.push(Event::KnockDecided { peer, session: id, rejected });
         let mut plaintext = control(kind, now, rng);
         plaintext.signed = Some(signed);
         self.send_control(peer, id, &plaintext, now, rng);

@@ -15,7 +15,7 @@ use crate::{
     vault::{Vault, VaultError},
 };
 
-use super::{Engine, EngineConfig, Need, Outcome};
+use super::{Engine, EngineConfig, Need, Outcome, records::OutboxBody};
 
 /// Records read from the store at a time.
 const PAGE: usize = 256;
@@ -252,11 +252,14 @@ impl Engine {
             inbox: Default::default(),
             seen: Default::default(),
             outbox_order: Default::default(),
+            handshakes: Default::default(),
             by_relay_id: Default::default(),
             outbox_bytes: 0,
             inbox_bytes: 0,
             next_order: 1,
             spent: Vec::new(),
+            stored: Vec::new(),
+            in_flight: Default::default(),
             relay_acks: true,
             connected: false,
             parked: Default::default(),
@@ -285,6 +288,9 @@ impl Engine {
         }
         for entry in self.outbox.values() {
             self.outbox_order.insert(entry.order, entry.id);
+            if matches!(entry.body, OutboxBody::Handshake { .. }) {
+                self.handshakes.insert(entry.order, entry.id);
+            }
             self.outbox_bytes += entry.weight();
             self.next_order = self.next_order.max(entry.order + 1);
             if let Some(t) = &entry.transmission {

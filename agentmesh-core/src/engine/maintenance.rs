@@ -20,7 +20,8 @@ impl Engine {
         let handshake = self.handshake_entries().map(|(_, at)| at).min().filter(|_| self.connected);
         let parked = self.parked.oldest().map(|t| t.plus_millis(PARKED_GRACE));
         let probes = self.probes.next_due().filter(|_| self.connected);
-        [handshake, parked.filter(|_| self.connected), probes, self.pauses.next_due()]
+        let unacked = self.next_unacked().filter(|_| self.connected && self.relay_acks);
+        [handshake, parked.filter(|_| self.connected), probes, self.pauses.next_due(), unacked]
             .into_iter()
             .flatten()
             .min()

@@ -190,12 +190,18 @@ pub struct Engine {
     seen: Table<Seen>,
     /// Outbox entries in the order of sending.
     outbox_order: BTreeMap<u64, MessageId>,
+    /// Those among them that are handshakes.
+    handshakes: BTreeMap<u64, MessageId>,
     by_relay_id: HashMap<RelayMessageId, MessageId>,
     outbox_bytes: usize,
     inbox_bytes: usize,
     next_order: u64,
     /// Entries that may go with the next commit, whenever that is.
     spent: Vec<MessageId>,
+    /// Entries whose progress at the relay is in memory only.
+    stored: Vec<MessageId>,
+    /// When each frame that the relay has not acked was last handed to it.
+    in_flight: HashMap<RelayMessageId, Timestamp>,
     relay_acks: bool,
     connected: bool,
     parked: Parked,
@@ -283,6 +289,11 @@ impl Engine {
         if settle || self.has_changes() {
             for id in core::mem::take(&mut self.spent) {
                 self.drop_entry(id);
+            }
+        }
+        if settle {
+            for id in core::mem::take(&mut self.stored) {
+                let _ = self.outbox.modify(&id);
             }
         }
         let changes = &mut out.changes;

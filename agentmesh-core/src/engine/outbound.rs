@@ -150,7 +150,7 @@ impl Engine {
                 Some(Transmission { session, relay_id, frame: frame.clone(), relay_acked: false });
         });
         self.by_relay_id.insert(relay_id, id);
-        self.emit_frame(to, relay_id, RelayMessageType::Message, frame);
+        self.emit_frame(to, relay_id, RelayMessageType::Message, frame, now);
     }
 
     /// A kind-2 frame of a session.
@@ -175,8 +175,10 @@ impl Engine {
         relay_id: RelayMessageId,
         kind: RelayMessageType,
         frame: Vec<u8>,
+        now: Timestamp,
     ) {
         if self.connected && !self.pauses.is_paused(&to) {
+            self.in_flight.insert(relay_id, now);
             self.out.outgoing.push(Outgoing { to, relay_id, kind, frame });
         }
     }
@@ -255,6 +257,9 @@ impl Engine {
     pub(super) fn add_entry(&mut self, entry: OutboxEntry) {
         self.outbox_bytes += entry.weight();
         self.outbox_order.insert(entry.order, entry.id);
+        if matches!(entry.body, OutboxBody::Handshake { .. }) {
+            self.handshakes.insert(entry.order, entry.id);
+        }
         if let Some(t) = &entry.transmission {
             self.by_relay_id.insert(t.relay_id, entry.id);
         }
@@ -272,6 +277,7 @@ impl Engine {
         let Some(entry) = self.outbox.remove(&id) else { return };
         self.outbox_bytes -= entry.weight();
         self.outbox_order.remove(&entry.order);
+        self.handshakes.remove(&entry.order);
         if let Some(t) = &entry.transmission {
             self.by_relay_id.remove(&t.relay_id);
         }
@@ -305,7 +311,7 @@ impl Engine {
             }),
         };
         self.add_entry(entry);
-        self.emit_frame(to, relay_id, RelayMessageType::Message, frame);
+        self.emit_frame(to, relay_id, RelayMessageType::Message, frame, now);
         if !self.relay_acks && self.connected {
             self.spent.push(plaintext.id);
         }

@@ -109,6 +109,11 @@ impl Engine {
                     }
                 });
             }
+            // Handled says delivered as well; whoever counts stages gets each.
+            if stage == Stage::Handled && reached < Stage::Delivered {
+                let stage = Stage::Delivered;
+                self.out.events.push(Event::Progress { to: from, id: *id, stage });
+            }
             self.out.events.push(Event::Progress { to: from, id: *id, stage });
         }
     }

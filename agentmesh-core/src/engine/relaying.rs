@@ -20,6 +20,8 @@ use super::{
 const PAUSE_MIN: u64 = SECOND;
 /// Longest such pause.
 const PAUSE_MAX: u64 = MINUTE;
+/// A relay writes to its disk within milliseconds; after this, a frame counts as lost on the way.
+const ACK_TIMEOUT: u64 = 15 * SECOND;
 
 #[derive(Debug, Clone, Copy)]
 struct Pause {
@@ -82,6 +84,7 @@ impl Engine {
     pub(super) fn on_connected(&mut self, acks: bool, now: Timestamp, rng: &mut dyn CryptoRng) {
         self.connected = true;
         self.relay_acks = acks;
+        self.in_flight.clear();
         self.pauses.0.clear();
         let ids: Vec<_> = self.outbox_order.values().copied().collect();
         for id in ids {
@@ -111,7 +114,7 @@ impl Engine {
         if is_handshake && reconnected {
             self.schedule_resend(id, now);
         }
-        self.emit_frame(to, relay_id, kind, frame);
+        self.emit_frame(to, relay_id, kind, frame, now);
         if !self.relay_acks && self.outbox.get(&id).is_some_and(|e| e.body == OutboxBody::Control) {
             self.spent.push(id);
         }
@@ -145,6 +148,7 @@ impl Engine {
 
     /// The relay has the frame on its disk, or the recipient acked it: no more retransmission.
     pub(super) fn on_relay_acked(&mut self, relay_id: RelayMessageId) {
+        self.in_flight.remove(&relay_id);
         let Some(id) = self.by_relay_id.get(&relay_id).copied() else { return };
         let Some(entry) = self.outbox.modify_lazily(&id) else { return };
         let to = entry.to;
@@ -156,6 +160,7 @@ impl Engine {
                 }
                 if entry.is_message() && entry.stage < Stage::StoredByRelay {
                     entry.stage = Stage::StoredByRelay;
+                    self.stored.push(id);
                     self.out.events.push(Event::Progress { to, id, stage: Stage::StoredByRelay });
                 }
             }
@@ -215,6 +220,29 @@ impl Engine {
             self.schedule_resend(id, now);
             self.retransmit(id, false, now, rng);
         }
+        for id in self.unacked(now) {
+            self.retransmit(id, false, now, rng);
+        }
+    }
+
+    /// Entries that a relay which acks has not acked for long. It knows frames by their ids, so sending one again is
+    /// harmless; a relay that lost one would otherwise keep it waiting until the next connection.
+    fn unacked(&mut self, now: Timestamp) -> Vec<MessageId> {
+        let by_relay_id = &self.by_relay_id;
+        self.in_flight.retain(|relay_id, _| by_relay_id.contains_key(relay_id));
+        let mut late: Vec<_> = self
+            .in_flight
+            .iter()
+            .filter(|(_, sent)| self.relay_acks && now.since(**sent) >= ACK_TIMEOUT)
+            .filter_map(|(relay_id, _)| by_relay_id.get(relay_id).copied())
+            .collect();
+        late.sort_by_key(|id| self.outbox.get(id).map(|e| e.order));
+        late
+    }
+
+    /// When the first of them is due.
+    pub(super) fn next_unacked(&self) -> Option<Timestamp> {
+        self.in_flight.values().min().map(|sent| sent.plus_millis(ACK_TIMEOUT))
     }
 
     fn handshakes_due(&self, now: Timestamp) -> Vec<MessageId> {
@@ -223,7 +251,7 @@ impl Engine {
 
     /// Handshakes under way and when each is sent again.
     pub(super) fn handshake_entries(&self) -> impl Iterator<Item = (MessageId, Timestamp)> {
-        self.outbox_order.values().filter_map(|id| match self.outbox.get(id)?.body {
+        self.handshakes.values().filter_map(|id| match self.outbox.get(id)?.body {
             OutboxBody::Handshake { resend_at, .. } => Some((*id, resend_at)),
             _ => None,
         })
@@ -235,6 +263,9 @@ impl Engine {
         if let Some(t) = self.outbox.modify_lazily(&id).and_then(|e| e.transmission.as_mut()) {
             t.relay_acked = false;
         }
+        // As if it had just been sent: tests take the relay's word back at once.
+        self.in_flight
+            .insert(*relay_id, self.outbox.get(&id).map_or(Timestamp::ZERO, |e| e.created_at));
     }
 
     /// A frame that nobody has to keep: answers to probes and refusals.

@@ -238,7 +238,12 @@ impl AgentBuilder {
         let found = StoredIdentity::find(storage.as_ref(), &vault).await?;
         let stored = match (found, open, create) {
             (Some(_), false, _) => return Err(crate::engine::LoadError::IdentityExists.into()),
-            (Some(stored), true, _) => stored,
+            (Some(stored), true, _) => {
+                if identity.is_some_and(|wanted| wanted.amid() != stored.identity.amid()) {
+                    return Err(missing("identity", "the store holds another identity"));
+                }
+                stored
+            }
             (None, _, false) => return Err(AgentError::NoIdentity.into()),
             (None, _, true) => {
                 let (storage, rng) = (storage.as_ref(), &mut SystemRng);

@@ -38,6 +38,8 @@ const MAX_FETCHES: usize = 16;
 /// KNOCK decisions under way at once; the engine bounds undecided KNOCKs, too.
 const MAX_DECISIONS: usize = 100;
 
+/// How often an agent without a bundle is asked for it again, before it counts as one that will have none.
+const UNPUBLISHED_TRIES: u32 = 4;
 /// KNOCKs remembered for the rate limit.
 const MAX_KNOCKS: usize = 1000;
 
@@ -223,9 +225,18 @@ impl Jobs {
         *at = now + backoff.next_delay(None, &mut SystemRng);
     }
 
-    fn ended(&mut self, fetch: Fetch, error: Option<&RegistryError>) {
+    /// Notes the end of a request. True if what it brought may be otherwise in a moment.
+    fn ended(&mut self, fetch: Fetch, error: Option<&RegistryError>) -> bool {
         self.under_way.remove(&fetch);
+        // An agent registers first and publishes then: between the two it is there without a bundle.
+        let tries = self.failing.get(&fetch).map_or(0, |(backoff, _)| backoff.attempts());
+        let unpublished = matches!(
+            error,
+            Some(RegistryError::Answer(AnswerError::NativeBundleUnavailable { .. }))
+        );
+        let patient = unpublished && tries < UNPUBLISHED_TRIES;
         match error {
+            Some(_) if patient => self.failed(fetch, Instant::now()),
             // A key that the registry does not have now is asked for again, but not at once: the frames that make
             // us ask may be forged.
             Some(error) if error.is_retryable() || matches!(fetch, Fetch::PeerKey(_)) => {
@@ -235,6 +246,7 @@ impl Jobs {
                 self.failing.remove(&fetch);
             }
         }
+        patient
     }
 
     /// Drops pauses that are over; the engine's tick asks again for what it still needs.
@@ -294,8 +306,11 @@ impl Driver {
     pub(super) fn on_job(&mut self, result: JobResult, jobs: &mut Vec<Job>) {
         match result {
             JobResult::Bundle { peer, result } => {
-                self.jobs.ended(Fetch::Bundle(peer), result.as_ref().err());
+                let patient = self.jobs.ended(Fetch::Bundle(peer), result.as_ref().err());
                 match result {
+                    Err(error) if patient => {
+                        tracing::debug!(target: "agentmesh", code = error.code(), "no bundle yet");
+                    }
                     Ok(bundle) => jobs.push(Job::silent(Input::Bundle { peer, bundle })),
                     Err(error) => {
                         if let Some(reason) = final_failure(peer, &error) {
@@ -307,7 +322,7 @@ impl Driver {
                 }
             }
             JobResult::PeerKey { peer, result } => {
-                self.jobs.ended(Fetch::PeerKey(peer), result.as_ref().err());
+                let _ = self.jobs.ended(Fetch::PeerKey(peer), result.as_ref().err());
                 if let Ok(key) = result {
                     jobs.push(Job::silent(Input::PeerKey { peer, key }));
                 }

@@ -219,3 +219,19 @@ fn largest_payload_fits_one_frame() {
     assert_eq!(mesh.stage(0, id), Some(Stage::Handled));
     assert!(mesh.wiretap.iter().all(|(_, s)| s.frame.len() <= limits::MAX_FRAME));
 }
+
+#[test]
+fn frame_that_the_relay_never_acked_goes_out_again_with_the_same_id() {
+    let mut mesh = acquainted(15);
+    let peer = mesh.amid(1);
+    let id = mesh.send(0, 1, "lost on the way").unwrap();
+    // The relay never had it, and so never acked it.
+    let lost = mesh.relay.get_mut(&peer).unwrap().pop_back().unwrap();
+    mesh.nodes[0].engine.forget_relay_ack(&lost.id);
+    mesh.advance(14_000);
+    assert!(mesh.relay[&peer].is_empty());
+    mesh.advance(2_000);
+    assert_eq!(mesh.relay[&peer].front().map(|s| (s.id, &s.frame)), Some((lost.id, &lost.frame)));
+    mesh.run();
+    assert_eq!(mesh.stage(0, id), Some(Stage::Handled));
+}
