@@ -58,7 +58,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "rng",
         ],
     ),
-    ("hazmat", &["keys", "identity", "prekeys", "handshake"]),
+    ("hazmat", &["keys", "identity", "prekeys", "handshake", "engine"]),
 ];
 
 /// Rooms that know everybody: the union of all errors, the crate's root, the fixtures.
