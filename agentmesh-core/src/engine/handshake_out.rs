@@ -54,7 +54,7 @@ impl Engine {
         }
     }
 
-    /// Checks a verified bundle against what is known of the peer, and pins what it proves.
+    /// Checks a verified bundle against what is known of the peer, and pins the suite that both speak.
     pub(super) fn choose_suite(
         &mut self,
         peer: Amid,
@@ -66,10 +66,11 @@ impl Engine {
             }
             error => SendFailure::BundleRefused { amid: peer, code: error.code() },
         })?;
-        let offered = bundle.suites().last().copied().unwrap_or(0);
         let suite = Suite::strongest_common(&self.suite_ids(), bundle.suites())
             .ok_or(SendFailure::NativeBundleUnavailable { amid: peer })?;
-        self.pin(peer, *bundle.identity(), offered);
+        // What both speak, not all that the peer offers: it could not use the rest with us, and a pin on that would
+        // turn its own handshakes away.
+        self.pin(peer, *bundle.identity(), suite.id());
         if let Some(known) = self.peers.modify(&peer) {
             known.newest_bundle = known.newest_bundle.max(bundle.created_at());
         }

@@ -1,7 +1,7 @@
 //! What an initiator knows of a responder: the signed bundle, and one-time keys each signed on its own
 //! (docs/protocol/native.md §3). Verification is the only way to one; there is no unverified bundle type to confuse it with.
 
-use super::blob::{Body, RawBundle};
+use super::blob::{Body, KEM_SUITE, RawBundle};
 use crate::{
     codec::{CodecError, Write},
     error::errors,
@@ -154,7 +154,7 @@ impl PreKeyBundle {
         if !raw.suites_are_consistent() {
             return Err(BundleError::SuiteSet);
         }
-        let offered = raw.suites.last().copied().unwrap_or(0);
+        let offered = strongest_known(raw.suites);
         if offered < peer.pinned_suite {
             return Err(BundleError::SuiteDowngrade { pinned: peer.pinned_suite, offered });
         }
@@ -193,7 +193,7 @@ impl PreKeyBundle {
             return Err(BundleError::AmidMismatch);
         }
         check_not_stale(self.created_at(), peer.newest_bundle)?;
-        let offered = self.suites().last().copied().unwrap_or(0);
+        let offered = strongest_known(self.suites());
         if offered < peer.pinned_suite {
             return Err(BundleError::SuiteDowngrade { pinned: peer.pinned_suite, offered });
         }
@@ -273,6 +273,11 @@ const fn check_not_stale(created_at: Timestamp, newest_seen: Timestamp) -> Resul
         return Err(BundleError::Stale { created_ms, newest_seen_ms });
     }
     Ok(())
+}
+
+/// Suites of later versions do not make up for one that is missing: what cannot be used here is not offered to us.
+fn strongest_known(suites: &[u8]) -> u8 {
+    suites.iter().copied().filter(|id| *id <= KEM_SUITE).max().unwrap_or(0)
 }
 
 fn verify_one_time(part: OneTimePart<'_>, owner: &VerifyingKey) -> Option<(u32, DhPublicKey)> {

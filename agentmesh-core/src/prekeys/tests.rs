@@ -208,6 +208,17 @@ mod bundles {
         };
         assert_eq!(at(2), Ok(()));
         assert_eq!(at(3), Err(BundleError::SuiteDowngrade { pinned: 3, offered: 2 }));
+
+        // A suite that we do not speak is none.
+        let later = bob.signed(|body| {
+            body.suites = vec![2, 9];
+            body.kem_prekey = None;
+        });
+        let peer = KnownPeer { pinned_suite: 3, ..KnownPeer::first_contact(bob.amid()) };
+        assert_eq!(
+            PreKeyBundle::verify(BundleParts::bundle_only(&later), &peer, NOW).map(|_| ()),
+            Err(BundleError::SuiteDowngrade { pinned: 3, offered: 2 })
+        );
     }
 
     #[test]

@@ -247,6 +247,15 @@ fn bundle_refusals() -> Vec<Value> {
                 b.suites = vec![2];
             }),
         ),
+        plain(
+            "suite 3 and its key withdrawn for a later suite",
+            "suite-downgrade",
+            &changed(|b| {
+                b.kpk.clear();
+                b.kpk_id = 0;
+                b.suites = vec![2, 9];
+            }),
+        ),
         plain("suites not ascending", "suite-set", &changed(|b| b.suites = vec![3, 2])),
         plain("suites not unique", "suite-set", &changed(|b| b.suites = vec![2, 2, 3])),
         plain(

@@ -2,6 +2,7 @@ use super::*;
 use crate::{
     engine::tests::{dropped, failures, texts},
     handshake::Suite,
+    identity::Label,
     knock::Decision,
     limits,
     test_utils::mesh::Mesh,
@@ -160,4 +161,30 @@ fn session_is_replaced_after_30_days() {
     assert_eq!(texts(&mesh, 1), ["\"one\"", "\"two\""]);
     assert_eq!(mesh.handshakes(), 2);
     let _ = limits::SESSION_AGE;
+}
+
+/// A pin on what only the peer speaks would turn the peer's own handshakes away.
+#[test]
+fn suite_of_a_later_version_is_not_pinned() {
+    let mut mesh = Mesh::new(2, 95);
+    let b = mesh.amid(1);
+    mesh.run();
+    let blob = mesh.registry[&b].bundle.clone();
+    let (body, _) = blob.split_at(blob.len() - 64);
+    // ... | lp(02 03) | created_at
+    let (start, end) = body.split_at(body.len() - 8 - 6);
+    let later = [start, &[0, 0, 0, 3, 2, 3, 9], &end[6..]].concat();
+    let signature = mesh.nodes[1].engine.identity.sign_labelled(Label::Bundle, &[&later]);
+    mesh.registry.get_mut(&b).unwrap().bundle = [&later[..], signature.as_bytes()].concat();
+
+    let first = mesh.send(0, 1, "from a").unwrap();
+    mesh.run();
+    assert_eq!(mesh.handled(1), [first]);
+    // With nothing left, the other side knocks: in the strongest suite that both speak.
+    mesh.lose_store(1);
+    mesh.connect(1);
+    let answer = mesh.send(1, 0, "from b").unwrap();
+    mesh.run();
+    assert!(mesh.handled(0).contains(&answer), "{:?}", mesh.nodes[0].events);
+    assert_eq!(dropped(&mesh, 0, DropReason::SuiteDowngrade), 0);
 }
