@@ -12,7 +12,7 @@ use crate::{
 /// Settings of the engine; the defaults are right for most.
 #[derive(Debug, Clone)]
 pub struct EngineConfig {
-    /// Suites offered and accepted, strongest first.
+    /// Suites of the sessions that we open, strongest first. A peer may open one with any suite of our bundle.
     pub suites: Vec<Suite>,
     /// Peers whose frames are dropped unread.
     pub blocked: HashSet<Amid>,

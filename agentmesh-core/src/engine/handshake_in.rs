@@ -96,9 +96,6 @@ impl Engine {
         rng: &mut dyn CryptoRng,
     ) -> Result<Verified, Turned> {
         let suite = hs.suite();
-        if !self.config.suites.contains(&suite) {
-            return Err(Turned::Down(RefuseReason::Suite));
-        }
         if self.peers.get(&hs.initiator()).is_some_and(|p| p.suite_pin > suite.id()) {
             return Err(Turned::Away(DropReason::SuiteDowngrade));
         }
@@ -111,6 +108,10 @@ impl Engine {
             HandshakeError::PreKeyGone { .. } => Turned::Down(RefuseReason::PrekeyGone),
             _ => rejected,
         })?;
+        // What counts is the bundle that the initiator used, not what we would ourselves open a session with.
+        if !keys.triple.suites().contains(&suite.id()) {
+            return Err(Turned::Down(RefuseReason::Suite));
+        }
         let established = accept(&hs, keys).map_err(|_| rejected)?;
         let associated_data = established.associated_data;
         let signed_prekey = keys.triple.key();
@@ -126,7 +127,7 @@ impl Engine {
             return Err(rejected);
         };
         // The pin was checked before anything was computed.
-        let checks = KnockChecks { now, suite, own_suites: &self.suite_ids(), pinned: None };
+        let checks = KnockChecks { now, suite, own_suites: keys.triple.suites(), pinned: None };
         let verified = Knock::open(&signed, hs.identity(), &associated_data, checks);
         let knock = verified.map_err(|error| match error {
             KnockError::SuiteDowngrade { .. } => Turned::Away(DropReason::SuiteDowngrade),

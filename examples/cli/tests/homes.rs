@@ -66,6 +66,8 @@ fn a_damaged_home_is_an_error_that_names_the_file() {
         let user = User::new();
         user.identity("a");
         damage(&user);
+        // The first look may fold SQLite's log into its file, which changes bytes and no content.
+        user.run(&["outbox", "--home", "a", "--registry", "127.0.0.1:1", "--json"]);
         let before = snapshot_without_locks(&user);
         for args in [
             &["send", NOBODY, "1", "--wait", "queued", "--home", "a"][..],
@@ -80,7 +82,7 @@ fn a_damaged_home_is_an_error_that_names_the_file() {
             assert!(done.stderr.contains(file), "{what}: {args:?}: {done:?}");
         }
         assert_eq!(user.run(&["identity", "new", "--home", "a"]).code, 3, "{what}");
-        assert_eq!(snapshot_without_locks(&user), before, "{what}");
+        assert!(snapshot_without_locks(&user) == before, "{what}: files changed");
     }
 }
 

@@ -188,3 +188,17 @@ fn suite_of_a_later_version_is_not_pinned() {
     assert!(mesh.handled(0).contains(&answer), "{:?}", mesh.nodes[0].events);
     assert_eq!(dropped(&mesh, 0, DropReason::SuiteDowngrade), 0);
 }
+
+#[test]
+fn agent_that_opens_only_the_weaker_suite_can_still_be_reached() {
+    let mut mesh = Mesh::new(1, 57);
+    let weak = EngineConfig { suites: vec![Suite::X25519], ..EngineConfig::default() };
+    let weak = mesh.add(weak);
+    mesh.send(0, weak, "hybrid").unwrap();
+    mesh.run();
+    assert_eq!(texts(&mesh, weak), ["\"hybrid\""]);
+    let other = mesh.add(EngineConfig::default());
+    mesh.send(weak, other, "classical").unwrap();
+    mesh.run();
+    assert_eq!(texts(&mesh, other), ["\"classical\""]);
+}
