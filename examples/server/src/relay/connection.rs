@@ -347,6 +347,13 @@ impl Connection {
         // A client that does not read its answers is not asked for more.
         let may_read = outgoing.has_room_for_answers();
         tokio::select! {
+            // In this order, because a client that always has something to say must not keep us from answering. What
+            // wakes us otherwise is looked at in every round.
+            biased;
+            () = outgoing.writable(), if outgoing.is_blocked() => {
+                relay.handed_over(link, outgoing.resume());
+                true
+            }
             read = reader.fill(), if may_read => match read {
                 Ok(n) if n > 0 => {
                     link.last_heard.store(relay.uptime_ms(), Ordering::Relaxed);
@@ -354,10 +361,6 @@ impl Connection {
                 }
                 _ => false,
             },
-            () = outgoing.writable(), if outgoing.is_blocked() => {
-                relay.handed_over(link, outgoing.resume());
-                true
-            }
             () = outgoing.woken() => true,
         }
     }

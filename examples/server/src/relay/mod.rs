@@ -75,6 +75,8 @@ pub(crate) struct Relay {
     /// The server is going down.
     pub(crate) stopping: CancellationToken,
     started: Instant,
+    /// Milliseconds since then, as of the sweeper's last step: good enough for silence, and free to read.
+    uptime_ms: AtomicU64,
     /// Ids for messages of senders that give none: random, then counted.
     own_ids: ([u8; 8], AtomicU64),
 }
@@ -113,6 +115,7 @@ impl Relay {
             tasks: tasks.clone(),
             stopping,
             started: Instant::now(),
+            uptime_ms: AtomicU64::new(0),
             own_ids: (random, AtomicU64::new(0)),
         });
         let teller = Arc::downgrade(&relay);
@@ -126,9 +129,14 @@ impl Relay {
         Ok(relay)
     }
 
-    /// Milliseconds since the relay started; cannot jump.
+    /// Milliseconds since the relay started, to the second or so; cannot jump.
     fn uptime_ms(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+        self.uptime_ms.load(Ordering::Relaxed)
+    }
+
+    fn advance_uptime(&self) {
+        let ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.uptime_ms.store(ms, Ordering::Relaxed);
     }
 
     fn own_message_id(&self) -> RelayMessageId {

@@ -6,10 +6,16 @@
 
 use std::{
     collections::VecDeque,
+    future::poll_fn,
     mem,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll},
 };
 
+use futures_util::task::AtomicWaker;
 use tokio::{net::tcp::OwnedWriteHalf, sync::Notify};
 
 /// The queue and the socket behind it.
@@ -20,9 +26,31 @@ pub(crate) struct Outgoing {
     /// Bytes beyond which there is no room.
     limit: usize,
     /// Wakes the connection's task.
-    wake: Notify,
+    wake: Wake,
     /// Wakes those who wait for room.
     room: Notify,
+}
+
+/// A flag with one who waits for it: polled with every frame, so cheaper than a list of waiters.
+#[derive(Debug, Default)]
+struct Wake {
+    raised: AtomicBool,
+    waker: AtomicWaker,
+}
+
+impl Wake {
+    fn wake(&self) {
+        self.raised.store(true, Ordering::Release);
+        self.waker.wake();
+    }
+
+    fn poll(&self, cx: &Context<'_>) -> Poll<()> {
+        if !self.raised.load(Ordering::Acquire) {
+            self.waker.register(cx.waker());
+        }
+        // Again, in case it was raised before the waker was there.
+        if self.raised.swap(false, Ordering::AcqRel) { Poll::Ready(()) } else { Poll::Pending }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -64,7 +92,7 @@ impl Outgoing {
     pub(crate) fn new(socket: OwnedWriteHalf, limit: u32) -> Self {
         let limit =
             if limit == 0 { usize::MAX } else { usize::try_from(limit).unwrap_or(usize::MAX) };
-        Self { socket, queue: Mutex::default(), limit, wake: Notify::new(), room: Notify::new() }
+        Self { socket, queue: Mutex::default(), limit, wake: Wake::default(), room: Notify::new() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
@@ -154,18 +182,18 @@ impl Outgoing {
     /// Nothing is appended from now on; what waits is still written.
     pub(crate) fn close(&self) {
         self.lock().closed = true;
-        self.wake.notify_one();
+        self.wake.wake();
         self.room.notify_waiters();
     }
 
     /// Wakes the connection's task.
     pub(crate) fn wake(&self) {
-        self.wake.notify_one();
+        self.wake.wake();
     }
 
-    /// Waits for [`Outgoing::wake`], a close, or a socket that takes no more.
+    /// Waits for [`Outgoing::wake`], a close, or a socket that takes no more. The connection's task only.
     pub(crate) async fn woken(&self) {
-        self.wake.notified().await;
+        poll_fn(|cx| self.wake.poll(cx)).await;
     }
 
     /// Waits until there is room, or no use in waiting.
@@ -236,7 +264,7 @@ impl Outgoing {
                 }
                 Err(_) => queue.broken = true,
             }
-            self.wake.notify_one();
+            self.wake.wake();
             break;
         }
         queue.writing = false;
@@ -244,7 +272,7 @@ impl Outgoing {
             queue.wanted = false;
             queue.stalled = false;
             // Messages may have been put aside for the connection's task.
-            self.wake.notify_one();
+            self.wake.wake();
             self.room.notify_waiters();
         }
         let written = queue.written;

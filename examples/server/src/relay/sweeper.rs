@@ -25,6 +25,7 @@ pub(super) async fn run(relay: Arc<Relay>) {
             _ = ticks.tick() => {}
             () = relay.stopping.cancelled() => return,
         }
+        relay.advance_uptime();
         relay.check_connections();
         relay.expire_messages();
         step += 1;

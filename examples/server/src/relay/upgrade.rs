@@ -65,10 +65,8 @@ pub(crate) fn upgrade(
     relay.tasks.spawn(async move {
         let _open = open;
         let Ok(upgraded) = upgraded.await else { return };
-        let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else { return };
-        let stream = parts.io.into_inner();
-        let read = parts.read_buf.to_vec();
-        connection::run(task, Upgraded { stream, read, host, ip: peer.ip() }).await;
+        let Some(upgraded) = take_socket(upgraded, host, peer) else { return };
+        connection::run(task, upgraded).await;
     });
     let answer = [
         (header::CONNECTION, "Upgrade".to_owned()),
@@ -76,6 +74,17 @@ pub(crate) fn upgrade(
         (header::SEC_WEBSOCKET_ACCEPT, derive_accept_key(key.as_bytes())),
     ];
     (StatusCode::SWITCHING_PROTOCOLS, answer).into_response()
+}
+
+/// The plain socket out of hyper's hands, and none of its buffers: nothing of hyper may live as long as the connection.
+fn take_socket(
+    upgraded: hyper::upgrade::Upgraded,
+    host: String,
+    peer: SocketAddr,
+) -> Option<Upgraded> {
+    let parts = upgraded.downcast::<TokioIo<TcpStream>>().ok()?;
+    let (stream, read) = (parts.io.into_inner(), parts.read_buf.to_vec());
+    Some(Upgraded { stream, read, host, ip: peer.ip() })
 }
 
 /// Counts a socket as long as it lives.
