@@ -1,5 +1,5 @@
 # Two commands matter: `make demo` shows the main job, `make test` passes every test.
-.PHONY: test demo checker wasm docs
+.PHONY: test demo checker wasm docs bench bench-smoke
 
 # Everything that must pass, with a summary at the end; installs what it needs on a bare Debian machine.
 # STEPS="format clippy" runs only those steps.
@@ -22,3 +22,17 @@ docs:
 # Two agents, a relay and SIGKILL: the main job on real processes, step by step. Needs Python 3.9; builds what it needs.
 demo:
 	python3 scripts/demo
+
+# Measures everything beside its peers, for about ten minutes, and writes target/bench.json and docs/performance.md.
+# With nats-server installed (apt-get install nats-server), NATS is one of them.
+PASSES = 1 2 3 4 5 6 7
+bench:
+	for pass in $(PASSES); do cargo bench -p agentmesh-benches --bench crypto -- --save-baseline pass$$pass \
+	  --warm-up-time 0.1 --measurement-time 0.3 --sample-size 10 --nresamples 1000 --quiet || exit; done
+	cargo bench -p agentmesh-benches --bench relay_load
+	cargo bench -p agentmesh-benches --bench storage
+	cargo run --release -p agentmesh-benches --bin bench_report
+
+# Every bench once, quickly, to see that it runs.
+bench-smoke:
+	cargo test -p agentmesh-benches --bench '*'

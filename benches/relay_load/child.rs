@@ -1,0 +1,67 @@
+//! A contender's process, and what the kernel knows of it.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    net::SocketAddr,
+    process::{self, Command, Stdio},
+    time::Duration,
+};
+
+#[derive(Debug)]
+pub(crate) struct Child {
+    process: process::Child,
+    pub(crate) addr: SocketAddr,
+}
+
+impl Child {
+    /// This program again, as a server: see `serve`.
+    pub(crate) fn serve(what: &str, extra: &[&str]) -> Self {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--serve", what]).args(extra).stdout(Stdio::piped());
+        let mut process = command.spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        Self { process, addr: line.trim().parse().unwrap() }
+    }
+
+    /// A program that already listens on `addr`.
+    pub(crate) const fn new(process: process::Child, addr: SocketAddr) -> Self {
+        Self { process, addr }
+    }
+
+    /// Ends it now; its clients see their connections close.
+    pub(crate) fn stop(&self) {
+        let pid = self.process.id().to_string();
+        let _ = Command::new("kill").args(["-9", &pid]).status();
+    }
+
+    fn proc(&self, file: &str) -> String {
+        fs::read_to_string(format!("/proc/{}/{file}", self.process.id())).unwrap()
+    }
+
+    /// CPU time it has used, in user and kernel mode.
+    pub(crate) fn cpu_time(&self) -> Duration {
+        let stat = self.proc("stat");
+        // The name in parentheses may hold anything.
+        let (_, fields) = stat.rsplit_once(')').unwrap();
+        let ticks: u64 =
+            fields.split_whitespace().skip(11).take(2).flat_map(str::parse::<u64>).sum();
+        // The kernel counts for user space in hundredths of a second, whatever it ticks in.
+        Duration::from_millis(ticks * 10)
+    }
+
+    /// Memory of its own that is in RAM, in KiB.
+    pub(crate) fn memory_kib(&self) -> f64 {
+        let rollup = self.proc("smaps_rollup");
+        let line = rollup.lines().find(|line| line.starts_with("Pss:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}

@@ -1,0 +1,29 @@
+//! The contenders that are part of this program, each in a process of its own.
+
+use std::path::PathBuf;
+
+use agentmesh_server::{Limits, Server, ServerConfig};
+
+use crate::floor;
+
+/// `agentmesh [DIR]` or `floor [BUFFER]`: listens, prints the address, serves until killed.
+pub(crate) fn run(args: &[String]) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let argument = args.get(1);
+    match args.first().map(String::as_str) {
+        Some("agentmesh") => runtime.block_on(agentmesh(argument.map(PathBuf::from))),
+        Some("floor") => {
+            let buffer = argument.map_or(64 * 1024, |text| text.parse().unwrap());
+            runtime.block_on(floor::serve(buffer));
+        }
+        other => panic!("no such server: {other:?}"),
+    }
+}
+
+async fn agentmesh(data_dir: Option<PathBuf>) {
+    let limits = Limits { pending_per_agent: 0, stored_messages: 0, ..Limits::for_development() };
+    let config = ServerConfig { data_dir, limits, ..ServerConfig::for_development() };
+    let server = Server::start(config).await.unwrap();
+    println!("{}", server.addr());
+    std::future::pending::<()>().await;
+}

@@ -1,0 +1,56 @@
+//! Puts the results of all benches beside each other and beside what they should be: `target/bench.json`,
+//! `docs/performance.md`, and a summary on stdout. Run by `make bench`.
+
+#![allow(clippy::print_stdout, reason = "that is its purpose")]
+
+mod causes;
+mod criterion;
+mod markdown;
+mod rows;
+mod verdict;
+
+use std::{fs, io, process::ExitCode};
+
+use agentmesh_benches::results::{Results, workspace};
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("bench_report: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> io::Result<()> {
+    let mut results = criterion::load()?;
+    for bench in ["sizes", "relay_load", "storage"] {
+        results.0.extend(Results::load(bench)?.0);
+    }
+    let sections = verdict::judge(&rows::sections(), &results);
+    let target = workspace().join("target");
+    fs::create_dir_all(&target)?;
+    let json = serde_json::json!({
+        "machine": machine(),
+        "rows": sections.iter().flat_map(|section| &section.rows).collect::<Vec<_>>(),
+        "values": results.to_json(),
+    });
+    fs::write(target.join("bench.json"), serde_json::to_string_pretty(&json)?)?;
+    let document = markdown::document(&sections, &results, &machine());
+    fs::write(workspace().join("docs/performance.md"), document)?;
+    for row in sections.iter().flat_map(|section| &section.rows) {
+        println!("{}", row.line());
+    }
+    println!("wrote target/bench.json and docs/performance.md");
+    Ok(())
+}
+
+/// What it ran on, in words.
+fn machine() -> String {
+    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
+    let model = model.map_or("an unknown CPU", |(_, model)| model.trim());
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    format!("{cores} shared virtual cores of {model}")
+}

@@ -1,0 +1,101 @@
+//! `docs/performance.md`.
+
+use std::fmt::Write;
+
+use agentmesh_benches::results::Results;
+
+use crate::verdict::{Judged, Verdict, minimum, number};
+
+const ABOUT: &str = "\
+<!-- Written by `make bench` (benches/src/bin/bench_report). Change that, not this. -->
+
+# Performance
+
+Times are microseconds of one thread's CPU time, the fastest of several passes; rates are medians of several rounds. Everything in a table was measured in the same run, ours and \
+the others by turns, on MACHINE, which others used at the same time: **the ratios mean something, the numbers \
+little**. A ratio is ours to theirs; beside `vodozemac` and `pure` it is how many times faster ours is.
+
+- **limit**: the sum of the primitives that an operation cannot do without, each by whichever of aws-lc, ring, dalek and RustCrypto is fastest here. It counts no nonce, \
+  encoding, allocation, padding, or storing.
+- **pure**: the same sum with dalek and RustCrypto alone.
+- **vodozemac**: the Olm implementation of Matrix, on crates.io, in Rust as ours. Its sessions do three Diffie-Hellmans and verify nothing; ours do four, verify the bundle, and begin with a turn.
+- **floor**: a WebSocket server on tokio-tungstenite that looks up a name and forwards the rest.
+- **nats**, **jetstream**: Debian's `nats-server`, if it is installed.
+
+A frame holds at most 48 KiB, so the largest message that goes into one (47,615 bytes) stands where others would say 64 KiB. Rows without a goal are there to be looked at.
+
+Run it with `make bench`; one part of it with `cargo bench -p agentmesh-benches --bench crypto -- encrypt`, for example. `make bench-smoke` only shows that everything runs.
+";
+
+const STORAGE: &str = "\
+Both agents and the server are in one process; the server keeps its data in memory. One by one, a message is on the \
+sender's disk before the next is sent; `handled` means that it was decrypted, on the recipient's disk, given to its \
+handler, acknowledged by it, that this was on the recipient's disk, and that the sender knew and had it on its own. \
+`bare commits` are what the same store does with nothing around it, `in memory` is the same traffic without a disk. \
+";
+
+const DURABLE: &str = "\
+The recipient is absent; a message counts once its sender has heard that it is safe. Debian's JetStream (2.9) answers \
+when the operating system has a message, ours when the disk has it. In `/dev/shm` both mean the same, and there they are \
+compared. On the disk ours stands beside how often the disk lets 4 KiB be written for good: messages that come together \
+share that.
+";
+
+pub(crate) fn document(sections: &[Judged], results: &Results, machine: &str) -> String {
+    let mut out = ABOUT.replace("MACHINE", machine);
+    let rows: Vec<_> = sections.iter().flat_map(|section| &section.rows).collect();
+    let goals = rows.iter().filter(|row| row.met.is_some()).count();
+    let met = rows.iter().filter(|row| row.met == Some(true)).count();
+    let _ = writeln!(out, "\n{met} of {goals} goals are met.");
+    for section in sections {
+        let _ = writeln!(out, "\n## {}\n", section.title);
+        match section.title {
+            "Relay, durable" => out.push_str(DURABLE),
+            "Whole clients, SQLite" => out.push_str(STORAGE),
+            _ => {}
+        }
+        table(&mut out, section);
+        for row in &section.rows {
+            if let Some(cause) = row.cause {
+                let _ = writeln!(out, "\n**{}** misses its goal. {cause}", row.what);
+            }
+        }
+    }
+    primitives(&mut out, results);
+    out
+}
+
+fn table(out: &mut String, section: &Judged) {
+    out.push_str("\n| operation | ours | beside | theirs | ratio | goal | |\n");
+    out.push_str("|---|--:|---|--:|--:|--:|---|\n");
+    for Verdict { what, measured, peer, theirs, ratio, goal, met, .. } in &section.rows {
+        let verdict = match met {
+            Some(true) => "met",
+            Some(false) => "**not met**",
+            None => "",
+        };
+        let _ = writeln!(
+            out,
+            "| {what} | {} | {} | {} | {} | {} | {verdict} |",
+            number(*measured),
+            peer.unwrap_or(""),
+            theirs.map(number).unwrap_or_default(),
+            ratio.map(|n| format!("{n:.2}")).unwrap_or_default(),
+            goal.as_deref().unwrap_or(""),
+        );
+    }
+}
+
+fn primitives(out: &mut String, results: &Results) {
+    out.push_str("\n## Primitives\n\nMicroseconds, by library.\n\n");
+    out.push_str("| primitive | aws-lc | ring | pure |\n|---|--:|--:|--:|\n");
+    for (group, contenders) in &results.0 {
+        let Some(name) = group.strip_prefix("primitive ") else { continue };
+        let _ = write!(out, "| {name} |");
+        for library in ["aws-lc", "ring", "pure"] {
+            let time = contenders.get(library).and_then(|values| minimum(values));
+            let _ = write!(out, " {} |", time.map(|n| number(n / 1000.0)).unwrap_or_default());
+        }
+        out.push('\n');
+    }
+}

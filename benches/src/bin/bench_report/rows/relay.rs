@@ -1,0 +1,135 @@
+//! The relay: beside a bare forwarder and NATS.
+
+use super::{
+    Goal::{AtMost, Rate, RateAtLeast, Time, TimeAtMost},
+    OURS, Peer, Row, Section, Unit, beside, row,
+};
+
+const JSON: &str = "agentmesh, json";
+const BINARY: &str = "agentmesh, binary";
+const ACKNOWLEDGED: &str = "agentmesh, acknowledged";
+
+pub(super) fn sections() -> [Section; 2] {
+    [
+        Section { title: "Relay, messages of 1 KiB over loopback", unit: Unit::AsIs, rows: live() },
+        Section { title: "Relay, durable", unit: Unit::AsIs, rows: durable() },
+    ]
+}
+
+fn live() -> Vec<Row> {
+    vec![
+        row("ping-pong, msg/s", "ping-pong, msg/s", JSON, beside("floor"), RateAtLeast(0.9)),
+        row(
+            "ping-pong, msg/s, binary frames",
+            "ping-pong, msg/s",
+            BINARY,
+            beside("floor"),
+            RateAtLeast(0.9),
+        ),
+        row("ping-pong, msg/s, binary frames", "ping-pong, msg/s", BINARY, beside("nats"), Rate),
+        row(
+            "ping-pong, server's CPU, µs a message",
+            "ping-pong, server CPU, µs/msg",
+            JSON,
+            beside("floor"),
+            TimeAtMost(1.15),
+        ),
+        // The deployed relay did 147-159 k where the floor did 126-149 k.
+        row(
+            "one way, msg/s, JSON",
+            "one way, msg/s",
+            JSON,
+            beside("floor"),
+            RateAtLeast(1.1 * 153.0 / 137.5),
+        ),
+        row(
+            "one way, msg/s, binary frames",
+            "one way, msg/s",
+            BINARY,
+            beside("nats"),
+            RateAtLeast(0.75),
+        ),
+        row(
+            "one way, server's CPU, µs a message, binary",
+            "one way, server CPU, µs/msg",
+            BINARY,
+            beside("floor"),
+            Time,
+        ),
+        row(
+            "p99 at 1,000 msg/s, ms",
+            "paced 1,000 msg/s, p99 ms",
+            JSON,
+            beside("floor"),
+            TimeAtMost(1.5),
+        ),
+        row(
+            "p99 at 1,000 msg/s, ms",
+            "paced 1,000 msg/s, p99 ms",
+            JSON,
+            beside("nats"),
+            TimeAtMost(1.0),
+        ),
+        row(
+            "memory of an idle connection, KiB",
+            "idle connection, KiB",
+            BINARY,
+            None,
+            AtMost(10.0),
+        ),
+        row(
+            "memory of an idle connection, KiB",
+            "idle connection, KiB",
+            BINARY,
+            beside("nats"),
+            Time,
+        ),
+    ]
+}
+
+fn durable() -> Vec<Row> {
+    vec![
+        row(
+            "stored and acknowledged, one at a time, msg/s (in memory)",
+            "durable in memory, 1 under way, msg/s",
+            OURS,
+            beside("jetstream"),
+            RateAtLeast(0.5),
+        ),
+        row(
+            "the same with 256 under way",
+            "durable in memory, 256 under way, msg/s",
+            OURS,
+            beside("jetstream"),
+            RateAtLeast(0.5),
+        ),
+        row(
+            "one at a time, on the disk",
+            "durable on disk, 1 under way, msg/s",
+            OURS,
+            Some(("fdatasync", Peer::Other("fdatasync of 4 KiB, 1/s", "disk"))),
+            Rate,
+        ),
+        row(
+            "256 under way, on the disk",
+            "durable on disk, 256 under way, msg/s",
+            OURS,
+            Some(("fdatasync", Peer::Other("fdatasync of 4 KiB, 1/s", "disk"))),
+            Rate,
+        ),
+        row(
+            "native clients, ping-pong, msg/s",
+            "ping-pong, msg/s",
+            ACKNOWLEDGED,
+            beside("floor"),
+            Rate,
+        ),
+        row(
+            "native clients, one way, msg/s",
+            "one way, msg/s",
+            ACKNOWLEDGED,
+            beside("floor"),
+            Rate,
+        ),
+    ]
+}
