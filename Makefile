@@ -27,12 +27,13 @@ demo:
 # With nats-server installed (apt-get install nats-server), NATS is one of them.
 PASSES = 1 2 3 4 5 6 7
 bench:
+	rm -rf $${CARGO_TARGET_DIR:-target}/criterion
 	for pass in $(PASSES); do cargo bench -p agentmesh-benches --bench crypto -- --save-baseline pass$$pass \
 	  --warm-up-time 0.1 --measurement-time 0.3 --sample-size 10 --nresamples 1000 --quiet || exit; done
 	cargo bench -p agentmesh-benches --bench relay_load
 	cargo bench -p agentmesh-benches --bench storage
 	cargo run --release -p agentmesh-benches --bin bench_report
 
-# Every bench once, quickly, to see that it runs.
+# Every bench once, so that none rots; `make test` does it, too.
 bench-smoke:
 	cargo test -p agentmesh-benches --bench '*'

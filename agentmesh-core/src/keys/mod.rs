@@ -72,6 +72,8 @@ pub(crate) fn exactly<const N: usize>(bytes: &[u8]) -> Result<[u8; N], KeyError>
 }
 
 #[cfg(test)]
+mod eddsa_cases;
+#[cfg(test)]
 mod rfc;
 #[cfg(test)]
 mod wycheproof;

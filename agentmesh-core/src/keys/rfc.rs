@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn hex<const N: usize>(text: &str) -> [u8; N] {
+pub(super) fn hex<const N: usize>(text: &str) -> [u8; N] {
     let digits: Vec<u8> = text.bytes().filter(|b| !b.is_ascii_whitespace()).collect();
     let bytes: Vec<u8> = digits
         .chunks(2)

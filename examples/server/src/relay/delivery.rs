@@ -142,6 +142,8 @@ impl Relay {
         id: Option<RelayMessageId>,
     ) -> bool {
         let &Incoming { from, kind, time, time_text, body, ice, .. } = incoming;
+        // A binary frame has an id, whether anybody acknowledges it or not.
+        let id = id.or_else(|| link.features.binary.then(|| self.own_message_id()));
         let message = Receive { from, id, kind, time, time_text, body, ice };
         let put = |out: &mut Vec<u8>| encode::receive(out, link.features, &message);
         if let Some(mishap) = self.dice.delivery() {

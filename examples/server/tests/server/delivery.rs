@@ -341,6 +341,27 @@ async fn binary_and_text_clients_understand_each_other_live_and_from_the_store()
 }
 
 #[tokio::test]
+async fn binary_frames_need_no_acknowledgements() {
+    let server = start().await;
+    let features = Features { binary: true, ..Features::NONE };
+    let ((alice, mut a), (bob, mut b)) = pair(&server, features).await;
+    let (from, to) = (alice.amid().to_string(), bob.amid().to_string());
+    let message_type = BinaryMessageType::Message;
+    // Ids of senders who want no answer say nothing: the same may come twice.
+    for frame in [&[3, 2, 1][..], &[3, 2, 2]] {
+        a.binary(BinaryFrame::Send { to: &to, id: id(1), message_type, frame }).await;
+        let got = b.message().await.into_data();
+        let got = BinaryFrame::parse(&got).unwrap();
+        let BinaryFrame::Receive { from: got_from, frame: got_frame, .. } = got else { panic!() };
+        assert_eq!((got_from, got_frame), (from.as_str(), frame));
+    }
+    a.send(&message(&bob, "AwID")).await;
+    let got = b.message().await.into_data();
+    let BinaryFrame::Receive { frame, .. } = BinaryFrame::parse(&got).unwrap() else { panic!() };
+    assert_eq!(frame, [3, 2, 3]);
+}
+
+#[tokio::test]
 async fn binary_frames_of_who_did_not_announce_them_are_ignored() {
     let server = start().await;
     let ((_, mut a), (bob, mut b)) = pair(&server, ACK).await;
