@@ -26,8 +26,8 @@ use agentmesh_benches::{
     results::{Results, target_dir},
 };
 use agentmesh_core::storage::{
-    Changes, FileStorage, MemoryStorage, Record, RecordId, RecordKind, SqliteStorage, Storage,
-    StorageFuture,
+    Changes, Durability, FileStorage, MemoryStorage, Record, RecordId, RecordKind, SqliteStorage,
+    Storage, StorageFuture,
 };
 use agentmesh_server::{Limits, Server, ServerConfig};
 
@@ -75,6 +75,10 @@ impl Store {
 struct AnyStorage(Box<dyn Storage>);
 
 impl Storage for AnyStorage {
+    fn durability(&self) -> Durability {
+        self.0.durability()
+    }
+
     fn load<'a>(&'a self, ids: &'a [RecordId]) -> StorageFuture<'a, Vec<Option<Record>>> {
         self.0.load(ids)
     }

@@ -10,7 +10,7 @@ use crate::{
     error::errors,
     identity::Identity,
     prekeys::PreKeys,
-    storage::{Changes, Record, RecordId, RecordKind, Storage, StorageError},
+    storage::{Changes, Record, RecordId, RecordKind, Storage, StorageError, require_consistent},
     time::Timestamp,
     vault::{Vault, VaultError},
 };
@@ -123,6 +123,7 @@ impl StoredIdentity {
     /// # Errors
     /// [`LoadError`]
     pub async fn find(storage: &dyn Storage, vault: &Vault) -> Result<Option<Self>, LoadError> {
+        require_consistent(storage)?;
         let id = vault.record_id(RecordKind::Identity, IDENTITY);
         let loaded = storage.load(&[id]).await?.into_iter().next().flatten();
         let Some(record) = loaded else {

@@ -1,6 +1,6 @@
 //! Why a store could not be opened, read or written.
 
-use super::RecordId;
+use super::{Holder, RecordId};
 use crate::error::errors;
 use std::path::PathBuf;
 
@@ -46,6 +46,14 @@ errors! {
             /// The earlier failure.
             reason: String,
         } = "STORAGE_CRASHED", Storage, permanent;
+        /// The store may answer with an older state than the last one written. Session state in it would repeat
+        /// message keys, so the agent does not use it: take SQLite, a directory, Durable Object storage, or an S3
+        /// bucket with conditional writes.
+        #[error("{path} is only eventually consistent, and an older session state repeats message keys: use SQLite, a directory, Durable Object storage, or S3 with conditional writes")]
+        EventuallyConsistent {
+            /// The store.
+            path: PathBuf,
+        } = "STORAGE_EVENTUALLY_CONSISTENT", InvalidInput, permanent;
         /// The file is there and has no content. A store that was once created is never empty, so this one was
         /// truncated. Restore it, or delete it to start without it.
         #[error("{path} is empty; a store never is, so it was truncated: restore it, or delete it to start afresh")]
@@ -88,12 +96,12 @@ errors! {
             message: String,
         } = "STORAGE_IO", Storage, permanent;
         /// Somebody else has the store open. A store has one writer, or two ratchets would fork.
-        #[error("{path} is in use by {}", holder(*.pid))]
+        #[error("{path} is in use by {holder}")]
         Locked {
             /// The store.
             path: PathBuf,
-            /// The process that has it open, if known.
-            pid: Option<u32>,
+            /// Who has it open, and since when, as far as known.
+            holder: Box<Holder>,
         } = "STORAGE_LOCKED", Conflict, retryable;
         /// The path holds something that is not a store of ours. It is left as it is.
         #[error("{path} is not a store: {hint}")]
@@ -124,8 +132,12 @@ errors! {
     }
 }
 
-fn holder(pid: Option<u32>) -> String {
-    pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"))
+impl StorageError {
+    /// Somebody of whom nothing is known has the store open.
+    #[cfg(feature = "sqlite")]
+    pub(super) fn locked(path: &std::path::Path) -> Self {
+        Self::Locked { path: path.to_path_buf(), holder: Box::new(Holder::UNKNOWN) }
+    }
 }
 
 impl StorageError {

@@ -3,7 +3,8 @@
 //! The lock is the operating system's, so it ends with the process that holds it, however that ends. The
 //! file stays, with the last holder's process id in it; only the lock on it means anything.
 
-use super::{StorageError, disk_error};
+use super::{Holder, StorageError, disk_error};
+use crate::Timestamp;
 use std::{
     fs::{File, OpenOptions, TryLockError},
     io::{Read, Seek, Write},
@@ -27,16 +28,22 @@ impl StoreLock {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                return Err(StorageError::Locked {
-                    path: store.to_path_buf(),
-                    pid: read_pid(&mut file),
-                });
+                let holder = Box::new(holder(&mut file));
+                return Err(StorageError::Locked { path: store.to_path_buf(), holder });
             }
             Err(TryLockError::Error(e)) => return Err(disk_error("lock", path, &e)),
         }
         write_pid(&mut file);
         Ok(Self { _file: file })
     }
+}
+
+/// Who holds the lock, and since when: whoever takes it writes the file.
+fn holder(file: &mut File) -> Holder {
+    let written = file.metadata().and_then(|found| found.modified()).ok();
+    let age = written.and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
+    let since = age.and_then(|age| u64::try_from(age.as_millis()).ok());
+    Holder { pid: read_pid(file), since: since.map(Timestamp::from_millis), ..Holder::UNKNOWN }
 }
 
 /// The holder's process id. On Windows a locked file cannot be read, so it stays unknown there.

@@ -1,6 +1,8 @@
 //! The reference store: a map in memory. For tests, and for agents that live no longer than their process.
 
-use super::{Changes, Record, RecordId, RecordKind, Storage, StorageError, StorageFuture};
+use super::{
+    Changes, Durability, Record, RecordId, RecordKind, Storage, StorageError, StorageFuture,
+};
 use crate::limits::MAX_RECORD;
 use core::{fmt, ops::Bound};
 use std::{
@@ -86,6 +88,10 @@ fn record(id: RecordId, (version, sealed): &(u64, Vec<u8>)) -> Record {
 }
 
 impl Storage for MemoryStorage {
+    fn durability(&self) -> Durability {
+        Durability::Volatile
+    }
+
     fn load<'a>(&'a self, ids: &'a [RecordId]) -> StorageFuture<'a, Vec<Option<Record>>> {
         Box::pin(async move {
             self.with(|records| {

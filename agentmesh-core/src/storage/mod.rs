@@ -15,13 +15,14 @@
 //! # A store of your own
 //!
 //! The contract is on the methods of [`Storage`]. What a store must get right is the commit: compare **all**
-//! expected versions first, write all changes or none, and return only when they survive a power cut. A store that
-//! is only eventually consistent (Workers KV, a plain `PUT` to S3) cannot do this and must not be used:
-//! stale session state means reused message keys.
+//! expected versions first, write all changes or none, and return only when they survive what its [`Durability`] says.
+//! A store that is only eventually consistent (Workers KV, a plain `PUT` to S3) cannot do this; it declares so, and
+//! agents refuse it: stale session state means reused message keys.
 //!
 //! ```
 //! use agentmesh_core::storage::{
-//!     Change, Changes, Record, RecordId, RecordKind, Storage, StorageError, StorageFuture,
+//!     Change, Changes, Durability, Record, RecordId, RecordKind, Storage, StorageError,
+//!     StorageFuture,
 //! };
 //! use std::{collections::BTreeMap, sync::Mutex};
 //!
@@ -45,6 +46,10 @@
 //! }
 //!
 //! impl Storage for MyStore {
+//!     fn durability(&self) -> Durability {
+//!         Durability::Synced // if the database returns after an fsync
+//!     }
+//!
 //!     fn load<'a>(&'a self, ids: &'a [RecordId]) -> StorageFuture<'a, Vec<Option<Record>>> {
 //!         Box::pin(async move {
 //!             self.run(|rows| Ok(ids.iter().map(|id| rows.get(id).cloned()).collect()))
@@ -104,7 +109,9 @@
 mod changes;
 #[cfg(any(test, feature = "test-utils"))]
 pub mod conformance;
+mod durability;
 mod error;
+mod holder;
 mod memory;
 mod record;
 
@@ -127,11 +134,13 @@ mod file;
 mod sqlite;
 
 pub use changes::{Change, Changes};
+pub use durability::{Durability, require_consistent};
 pub use error::StorageError;
 #[cfg(feature = "file")]
 pub use file::FileStorage;
 #[cfg(all(feature = "file", any(test, feature = "test-utils")))]
 pub use file::{DiskHook, DiskStep, DiskVerdict};
+pub use holder::Holder;
 pub use memory::MemoryStorage;
 pub use record::{Record, RecordId, RecordKind};
 #[cfg(feature = "sqlite")]
@@ -173,6 +182,9 @@ impl<T: ?Sized> MaybeSendSync for T {}
 /// Calls may run concurrently. Nothing is promised about the order of calls that overlap, except that each happens at
 /// one instant. No method blocks the calling thread for longer than it takes to hand the call over.
 pub trait Storage: fmt::Debug + MaybeSendSync {
+    /// What a commit that returned `Ok` survives. Agents refuse [`Durability::EventuallyConsistent`].
+    fn durability(&self) -> Durability;
+
     /// The records with these ids, in the order of `ids`; `None` for those that are absent.
     ///
     /// # Errors
@@ -193,7 +205,8 @@ pub trait Storage: fmt::Debug + MaybeSendSync {
         limit: usize,
     ) -> StorageFuture<'_, Vec<Record>>;
 
-    /// Writes the whole batch or nothing of it; when it returns `Ok` the batch survives a crash and a power cut.
+    /// Writes the whole batch or nothing of it; when it returns `Ok` the batch survives what
+    /// [`durability`](Self::durability) says.
     ///
     /// Every record must be at the version its change expects. An empty batch succeeds. Dropping the future before
     /// it is ready leaves open whether the batch is written, never whether it is written as a whole.

@@ -1,6 +1,8 @@
 //! A store that fails when told to, for tests of what uses a store.
 
-use crate::storage::{Changes, Record, RecordId, RecordKind, Storage, StorageError, StorageFuture};
+use crate::storage::{
+    Changes, Durability, Record, RecordId, RecordKind, Storage, StorageError, StorageFuture,
+};
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -124,6 +126,10 @@ impl<S> FaultyStorage<S> {
 }
 
 impl<S: Storage> Storage for FaultyStorage<S> {
+    fn durability(&self) -> Durability {
+        self.inner.durability()
+    }
+
     fn load<'a>(&'a self, ids: &'a [RecordId]) -> StorageFuture<'a, Vec<Option<Record>>> {
         Box::pin(async move {
             self.faults.alive()?;

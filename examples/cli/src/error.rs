@@ -32,6 +32,9 @@ impl From<Exit> for ExitCode {
     }
 }
 
+/// The code that says that somebody else has the store open.
+pub(crate) const LOCKED: &str = "STORAGE_LOCKED";
+
 /// Why a command failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]

@@ -4,6 +4,7 @@
 mod crashes;
 mod crossing;
 mod delivery;
+mod durability;
 mod hostile;
 mod knocks;
 mod recovery;

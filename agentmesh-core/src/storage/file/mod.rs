@@ -32,7 +32,8 @@ mod record_file;
 pub use disk::{DiskHook, DiskStep, DiskVerdict};
 
 use super::{
-    Changes, Record, RecordId, RecordKind, Storage, StorageError, StorageFuture, worker::Worker,
+    Changes, Durability, Record, RecordId, RecordKind, Storage, StorageError, StorageFuture,
+    worker::Worker,
 };
 use disk::Disk;
 use std::path::Path;
@@ -92,6 +93,10 @@ impl FileStorage {
 }
 
 impl Storage for FileStorage {
+    fn durability(&self) -> Durability {
+        Durability::Synced
+    }
+
     fn load<'a>(&'a self, ids: &'a [RecordId]) -> StorageFuture<'a, Vec<Option<Record>>> {
         self.worker.load(ids)
     }

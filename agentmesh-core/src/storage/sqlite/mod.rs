@@ -11,7 +11,8 @@ mod backend;
 mod open;
 
 use super::{
-    Changes, Record, RecordId, RecordKind, Storage, StorageError, StorageFuture, worker::Worker,
+    Changes, Durability, Record, RecordId, RecordKind, Storage, StorageError, StorageFuture,
+    worker::Worker,
 };
 use std::path::Path;
 
@@ -69,6 +70,10 @@ impl SqliteStorage {
 }
 
 impl Storage for SqliteStorage {
+    fn durability(&self) -> Durability {
+        Durability::Synced
+    }
+
     fn load<'a>(&'a self, ids: &'a [RecordId]) -> StorageFuture<'a, Vec<Option<Record>>> {
         self.worker.load(ids)
     }

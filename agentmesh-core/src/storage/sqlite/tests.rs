@@ -111,12 +111,16 @@ fn whatever_is_wrong_with_the_file_is_told_apart_and_left_alone() {
 }
 
 #[test]
-fn a_locked_store_names_its_path_and_process() {
+fn a_locked_store_names_its_path_its_process_and_since_when() {
     let place = InSqlite::new();
     let _store = SqliteStorage::open(place.path()).unwrap();
-    let path = fs::canonicalize(place.path()).unwrap();
-    let pid = cfg!(unix).then(std::process::id);
-    assert_eq!(open_error(&place.path()), StorageError::Locked { path, pid });
+    let StorageError::Locked { path, holder } = open_error(&place.path()) else {
+        panic!("it opened twice");
+    };
+    assert_eq!(path, fs::canonicalize(place.path()).unwrap());
+    assert_eq!(holder.pid, cfg!(unix).then(std::process::id));
+    let year_2026 = crate::Timestamp::from_millis(1_767_225_600_000);
+    assert!(holder.since.is_some_and(|since| since > year_2026), "{holder}");
     // Another name of the same file is the same store.
     #[cfg(unix)]
     {

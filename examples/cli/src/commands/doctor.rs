@@ -15,7 +15,6 @@ use agentmesh_core::{
     identity::{Amid, Identity},
     prekeys::KnownPeer,
     rng::SystemRng,
-    storage::StorageError,
     time::{DAY, HOUR},
 };
 use serde::Serialize;
@@ -26,7 +25,7 @@ use crate::{
     config::Config,
     context::Context,
     endpoints::{self, Endpoints},
-    error::CliError,
+    error::{CliError, LOCKED},
     files,
     home::{Home, State},
     opened::Opened,
@@ -152,7 +151,7 @@ impl Doctor {
                 }
                 Ok(Some(Own::Identity(stored.identity)))
             }
-            Err(error) if error.code == LOCKED.code() => {
+            Err(error) if error.code == LOCKED => {
                 let by = error.message.lines().next().unwrap_or_default();
                 self.ok("store", format!("{by}; not looked into"))?;
                 Ok(config.amid.map(Own::Address))
@@ -312,9 +311,6 @@ impl Doctor {
         })
     }
 }
-
-/// The error whose code says that somebody else has the store.
-const LOCKED: StorageError = StorageError::Locked { path: std::path::PathBuf::new(), pid: None };
 
 /// Connects under an identity made for the occasion: with our own we would throw out a running agent.
 async fn greet(url: &str) -> Result<(), String> {

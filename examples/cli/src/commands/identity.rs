@@ -11,7 +11,6 @@ use agentmesh_core::{
     identity::{Amid, Fingerprint, Identity, SafetyNumber, backup},
     keys::passphrase::PassphraseCost,
     rng::SystemRng,
-    storage::StorageError,
 };
 use base64ct::{Base64, Encoding};
 use serde::Serialize;
@@ -22,7 +21,7 @@ use crate::{
     config::Config,
     context::Context,
     endpoints,
-    error::CliError,
+    error::{CliError, LOCKED},
     files, opened, passphrase,
 };
 
@@ -85,8 +84,7 @@ async fn show(with: Option<Amid>, context: Context) -> Result<(), CliError> {
 }
 
 fn is_locked(error: &CliError) -> bool {
-    use agentmesh_core::ErrorInfo;
-    error.code == StorageError::Locked { path: PathBuf::new(), pid: None }.code()
+    error.code == LOCKED
 }
 
 async fn back_up(
