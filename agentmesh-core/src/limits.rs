@@ -114,6 +114,9 @@ pub const RECEIVE_ONLY_AGE: u64 = 96 * HOUR;
 /// Tombstones of closed and rejected sessions kept in all; none is evicted before its signed prekey is deleted.
 pub const MAX_TOMBSTONES: usize = 10_000;
 
+/// Peers that can be blocked one by one; each block writes the list, 28 bytes a peer.
+pub const MAX_BLOCKED_PEERS: usize = 10_000;
+
 /// At most one probe, and one probe reply, a peer in this time.
 pub const PROBE_INTERVAL: u64 = MINUTE;
 /// At most one refusal a sender in this time.

@@ -4,6 +4,7 @@
 mod architecture;
 mod chaos;
 mod client_plumbing;
+mod control;
 mod e2e;
 mod glossary;
 mod lineage;

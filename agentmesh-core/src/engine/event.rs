@@ -10,7 +10,10 @@ use crate::{
     },
 };
 
-use super::outcome::{SendFailure, Stage};
+use super::{
+    circuit::CircuitState,
+    outcome::{SendFailure, Stage},
+};
 
 /// An event, emitted after the changes that it tells of are on disk.
 #[derive(Debug, Clone, PartialEq)]
@@ -92,6 +95,28 @@ pub enum Event {
         peer: Amid,
         /// The session.
         session: SessionId,
+    },
+    /// The agent was paused, stopped or resumed.
+    CircuitChanged {
+        /// What it is now.
+        state: CircuitState,
+        /// Since when.
+        since: Timestamp,
+    },
+    /// Every session with a peer was ended by order; what was to be sent to it is given up.
+    SessionKilled {
+        /// The peer.
+        peer: Amid,
+    },
+    /// A peer is shut out from now on.
+    PeerBlocked {
+        /// The peer.
+        peer: Amid,
+    },
+    /// A peer is no longer shut out.
+    PeerUnblocked {
+        /// The peer.
+        peer: Amid,
     },
     /// A frame was dropped without effect. Counting these shows attacks and bugs; nothing needs to be done.
     FrameDropped {

@@ -190,7 +190,9 @@ impl Engine {
         }
         self.transmit_waiting(peer, now, rng);
         self.out.events.push(Event::KnockReceived { peer, session: id });
-        if let Some(request) = self.knock_request(&(peer, knock_id)) {
+        if let Some(objection) = self.circuit_objection() {
+            self.decide(id, &objection, now, rng);
+        } else if let Some(request) = self.knock_request(&(peer, knock_id)) {
             self.out.requests.push(request);
         }
         self.maintain_prekeys(now, rng);

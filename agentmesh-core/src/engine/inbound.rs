@@ -75,7 +75,7 @@ impl Engine {
         rng: &mut dyn CryptoRng,
     ) -> Option<Opened> {
         let source = Source::of(&inbound);
-        if self.config.blocked.contains(&source.from) {
+        if self.is_blocked(&source.from) {
             self.drop_frame(source, DropReason::Blocked);
             return None;
         }

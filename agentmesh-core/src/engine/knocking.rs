@@ -81,6 +81,9 @@ impl Engine {
         let Some(associated_data) = entry.session.as_ref().map(|s| *s.associated_data()) else {
             return;
         };
+        // Whatever was decided meanwhile: a paused agent takes no new sessions.
+        let objection = self.circuit_objection().filter(|_| decision.is_accept());
+        let decision = objection.as_ref().unwrap_or(decision);
         let answer = Answer::new(decision, nonce, now);
         let Ok((kind, signed)) = answer.seal(&self.identity, &associated_data) else { return };
         self.discard(|e| e.session != id || e.state != InboxState::Knock);

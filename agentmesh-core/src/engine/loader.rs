@@ -15,7 +15,11 @@ use crate::{
     vault::{Vault, VaultError},
 };
 
-use super::{Engine, EngineConfig, Need, Outcome, records::OutboxBody};
+use super::{
+    Engine, EngineConfig, Need, Outcome,
+    records::{CircuitRecord, OutboxBody},
+    table::Table,
+};
 
 /// Records read from the store at a time.
 const PAGE: usize = 256;
@@ -252,6 +256,7 @@ impl Engine {
             outbox: Default::default(),
             inbox: Default::default(),
             seen: Default::default(),
+            circuit: Default::default(),
             outbox_order: Default::default(),
             handshakes: Default::default(),
             by_relay_id: Default::default(),
@@ -276,6 +281,9 @@ impl Engine {
     }
 
     async fn load_all(&mut self, storage: &dyn Storage) -> Result<(), LoadError> {
+        let id = Table::<CircuitRecord>::record_id(&self.vault, &());
+        let circuit = storage.load(&[id]).await?.into_iter().next().flatten();
+        self.circuit.install(&self.vault, (), circuit.as_ref())?;
         let mut after = None;
         while let Some(page) = page(storage, RecordKind::Outbox, &mut after).await? {
             for record in &page {
@@ -322,24 +330,32 @@ impl Engine {
         Ok(())
     }
 
-    /// Goes through everything that expires by age alone: superseded sessions, tombstones, remembered ids. To be
-    /// called every few hours; the deletions are part of the next [`finish`](Self::finish).
-    ///
-    /// # Errors
-    /// [`LoadError`]
-    pub async fn sweep(&mut self, storage: &dyn Storage, now: Timestamp) -> Result<(), LoadError> {
+    pub(super) async fn load_all_sessions(
+        &mut self,
+        storage: &dyn Storage,
+    ) -> Result<(), LoadError> {
         let mut after = None;
         while let Some(page) = page(storage, RecordKind::Peer, &mut after).await? {
             for record in &page {
                 self.peers.install_listed(&self.vault, record)?;
             }
         }
-        let mut tombstones = 0;
         while let Some(page) = page(storage, RecordKind::Session, &mut after).await? {
             for record in &page {
                 self.sessions.install_listed(&self.vault, record)?;
             }
         }
+        Ok(())
+    }
+
+    /// Goes through everything that expires by age alone: superseded sessions, tombstones, remembered ids. To be
+    /// called every few hours; the deletions are part of the next [`finish`](Self::finish).
+    ///
+    /// # Errors
+    /// [`LoadError`]
+    pub async fn sweep(&mut self, storage: &dyn Storage, now: Timestamp) -> Result<(), LoadError> {
+        self.load_all_sessions(storage).await?;
+        let (mut after, mut tombstones) = (None, 0);
         self.expire_sessions(now);
         for entry in self.sessions.values() {
             tombstones += usize::from(entry.is_tombstone());

@@ -8,6 +8,7 @@
 //! Knows sessions, prekeys, messages and their order; does not know sockets, tasks, clocks or any store.
 //! `docs/protocol/native.md` §4-§7 says what must happen; `docs/protocol/state.md` what is kept.
 
+mod circuit;
 mod config;
 mod control;
 pub(crate) mod crossing;
@@ -38,6 +39,7 @@ use std::{
 
 use rand_core::CryptoRng;
 
+pub use circuit::{CircuitChange, CircuitState, CircuitStatus};
 pub use config::EngineConfig;
 pub use event::{DropReason, Event, IncomingMessage};
 pub use inbound::Opened;
@@ -59,7 +61,7 @@ use crate::{
 use loader::PrekeyRecord;
 use parking::Parked;
 use receipts::PendingReceipts;
-use records::{InboxEntry, OutboxEntry, Peer, Seen, SessionEntry};
+use records::{CircuitRecord, InboxEntry, OutboxEntry, Peer, Seen, SessionEntry};
 use recovery::Probes;
 use relaying::Pauses;
 use table::Table;
@@ -162,6 +164,8 @@ pub enum Input {
     CloseSession(Amid),
     /// Take a message back that was not delivered yet.
     Cancel(MessageId),
+    /// An order to the circuit breakers.
+    Circuit(CircuitChange),
     /// Time passed.
     Tick,
 }
@@ -188,6 +192,7 @@ pub struct Engine {
     outbox: Table<OutboxEntry>,
     inbox: Table<InboxEntry>,
     seen: Table<Seen>,
+    circuit: Table<CircuitRecord>,
     /// Outbox entries in the order of sending.
     outbox_order: BTreeMap<u64, MessageId>,
     /// Those among them that are handshakes.
@@ -223,7 +228,7 @@ impl Engine {
         &self.identity
     }
 
-    /// Deals with one input. An `Err` is a refused [`Input::Send`]; nothing has changed then.
+    /// Deals with one input. An `Err` is a refused [`Input::Send`] or [`Input::Circuit`]; nothing has changed then.
     pub fn handle(
         &mut self,
         input: Input,
@@ -272,6 +277,7 @@ impl Engine {
             Input::FlushReceipts(peer) => self.flush_receipts(peer, now, rng),
             Input::CloseSession(peer) => self.close_session(peer, now, rng),
             Input::Cancel(id) => self.cancel(id),
+            Input::Circuit(change) => self.change_circuit(change, now, rng)?,
             Input::Tick => self.tick(now, rng),
         }
         Ok(Step::Done)
@@ -303,6 +309,11 @@ impl Engine {
         self.outbox.seal_into(&self.vault, rng, changes)?;
         self.inbox.seal_into(&self.vault, rng, changes)?;
         self.seen.seal_into(&self.vault, rng, changes)?;
+        self.circuit.seal_into(&self.vault, rng, changes)?;
+        if self.circuit_state() == CircuitState::Stopped {
+            // Asked for again once the agent works.
+            out.requests.clear();
+        }
         self.peers.shrink(MAX_CACHED);
         self.sessions.shrink(MAX_CACHED);
         self.seen.shrink(MAX_CACHED);
@@ -316,6 +327,7 @@ impl Engine {
             || self.outbox.is_dirty()
             || self.inbox.is_dirty()
             || self.seen.is_dirty()
+            || self.circuit.is_dirty()
     }
 
     fn next_order(&mut self) -> u64 {

@@ -8,7 +8,7 @@ use crate::{
 };
 
 use super::{
-    Engine, Inbound, Input, LoadError,
+    CircuitChange, Engine, Inbound, Input, LoadError,
     records::{Peer, Seen, SessionEntry},
     table::Table,
 };
@@ -39,7 +39,12 @@ impl Engine {
             | Input::NoBundle { peer, .. }
             | Input::PeerKey { peer, .. }
             | Input::FlushReceipts(peer)
-            | Input::CloseSession(peer) => missing.peer_with_sessions(*peer),
+            | Input::CloseSession(peer)
+            | Input::Circuit(
+                CircuitChange::Block(peer)
+                | CircuitChange::Kill(peer)
+                | CircuitChange::Sever(peer),
+            ) => missing.peer_with_sessions(*peer),
             Input::Handled { from, id } => {
                 missing.peer_with_sessions(*from);
                 missing.seen(*from, *id);
@@ -67,7 +72,8 @@ impl Engine {
             | Input::QueueDrained
             | Input::PrekeysPublished { .. }
             | Input::RegistryForgot
-            | Input::Cancel(_) => {}
+            | Input::Cancel(_)
+            | Input::Circuit(_) => {}
         }
         missing.needs
     }

@@ -18,7 +18,7 @@ use crate::{
 };
 
 use super::{
-    Engine, Event, Outgoing, Request, SendError, SendFailure, Stage,
+    CircuitState, Engine, Event, Outgoing, Request, SendError, SendFailure, Stage,
     records::{OutboxBody, OutboxEntry, Peer, Transmission},
 };
 
@@ -66,6 +66,12 @@ impl Engine {
         let NewMessage { id, to, kind, in_reply_to, payload, knock_request, expires_in } = message;
         if to == self.identity.amid() {
             return Err(SendError::ToSelf);
+        }
+        if self.circuit_state() == CircuitState::Stopped {
+            return Err(SendError::Stopped { since: self.circuit().since });
+        }
+        if self.is_blocked(&to) {
+            return Err(SendError::PeerBlocked { amid: to });
         }
         if let Some(entry) = self.outbox.get(&id) {
             return if entry.to == to { Ok(()) } else { Err(SendError::IdInUse { id }) };
@@ -177,7 +183,7 @@ impl Engine {
         frame: Vec<u8>,
         now: Timestamp,
     ) {
-        if self.connected && !self.pauses.is_paused(&to) {
+        if self.connected && !self.pauses.is_paused(&to) && !self.is_blocked(&to) {
             self.in_flight.insert(relay_id, now);
             self.out.outgoing.push(Outgoing { to, relay_id, kind, frame });
         }

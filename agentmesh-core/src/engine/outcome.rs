@@ -8,6 +8,7 @@ use crate::{
     identity::Amid,
     knock::KnockInfo,
     storage::Changes,
+    time::Timestamp,
     wire::{id::MessageId, relay_frame::RelayMessageType, relay_id::RelayMessageId},
 };
 
@@ -187,11 +188,20 @@ errors! {
         /// The message was taken back before it was delivered.
         #[error("the message was cancelled")]
         Cancelled = "SEND_CANCELLED", Closed, permanent;
+        /// The session with the peer was ended by order before the message was delivered.
+        #[error("the session was ended by order before the message was delivered")]
+        SessionKilled = "SEND_SESSION_KILLED", Policy, permanent;
+        /// The peer was blocked before the message was delivered.
+        #[error("the peer was blocked before the message was delivered")]
+        PeerBlocked = "SEND_PEER_BLOCKED", Policy, permanent;
+        /// The agent was stopped before the message was delivered.
+        #[error("the agent was stopped before the message was delivered")]
+        Stopped = "SEND_AGENT_STOPPED", Policy, permanent;
     }
 }
 
 errors! {
-    /// Why the engine took no message.
+    /// Why the engine took no message, or no order.
     pub enum SendError {
         /// The payload does not fit one message.
         #[error("the payload has {actual} bytes, a message takes at most {limit}")]
@@ -230,6 +240,24 @@ errors! {
             /// The id.
             id: MessageId,
         } = "MESSAGE_ID_IN_USE", InvalidInput, permanent;
+        /// The recipient is blocked. Nothing goes to it until it is unblocked.
+        #[error("{amid} is blocked")]
+        PeerBlocked {
+            /// The recipient.
+            amid: Amid,
+        } = "PEER_BLOCKED", Policy, permanent;
+        /// The agent was stopped. It neither connects nor sends until it is resumed explicitly, also after a restart.
+        #[error("the agent is stopped since {}; resume it first", since.to_rfc3339_millis())]
+        Stopped {
+            /// Since when.
+            since: Timestamp,
+        } = "AGENT_STOPPED", Policy, permanent;
+        /// No more peers can be blocked; an allow list in the policy serves better.
+        #[error("{limit} peers are blocked; no more can be")]
+        BlockListFull {
+            /// The limit.
+            limit: usize,
+        } = "BLOCK_LIST_FULL", InvalidInput, permanent;
         /// A bug in this library; please report it.
         #[error("internal error: {what}")]
         Internal {

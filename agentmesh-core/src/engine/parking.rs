@@ -60,6 +60,14 @@ impl Parked {
         taken
     }
 
+    /// Takes out all frames of a peer.
+    pub(super) fn take_all(&mut self, peer: &Amid) -> Vec<Inbound> {
+        let taken: Vec<_> =
+            self.peers.remove(peer).unwrap_or_default().into_iter().map(|w| w.inbound).collect();
+        self.bytes -= taken.iter().map(|i| i.frame.len()).sum::<usize>();
+        taken
+    }
+
     /// Forgets what nobody answered for. It was never acked, so the relay sends it again on the next connection.
     pub(super) fn expire(&mut self, now: Timestamp) {
         let mut freed = 0;

@@ -33,6 +33,10 @@ impl PendingReceipts {
         self.0.values().map(|o| o.due).min()
     }
 
+    pub(super) fn forget(&mut self, peer: &Amid) {
+        self.0.remove(peer);
+    }
+
     pub(super) fn due(&self, now: Timestamp) -> Vec<Amid> {
         let mut due: Vec<_> =
             self.0.iter().filter(|(_, o)| o.due <= now).map(|(p, _)| *p).collect();

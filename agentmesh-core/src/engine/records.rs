@@ -3,11 +3,13 @@
 //! `docs/protocol/state.md` describes the bytes field by field. Lists are written in the order of memory,
 //! which is deterministic, so that the same state gives the same bytes in every language.
 
+pub(crate) mod circuit;
 pub(crate) mod inbox;
 pub(crate) mod outbox;
 pub(crate) mod peer;
 pub(crate) mod session;
 
+pub(crate) use circuit::CircuitRecord;
 pub(crate) use inbox::{InboxEntry, InboxState, Seen};
 pub(crate) use outbox::{OutboxBody, OutboxEntry, Transmission};
 pub(crate) use peer::Peer;

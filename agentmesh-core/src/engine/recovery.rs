@@ -64,6 +64,12 @@ impl Probes {
         self.wanted.remove(peer);
     }
 
+    /// Forgets what was to be asked of a peer, and that an answer is awaited.
+    pub(super) fn forget(&mut self, peer: &Amid) {
+        self.wanted.remove(peer);
+        self.sent.remove(peer);
+    }
+
     pub(super) fn wanted_peers(&self) -> Vec<Amid> {
         self.wanted.keys().copied().collect()
     }

@@ -270,7 +270,7 @@ impl Engine {
 
     /// A frame that nobody has to keep: answers to probes and refusals.
     pub(super) fn emit_once(&mut self, to: Amid, frame: Vec<u8>, rng: &mut dyn CryptoRng) {
-        if self.connected {
+        if self.connected && !self.is_blocked(&to) {
             let relay_id = RelayMessageId::random(rng);
             self.out.outgoing.push(Outgoing {
                 to,

@@ -4,6 +4,7 @@
 //! [`Agent::close`] is called or the last handle is dropped.
 
 mod builder;
+mod control;
 mod error;
 mod event;
 mod message;

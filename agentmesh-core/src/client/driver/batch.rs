@@ -10,7 +10,7 @@ use crate::{
         agent::{AgentEvent, OutboxItem, Verdict},
         relay::{Outbound, RelayCommand, RelayPayload},
     },
-    engine::{Engine, Event, Input, Outcome, SendFailure, Stage, Step, StoredIdentity},
+    engine::{CircuitChange, Engine, Event, Input, Outcome, SendFailure, Stage, Step, StoredIdentity},
     error::ErrorKind,
     rng::SystemRng,
     storage::StorageError,
@@ -111,6 +111,7 @@ impl Driver {
             Command::SetCapabilities { capabilities, reply } => {
                 self.set_capabilities(capabilities, reply);
             }
+            Command::Control(control) => self.on_control(control, jobs),
             // Taken out before, with the end of the batch.
             Command::Close { .. } => {}
         }
@@ -160,6 +161,9 @@ impl Driver {
     }
 
     async fn feed_one(&mut self, mut input: Input) -> Result<Result<(), Error>, Error> {
+        if matches!(input, Input::Circuit(CircuitChange::Stop)) {
+            self.engine.load_sessions(self.storage.as_ref()).await?;
+        }
         loop {
             match self.engine.handle(input, self.config.clock.now(), &mut SystemRng) {
                 Err(refused) => return Ok(Err(refused.into())),
@@ -297,6 +301,7 @@ impl Driver {
 
     /// What is due besides inputs.
     pub(super) async fn housekeeping(&mut self) -> Result<(), Error> {
+        self.obey_stop().await;
         let now = Instant::now();
         self.delivery.pump(&self.engine, now);
         self.jobs.start_due(now);

@@ -17,6 +17,8 @@ use crate::{
     wire::id::MessageId,
 };
 
+use super::control::Control;
+
 type Reply<T> = oneshot::Sender<T>;
 
 /// One request of the application.
@@ -58,6 +60,7 @@ pub(crate) enum Command {
         capabilities: Vec<String>,
         reply: Reply<Result<(), Error>>,
     },
+    Control(Control),
     Close {
         reply: Reply<Result<(), Error>>,
     },

@@ -8,6 +8,7 @@
 
 mod batch;
 mod command;
+mod control;
 mod delivery;
 mod jobs;
 mod online;
@@ -21,6 +22,7 @@ use tokio::{
 };
 
 pub(crate) use command::{Command, Shared, Status};
+pub(crate) use control::Control;
 
 use crate::{
     Error, Timestamp,

@@ -95,6 +95,21 @@ impl Online {
             .min()
     }
 
+    pub(super) const fn is_wanted(&self) -> bool {
+        self.wanted
+    }
+
+    /// As before the first connection, but for what is known of the registry.
+    pub(super) const fn halt(&mut self) {
+        self.wanted = false;
+        self.connected = false;
+        self.register_at = None;
+        self.heartbeat_at = None;
+        self.drained_at = None;
+        self.reconnect_at = None;
+        self.republish_at = None;
+    }
+
     pub(super) const fn published(&mut self) {
         self.published = true;
     }
@@ -129,6 +144,10 @@ pub(super) fn relay_url(config: &AgentConfig) -> Result<Option<Url>, Error> {
 
 impl Driver {
     pub(super) fn go_online(&mut self, reply: Reply) {
+        if let Some(stopped) = self.stopped() {
+            let _ = reply.send(Err(stopped));
+            return;
+        }
         self.online.waiting.retain(|reply| !reply.is_closed());
         self.online.waiting.push(reply);
         if !self.online.wanted {
@@ -236,6 +255,10 @@ impl Driver {
         jobs: &mut Vec<Job>,
     ) {
         self.online.registering = false;
+        if !self.online.wanted {
+            // Stopped meanwhile.
+            return;
+        }
         let now = Instant::now();
         match result {
             Ok(newly) => {
@@ -286,6 +309,9 @@ impl Driver {
 
     /// The registry does not know us any more.
     pub(super) fn on_forgotten(&mut self) {
+        if !self.online.wanted {
+            return;
+        }
         tracing::warn!(target: "agentmesh", "the registry has forgotten this agent; registering again");
         self.online.register_at = Some(Instant::now());
     }
@@ -388,6 +414,20 @@ impl Driver {
                 jobs.push(Job::silent(Input::QueueDrained));
             }
         }
+    }
+
+    /// Hands everything to the relay connection that waits for it, as far as the time for a farewell goes.
+    pub(super) async fn say_pending(&mut self) {
+        let Some(relay) = &self.online.relay else { return };
+        let pending = core::mem::take(&mut self.pending);
+        let say = async {
+            for command in pending {
+                if relay.send(command).await.is_err() {
+                    return;
+                }
+            }
+        };
+        let _ = timeout(FAREWELL, say).await;
     }
 
     pub(super) async fn go_offline(&mut self, politely: bool) {

@@ -1,6 +1,7 @@
 //! Agents against each other, through a relay that tests control. Named after what must hold; defects of the lineage
 //! carry their number.
 
+mod circuit;
 mod crashes;
 mod crossing;
 mod delivery;
