@@ -41,9 +41,7 @@ impl Engine {
             | Input::FlushReceipts(peer)
             | Input::CloseSession(peer)
             | Input::Circuit(
-                CircuitChange::Block(peer)
-                | CircuitChange::Kill(peer)
-                | CircuitChange::Sever(peer),
+                CircuitChange::Block(peer) | CircuitChange::Kill(peer) | CircuitChange::Sever(peer),
             ) => missing.peer_with_sessions(*peer),
             Input::Handled { from, id } => {
                 missing.peer_with_sessions(*from);

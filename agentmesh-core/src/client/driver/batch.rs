@@ -10,7 +10,9 @@ use crate::{
         agent::{AgentEvent, OutboxItem, Verdict},
         relay::{Outbound, RelayCommand, RelayPayload},
     },
-    engine::{CircuitChange, Engine, Event, Input, Outcome, SendFailure, Stage, Step, StoredIdentity},
+    engine::{
+        CircuitChange, Engine, Event, Input, Outcome, SendFailure, Stage, Step, StoredIdentity,
+    },
     error::ErrorKind,
     rng::SystemRng,
     storage::StorageError,
