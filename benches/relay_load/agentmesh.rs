@@ -28,7 +28,7 @@ use crate::{
 pub(crate) const NATIVE: Features = Features { auth: false, ..Features::ALL };
 
 #[expect(clippy::disallowed_methods, reason = "the relay wants to know the time")]
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     Timestamp::from_millis(u64::try_from(since.as_millis()).unwrap())
 }
@@ -58,7 +58,7 @@ pub(crate) fn connect(addr: SocketAddr, identity: &Identity, features: Features)
 
 /// A message in the form of this kind of client. `id` counts only for those that acknowledge.
 pub(crate) fn message(system: System, to: &str, id: RelayMessageId) -> Vec<u8> {
-    if system == System::Json {
+    if matches!(system, System::Json | System::Forwarder) {
         let frame = ClientFrame::Send(SendFrame {
             to: to.to_owned(),
             encrypted_payload: "x".repeat(SIZE),
@@ -136,7 +136,7 @@ impl Numbered {
 
 pub(crate) fn pair(addr: SocketAddr, system: System) -> [End; 2] {
     let features = match system {
-        System::Json => Features::NONE,
+        System::Json | System::Forwarder => Features::NONE,
         System::Binary => Features { binary: true, ..Features::NONE },
         _ => NATIVE,
     };

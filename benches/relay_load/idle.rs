@@ -34,7 +34,9 @@ fn connect(system: System, addr: SocketAddr, n: usize) -> Connection {
     match system {
         System::Floor => floor::connect(addr, &format!("{n:027}")),
         System::Nats => nats::connect(addr, &format!("{n:027}")),
-        System::Json => agentmesh::connect(addr, &agentmesh::identity(), Features::NONE),
+        System::Json | System::Forwarder => {
+            agentmesh::connect(addr, &agentmesh::identity(), Features::NONE)
+        }
         System::Binary | System::Acknowledged => {
             agentmesh::connect(addr, &agentmesh::identity(), agentmesh::NATIVE)
         }

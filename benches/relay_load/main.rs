@@ -14,10 +14,12 @@
 )]
 
 mod agentmesh;
+mod awake;
 mod child;
 mod connection;
 mod durable;
 mod floor;
+mod forwarder;
 mod idle;
 mod nats;
 mod one_way;
@@ -31,6 +33,7 @@ use std::time::Duration;
 
 use agentmesh_benches::{is_measuring, results::Results};
 
+use awake::Awake;
 use system::{Running, System};
 
 /// How long and how often.
@@ -61,12 +64,15 @@ fn main() {
         println!("round {} of {}", round + 1, plan.rounds);
         for &system in &systems {
             if wanted("ping-pong") {
-                ping_pong::run(&Running::start(system), plan.each, &mut results);
+                ping_pong::run(&Running::start(system), plan.each, "", &mut results);
+                if let Some(_awake) = Awake::keep() {
+                    ping_pong::run(&Running::start(system), plan.each, " awake", &mut results);
+                }
             }
             if wanted("one way") {
                 one_way::run(&Running::start(system), plan.each, &mut results);
             }
-            if wanted("paced") && !system.is_acknowledged() {
+            if wanted("paced") && !system.is_acknowledged() && system != System::Forwarder {
                 paced::run(&Running::start(system), plan.each, &mut results);
             }
         }
@@ -75,7 +81,7 @@ fn main() {
         }
     }
     if wanted("idle") {
-        for &system in systems.iter().filter(|system| !system.is_acknowledged()) {
+        for &system in systems.iter().filter(|s| !s.is_acknowledged() && **s != System::Forwarder) {
             idle::run(system, plan.idle_connections, &mut results);
         }
     }

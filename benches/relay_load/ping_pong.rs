@@ -6,7 +6,7 @@ use agentmesh_benches::results::Results;
 
 use crate::system::Running;
 
-pub(crate) fn run(running: &Running, each: Duration, results: &mut Results) {
+pub(crate) fn run(running: &Running, each: Duration, cores: &str, results: &mut Results) {
     let [mut alice, mut bob] = running.pair();
     let mut round_trip = || {
         alice.send();
@@ -23,7 +23,15 @@ pub(crate) fn run(running: &Running, each: Duration, results: &mut Results) {
         messages += 32.0;
     }
     let name = running.system.name();
-    results.add("ping-pong, msg/s", name, messages / start.elapsed().as_secs_f64());
+    results.add(
+        &format!("ping-pong{cores}, msg/s"),
+        name,
+        messages / start.elapsed().as_secs_f64(),
+    );
     let cpu = running.child.cpu_time() - cpu;
-    results.add("ping-pong, server CPU, µs/msg", name, cpu.as_secs_f64() * 1e6 / messages);
+    results.add(
+        &format!("ping-pong{cores}, server CPU, µs/msg"),
+        name,
+        cpu.as_secs_f64() * 1e6 / messages,
+    );
 }

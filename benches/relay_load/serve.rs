@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use agentmesh_server::{Limits, Server, ServerConfig};
 
-use crate::floor;
+use crate::{awake, floor, forwarder};
 
-/// `agentmesh [DIR]` or `floor [BUFFER]`: listens, prints the address, serves until killed.
+/// `agentmesh [DIR]`, `floor [BUFFER]` or `forwarder`: listens, prints the address, serves until killed.
 pub(crate) fn run(args: &[String]) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let argument = args.get(1);
@@ -16,6 +16,8 @@ pub(crate) fn run(args: &[String]) {
             let buffer = argument.map_or(64 * 1024, |text| text.parse().unwrap());
             runtime.block_on(floor::serve(buffer));
         }
+        Some("forwarder") => runtime.block_on(forwarder::serve()),
+        Some("spin") => awake::spin(),
         other => panic!("no such server: {other:?}"),
     }
 }

@@ -20,12 +20,14 @@ pub(crate) enum System {
     Binary,
     /// As native clients use it: binary frames, durable or acknowledged by the recipient before the sender hears.
     Acknowledged,
+    /// What the deployed relay is built like.
+    Forwarder,
     Nats,
 }
 
 impl System {
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Floor, Self::Json, Self::Binary, Self::Acknowledged, Self::Nats];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Floor, Self::Json, Self::Binary, Self::Acknowledged, Self::Forwarder, Self::Nats];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -33,6 +35,7 @@ impl System {
             Self::Json => "agentmesh, json",
             Self::Binary => "agentmesh, binary",
             Self::Acknowledged => "agentmesh, acknowledged",
+            Self::Forwarder => "forwarder",
             Self::Nats => "nats",
         }
     }
@@ -49,6 +52,7 @@ impl System {
         match self {
             Self::Floor => Child::serve("floor", extra),
             Self::Json | Self::Binary | Self::Acknowledged => Child::serve("agentmesh", extra),
+            Self::Forwarder => Child::serve("forwarder", extra),
             Self::Nats => nats::serve(None),
         }
     }
@@ -107,7 +111,7 @@ impl Running {
         let addr = self.child.addr;
         match self.system {
             System::Floor => floor::pair(addr),
-            System::Json | System::Binary | System::Acknowledged => {
+            System::Json | System::Binary | System::Acknowledged | System::Forwarder => {
                 agentmesh::pair(addr, self.system)
             }
             System::Nats => nats::pair(addr),
