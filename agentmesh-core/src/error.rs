@@ -256,6 +256,8 @@ union! {
     Storage(crate::storage::StorageError);
     /// A stored record that could not be sealed or opened.
     Vault(crate::vault::VaultError);
+    /// A value that could not be read or written.
+    Value(crate::values::KeyValueError);
     /// An HTTP request that failed.
     #[cfg(feature = "client")]
     Http(crate::client::http::HttpError);

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod codec;
+pub mod context;
 pub mod error;
 pub mod limits;
 #[cfg(feature = "getrandom")]
@@ -18,6 +19,7 @@ pub mod wire;
 
 pub mod engine;
 pub mod storage;
+pub mod values;
 pub mod vault;
 
 #[cfg(feature = "client")]
@@ -27,5 +29,6 @@ pub mod hazmat;
 #[cfg(any(test, feature = "test-utils"))]
 pub mod test_utils;
 
+pub use context::Context;
 pub use error::{Error, ErrorInfo, ErrorKind};
 pub use time::Timestamp;

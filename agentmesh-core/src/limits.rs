@@ -139,3 +139,10 @@ pub const MAX_RECEIPTS: usize = 256;
 
 /// Sealed bytes of one stored record: the largest message that can be reassembled (64 MiB), and what goes around it.
 pub const MAX_RECORD: usize = 65 * 1024 * 1024;
+
+/// Bytes of a plain value's name: what object stores and key-value services take.
+pub const MAX_VALUE_NAME: usize = 512;
+/// Bytes of a plain value: caches and presence, not archives.
+pub const MAX_VALUE: usize = 16 * 1024 * 1024;
+/// Bytes of a plain value's metadata, eight more for each of its entries.
+pub const MAX_VALUE_METADATA: usize = 4096;

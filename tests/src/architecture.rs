@@ -9,14 +9,25 @@ use std::{
 };
 
 /// Importable by every room.
-const LEAVES: &[&str] =
-    &["codec", "error", "limits", "time", "Error", "ErrorInfo", "ErrorKind", "Timestamp"];
+const LEAVES: &[&str] = &[
+    "codec",
+    "context",
+    "error",
+    "limits",
+    "time",
+    "Context",
+    "Error",
+    "ErrorInfo",
+    "ErrorKind",
+    "Timestamp",
+];
 
 /// A room and the rooms that it may import, besides the leaves and itself.
 const LAYERS: &[(&str, &[&str])] = &[
     ("codec", &[]),
     ("limits", &[]),
     ("time", &[]),
+    ("context", &["rng"]),
     ("rng", &[]),
     ("keys", &[]),
     ("identity", &["keys"]),
@@ -27,8 +38,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("wire", &["keys", "identity", "handshake"]),
     ("knock", &["keys", "identity", "handshake", "wire"]),
     // The conformance suite, which others run on their stores, needs the fixtures.
-    ("storage", &["test_utils", "storage_conformance_tests"]),
+    ("storage", &["test_utils", "storage_conformance_tests", "values"]),
     ("vault", &["keys", "storage"]),
+    // Its part of the conformance suite, likewise.
+    ("values", &["keys", "storage", "vault", "test_utils"]),
     (
         "engine",
         &[

@@ -131,7 +131,8 @@ impl StoredIdentity {
         let id = vault.record_id(RecordKind::Identity, IDENTITY);
         let loaded = storage.load(&[id]).await?.into_iter().next().flatten();
         let Some(record) = loaded else {
-            for kind in RecordKind::ALL {
+            // Values are the application's, and may be there before the agent.
+            for kind in RecordKind::ALL.into_iter().filter(|kind| *kind != RecordKind::Value) {
                 if !storage.list(kind, None, 1).await?.is_empty() {
                     return Err(LoadError::IdentityMissing);
                 }

@@ -128,6 +128,10 @@ impl Storage for MemoryStorage {
             Ok(())
         })
     }
+
+    fn location(&self) -> String {
+        "the store in memory".to_owned()
+    }
 }
 
 impl fmt::Debug for MemoryStorage {

@@ -150,6 +150,7 @@ pub use sqlite::SqliteStorage;
 use disk_error::disk_error;
 
 use core::{fmt, pin::Pin};
+use std::sync::Arc;
 
 /// The future of a store's method. It may be polled by any executor: no runtime stands behind it.
 #[cfg(not(target_family = "wasm"))]
@@ -223,6 +224,65 @@ pub trait Storage: fmt::Debug + MaybeSendSync {
     /// # Errors
     /// None that loses something: what was committed stays committed.
     fn close(&self) -> StorageFuture<'_, ()>;
+
+    /// Which store this is, for people: a path, an address. Errors name it. Without secrets.
+    fn location(&self) -> String {
+        "the store".to_owned()
+    }
+}
+
+impl<S: Storage + ?Sized> Storage for &S {
+    fn load<'a>(&'a self, ids: &'a [RecordId]) -> StorageFuture<'a, Vec<Option<Record>>> {
+        (**self).load(ids)
+    }
+
+    fn list(
+        &self,
+        kind: RecordKind,
+        after: Option<[u8; 16]>,
+        limit: usize,
+    ) -> StorageFuture<'_, Vec<Record>> {
+        (**self).list(kind, after, limit)
+    }
+
+    fn commit(&self, changes: Changes) -> StorageFuture<'_, ()> {
+        (**self).commit(changes)
+    }
+
+    fn close(&self) -> StorageFuture<'_, ()> {
+        (**self).close()
+    }
+
+    fn location(&self) -> String {
+        (**self).location()
+    }
+}
+
+impl<S: Storage + ?Sized> Storage for Arc<S> {
+    fn load<'a>(&'a self, ids: &'a [RecordId]) -> StorageFuture<'a, Vec<Option<Record>>> {
+        (**self).load(ids)
+    }
+
+    fn list(
+        &self,
+        kind: RecordKind,
+        after: Option<[u8; 16]>,
+        limit: usize,
+    ) -> StorageFuture<'_, Vec<Record>> {
+        (**self).list(kind, after, limit)
+    }
+
+    fn commit(&self, changes: Changes) -> StorageFuture<'_, ()> {
+        (**self).commit(changes)
+    }
+
+    fn close(&self) -> StorageFuture<'_, ()> {
+        (**self).close()
+    }
+
+    fn location(&self) -> String {
+        (**self).location()
+    }
 }
 
 fn check_version(change: &Change, actual: u64) -> Result<(), StorageError> {

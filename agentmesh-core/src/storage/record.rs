@@ -28,11 +28,15 @@ pub enum RecordKind {
     Seen = 7,
     /// Everything else: counters, nonces, settings.
     Meta = 8,
+    /// A plain value by name; [`crate::values`].
+    Value = 9,
+    /// What applications keep that move bytes themselves.
+    Managed = 10,
 }
 
 impl RecordKind {
     /// Every kind, by number.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Identity,
         Self::Prekeys,
         Self::Peer,
@@ -41,6 +45,8 @@ impl RecordKind {
         Self::Inbox,
         Self::Seen,
         Self::Meta,
+        Self::Value,
+        Self::Managed,
     ];
 
     /// The number that is stored.
@@ -64,6 +70,8 @@ impl RecordKind {
             Self::Inbox => "inbox",
             Self::Seen => "seen",
             Self::Meta => "meta",
+            Self::Value => "value",
+            Self::Managed => "managed",
         }
     }
 }
@@ -163,7 +171,7 @@ mod tests {
             assert_eq!(RecordKind::from_u8(n), Some(kind));
         }
         assert_eq!(RecordKind::from_u8(0), None);
-        assert_eq!(RecordKind::from_u8(9), None);
+        assert_eq!(RecordKind::from_u8(200), None);
     }
 
     #[test]

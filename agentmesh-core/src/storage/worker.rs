@@ -11,7 +11,7 @@ use super::{
 };
 use core::fmt;
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     thread::{self, JoinHandle},
 };
@@ -76,6 +76,11 @@ impl Worker {
 
     pub(super) fn close(&self) -> StorageFuture<'_, ()> {
         Box::pin(Call::new(&self.queue, Job::Close))
+    }
+
+    /// The store's place.
+    pub(super) fn path(&self) -> &Path {
+        self.queue.path()
     }
 }
 

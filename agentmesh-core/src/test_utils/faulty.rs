@@ -179,6 +179,10 @@ impl<S: Storage> Storage for FaultyStorage<S> {
             self.inner.close().await
         })
     }
+
+    fn location(&self) -> String {
+        self.inner.location()
+    }
 }
 
 #[cfg(test)]

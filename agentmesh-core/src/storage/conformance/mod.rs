@@ -26,6 +26,7 @@
 mod mishaps;
 mod ordinary;
 
+pub use crate::values::conformance::{keeps_values, sealed_values_live_apart, values_expire};
 pub use mishaps::*;
 pub use ordinary::*;
 
@@ -153,14 +154,18 @@ macro_rules! storage_conformance_tests {
             a_vanished_record_is_corrupt
             a_foreign_version_is_refused
             a_full_disk_loses_nothing
+            keeps_values
+            values_expire
+            sealed_values_live_apart
         }
     };
     (@each $fixture:expr, $($name:ident)+) => {
         $(
             #[test]
-            fn $name() -> $crate::storage::conformance::Tested {
+            fn $name() -> Result<(), $crate::Error> {
                 let fixture = $fixture;
-                $crate::test_utils::block_on($crate::storage::conformance::$name(&fixture))
+                $crate::test_utils::block_on($crate::storage::conformance::$name(&fixture))?;
+                Ok(())
             }
         )+
     };

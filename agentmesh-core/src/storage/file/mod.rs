@@ -117,6 +117,10 @@ impl Storage for FileStorage {
     fn close(&self) -> StorageFuture<'_, ()> {
         self.worker.close()
     }
+
+    fn location(&self) -> String {
+        self.worker.path().display().to_string()
+    }
 }
 
 #[cfg(test)]

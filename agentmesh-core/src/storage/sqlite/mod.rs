@@ -94,6 +94,10 @@ impl Storage for SqliteStorage {
     fn close(&self) -> StorageFuture<'_, ()> {
         self.worker.close()
     }
+
+    fn location(&self) -> String {
+        self.worker.path().display().to_string()
+    }
 }
 
 #[cfg(test)]
