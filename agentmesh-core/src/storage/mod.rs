@@ -253,6 +253,10 @@ impl<S: Storage + ?Sized> Storage for &S {
         (**self).close()
     }
 
+    fn durability(&self) -> Durability {
+        (**self).durability()
+    }
+
     fn location(&self) -> String {
         (**self).location()
     }
@@ -278,6 +282,10 @@ impl<S: Storage + ?Sized> Storage for Arc<S> {
 
     fn close(&self) -> StorageFuture<'_, ()> {
         (**self).close()
+    }
+
+    fn durability(&self) -> Durability {
+        (**self).durability()
     }
 
     fn location(&self) -> String {
