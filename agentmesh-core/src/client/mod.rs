@@ -8,7 +8,9 @@ pub mod backoff;
 mod driver;
 pub mod http;
 pub mod platform;
+mod policy_file;
 pub mod proxy;
+mod rate_limit;
 pub mod registry;
 pub mod relay;
 mod store_key;
@@ -19,4 +21,7 @@ pub mod transport;
 pub use agent::{
     Agent, AgentBuilder, AgentConfig, AgentError, AgentEvent, KnockHandler, Message, Messages,
     OutboxItem, SendOptions, Sent,
+};
+pub use rate_limit::{
+    BucketStatus, Rate, RateLimited, RateLimiter, RateLimits, RateScope, RateStatus,
 };

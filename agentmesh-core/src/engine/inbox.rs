@@ -1,5 +1,7 @@
 //! Messages between their decryption and the end of the application's handler.
 
+use std::collections::HashSet;
+
 use crate::{
     handshake::SessionId,
     identity::Amid,
@@ -33,6 +35,19 @@ impl Engine {
     /// Sessions with keys, as far as they were counted: all of them after [`sweep`](Self::sweep).
     pub const fn live_sessions(&self) -> usize {
         self.live
+    }
+
+    /// Peers other than this one with a session that has keys, as far as they were counted.
+    pub fn sessions_besides(&self, peer: &Amid) -> usize {
+        let (mut others, mut in_memory) = (HashSet::new(), 0);
+        for entry in self.sessions.values().filter(|e| !e.is_tombstone()) {
+            in_memory += 1;
+            if entry.peer != *peer {
+                others.insert(entry.peer);
+            }
+        }
+        // What was put out of memory counts once a session: more rather than less.
+        others.len() + self.live.saturating_sub(in_memory)
     }
 
     /// Unhandled messages, in order of arrival.

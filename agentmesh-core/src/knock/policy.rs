@@ -25,7 +25,8 @@ pub struct RateLimit {
     /// KNOCKs of one peer in a minute.
     #[serde(alias = "knocks_per_minute")]
     pub knocks_per_minute: u32,
-    /// Messages of one peer in a minute. Not judged here: a KNOCK says nothing about messages to come.
+    /// Messages of one peer in a minute. Not judged here, since a KNOCK says nothing about messages to come: what comes
+    /// faster is received, and waits in the inbox until its turn.
     #[serde(alias = "messages_per_minute")]
     pub messages_per_minute: u32,
 }

@@ -1,6 +1,6 @@
 //! Describing an agent, and opening it.
 
-use std::{collections::HashSet, fmt, path::PathBuf, sync::Arc, time::Duration};
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use super::{Agent, AgentError};
 use crate::{
@@ -9,10 +9,12 @@ use crate::{
         driver,
         http::HttpConfig,
         platform::{BoxFuture, Clock},
+        policy_file,
+        rate_limit::RateLimits,
         store_key,
     },
     engine::{Engine, EngineConfig, StoredIdentity},
-    identity::{Amid, Identity},
+    identity::Identity,
     knock::{Decision, KnockInfo, Policy},
     rng::SystemRng,
     storage::Storage,
@@ -35,6 +37,13 @@ pub struct AgentConfig {
     pub capabilities: Vec<String>,
     /// Who may open sessions. Default: [`Policy::verified`].
     pub policy: Policy,
+    /// A file with the policy, in place of [`policy`](Self::policy); read again whenever it changes. From the moment
+    /// that it is missing or not understood, all KNOCKs are rejected. Default: none.
+    pub policy_file: Option<PathBuf>,
+    /// How often that file is looked at. Default: 2 s.
+    pub policy_poll: Duration,
+    /// How fast messages may be sent. Default: [`RateLimits::off`].
+    pub rate_limits: RateLimits,
     /// Asked after the policy accepted.
     pub knock_handler: Option<KnockHandler>,
     /// How long the handler may take; after that the KNOCK is rejected. Default: 30 s.
@@ -63,6 +72,9 @@ impl Default for AgentConfig {
             display_name: None,
             capabilities: Vec::new(),
             policy: Policy::verified(),
+            policy_file: None,
+            policy_poll: Duration::from_secs(2),
+            rate_limits: RateLimits::off(),
             knock_handler: None,
             knock_timeout: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(30),
@@ -83,6 +95,7 @@ impl fmt::Debug for AgentConfig {
             .field("relay_url", &self.relay_url)
             .field("capabilities", &self.capabilities)
             .field("policy", &self.policy)
+            .field("policy_file", &self.policy_file)
             .finish_non_exhaustive()
     }
 }
@@ -185,6 +198,28 @@ impl AgentBuilder {
         self
     }
 
+    /// A file that says who may open sessions; see [`AgentConfig::policy_file`]. Opening the agent fails if it cannot
+    /// be read or is not understood.
+    #[must_use]
+    pub fn policy_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.config.policy_file = Some(path.into());
+        self
+    }
+
+    /// How often the policy's file is looked at.
+    #[must_use]
+    pub const fn policy_poll(mut self, every: Duration) -> Self {
+        self.config.policy_poll = every;
+        self
+    }
+
+    /// How fast messages may be sent; beyond, [`Agent::send`] fails with [`AgentError::RateLimited`].
+    #[must_use]
+    pub const fn rate_limits(mut self, limits: RateLimits) -> Self {
+        self.config.rate_limits = limits;
+        self
+    }
+
     /// Asked about every KNOCK that the policy accepts.
     #[must_use]
     pub fn on_knock<F, Fut>(mut self, handler: F) -> Self
@@ -233,6 +268,9 @@ impl AgentBuilder {
             }
             None => return Err(missing("store_key", "a key for the store is required")),
         };
+        if let Some(path) = &config.policy_file {
+            config.policy = policy_file::load(path)?;
+        }
         let vault = Vault::new(&key);
         let now = config.clock.now();
         let found = StoredIdentity::find(storage.as_ref(), &vault).await?;
@@ -259,23 +297,17 @@ impl AgentBuilder {
                 }
             }
         };
-        config.engine.blocked = blocked(&config);
         let engine = Engine::open(
             storage.as_ref(),
             vault,
             stored,
-            config.engine.clone(),
+            driver::engine_config(&config),
             now,
             &mut SystemRng,
         )
         .await?;
         driver::start(engine, storage, key, config)
     }
-}
-
-/// Blocked peers are dropped before anything is computed for them.
-fn blocked(config: &AgentConfig) -> HashSet<Amid> {
-    config.engine.blocked.iter().chain(&config.policy.blocked_amids).copied().collect()
 }
 
 fn missing(setting: &'static str, problem: &str) -> Error {

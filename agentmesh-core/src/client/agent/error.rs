@@ -1,5 +1,7 @@
 //! What can go wrong around the engine.
 
+use std::time::Duration;
+
 use crate::{engine::Stage, error::errors, wire::id::MessageId};
 
 errors! {
@@ -56,6 +58,20 @@ errors! {
             /// What it said: JSON, or empty.
             detail: String,
         } = "REQUEST_ERROR_RESPONSE", Protocol, permanent;
+        /// A limit on sending was met; nothing was queued. See [`RateLimits`](crate::client::RateLimits).
+        #[error("too many messages ({scope} limit); try again in {} ms", retry_after.as_millis())]
+        RateLimited {
+            /// Which limit: `global` or `peer`.
+            scope: &'static str,
+            /// When there is room again, if nobody else takes it.
+            retry_after: Duration,
+        } = "SEND_RATE_LIMITED", RateLimited, retryable;
+        /// The policy's file is missing or not understood; all KNOCKs are rejected until it is mended.
+        #[error("no policy is in force: {problem}")]
+        PolicyUnavailable {
+            /// What is wrong with the file.
+            problem: String,
+        } = "POLICY_UNAVAILABLE", Policy, permanent;
         /// A bug in this library; please report it.
         #[error("internal error: {what}")]
         Internal {

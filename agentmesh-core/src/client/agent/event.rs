@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use crate::{client::subscription::Lag, engine};
+use crate::{
+    client::{rate_limit::RateScope, subscription::Lag},
+    engine,
+    identity::Amid,
+};
 
 /// Something that happened to an agent.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,6 +26,24 @@ pub enum AgentEvent {
     },
     /// Another connection with this identity took over; this agent stays offline.
     Replaced,
+    /// The policy changed, and the new one is in force.
+    PolicyReloaded,
+    /// The policy's file is missing or not understood: until it is mended, all KNOCKs are rejected.
+    PolicyReloadFailed {
+        /// Stable code of the error.
+        code: &'static str,
+        /// What is wrong with it, for whoever edits the file.
+        problem: String,
+    },
+    /// A message was refused by the limits on sending.
+    RateLimited {
+        /// Its recipient.
+        to: Amid,
+        /// Which limit.
+        scope: RateScope,
+        /// When there is room again.
+        retry_after: Duration,
+    },
     /// What the engine tells: progress, failures, sessions, dropped frames.
     Engine(engine::Event),
     /// This reader was too slow and missed events.

@@ -9,6 +9,7 @@ mod error;
 mod event;
 mod message;
 mod options;
+mod policy;
 mod request;
 
 use std::{sync::Arc, time::Duration};

@@ -85,6 +85,10 @@ impl Driver {
         match command {
             Command::Send { message, queued, watch } => {
                 let id = message.id;
+                if let Err(refused) = self.acquire(&message) {
+                    let _ = queued.send(Err(refused));
+                    return;
+                }
                 let reply = Reply::Queued { id, queued, watch };
                 jobs.push(Job { input: Input::Send(message), reply });
             }
@@ -206,7 +210,7 @@ impl Driver {
         let stored = StoredIdentity::find(storage, &vault)
             .await?
             .ok_or_else(|| internal("identity is gone"))?;
-        let config = self.config.engine.clone();
+        let config = super::engine_config(&self.config);
         self.engine = Engine::open(storage, vault, stored, config, now, &mut SystemRng).await?;
         self.pending.clear();
         self.engine.resume(now);
@@ -308,6 +312,7 @@ impl Driver {
         self.delivery.pump(&self.engine, now);
         self.jobs.start_due(now);
         self.keep_online(now);
+        self.watch_policy(now);
         if self.deferred && self.engine.has_room() {
             self.deferred = false;
             self.reconnect();

@@ -5,17 +5,33 @@ use tokio::sync::oneshot;
 use super::{Driver, batch};
 use crate::{
     Error,
-    client::agent::AgentEvent,
-    engine::{CircuitChange, CircuitState, CircuitStatus, Input, SendError},
+    client::{
+        agent::{AgentError, AgentEvent},
+        rate_limit::{RateLimited, RateStatus},
+    },
+    engine::{CircuitChange, CircuitState, CircuitStatus, Input, NewMessage, SendError},
+    identity::Amid,
+    knock::Policy,
 };
 
 type Reply<T> = oneshot::Sender<T>;
+
+/// The limits on sending as they stand.
+#[derive(Debug)]
+pub(crate) struct Rates {
+    pub(crate) status: RateStatus,
+    /// What a message to the peer asked about would meet.
+    pub(crate) refused: Option<RateLimited>,
+}
 
 /// One order or question.
 #[derive(Debug)]
 pub(crate) enum Control {
     Circuit { change: CircuitChange, reply: Reply<Result<(), Error>> },
     CircuitStatus { reply: Reply<CircuitStatus> },
+    SetPolicy { policy: Box<Policy>, reply: Reply<Result<(), Error>> },
+    Policy { reply: Reply<Result<Policy, Error>> },
+    Rates { peer: Option<Amid>, reply: Reply<Rates> },
 }
 
 impl Driver {
@@ -28,7 +44,32 @@ impl Driver {
             Control::CircuitStatus { reply } => {
                 let _ = reply.send(self.engine.circuit());
             }
+            Control::SetPolicy { policy, reply } => self.set_policy(*policy, reply, jobs),
+            Control::Policy { reply } => {
+                let _ = reply.send(self.policy());
+            }
+            Control::Rates { peer, reply } => {
+                let now = self.config.clock.now();
+                let refused = peer.and_then(|peer| self.limiter.check(peer, now));
+                let status = self.limiter.status(peer, now);
+                let _ = reply.send(Rates { status, refused });
+            }
         }
+    }
+
+    /// Takes a token for a message. One that is in the outbox already is not sent twice, and costs nothing.
+    pub(super) fn acquire(&mut self, message: &NewMessage) -> Result<(), Error> {
+        if self.engine.stage(&message.id).is_some() {
+            return Ok(());
+        }
+        let to = message.to;
+        let Err(RateLimited { scope, retry_after }) =
+            self.limiter.try_acquire(to, self.config.clock.now())
+        else {
+            return Ok(());
+        };
+        self.events.publish(&AgentEvent::RateLimited { to, scope, retry_after });
+        Err(AgentError::RateLimited { scope: scope.as_str(), retry_after }.into())
     }
 
     /// Why the agent may not go online, if it may not.

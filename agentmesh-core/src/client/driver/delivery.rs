@@ -5,9 +5,14 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use tokio::{sync::mpsc, time::Instant};
 
 use crate::{
-    client::agent::{Completion, Consumer, Message},
+    Timestamp,
+    client::{
+        agent::{Completion, Consumer, Message},
+        rate_limit::{PeerBuckets, Rate},
+    },
     engine::Engine,
     identity::Amid,
+    knock::RateLimit,
     wire::id::MessageId,
 };
 
@@ -17,6 +22,52 @@ const RETRY_MIN: std::time::Duration = std::time::Duration::from_secs(1);
 const RETRY_MAX: std::time::Duration = std::time::Duration::from_secs(300);
 
 type Key = (Amid, MessageId);
+
+/// Peers whose pace is kept at a time.
+const MAX_PACED: usize = 10_000;
+
+/// The pace at which each peer's messages are handed on.
+#[derive(Debug)]
+struct Pace {
+    rate: Rate,
+    buckets: PeerBuckets,
+    start: Instant,
+    /// Peers whose turn is later, so that none of their messages overtakes another.
+    held: HashSet<Amid>,
+    due: Option<Instant>,
+}
+
+impl Pace {
+    fn new(rate: Rate) -> Self {
+        let buckets = PeerBuckets::new(rate, MAX_PACED);
+        Self { rate, buckets, start: Instant::now(), held: HashSet::new(), due: None }
+    }
+
+    fn begin(&mut self) {
+        self.held.clear();
+        self.due = None;
+    }
+
+    fn time(&self, now: Instant) -> Timestamp {
+        let passed = now.saturating_duration_since(self.start).as_millis();
+        Timestamp::from_millis(u64::try_from(passed).unwrap_or(u64::MAX))
+    }
+
+    fn holds(&mut self, peer: Amid, now: Instant) -> bool {
+        if self.held.contains(&peer) {
+            return true;
+        }
+        let Some(wait) = self.buckets.wait(peer, self.time(now)) else { return false };
+        self.held.insert(peer);
+        let at = now + wait;
+        self.due = Some(self.due.map_or(at, |due| due.min(at)));
+        true
+    }
+
+    fn spend(&mut self, peer: Amid, now: Instant) {
+        self.buckets.spend(peer, self.time(now));
+    }
+}
 
 /// Messages between inbox and application. Only ids are here; the inbox bounds their number.
 #[derive(Debug)]
@@ -31,6 +82,9 @@ pub(super) struct Delivery {
     attempts: HashMap<Key, u32>,
     consumer: Option<mpsc::Sender<Message>>,
     completions: mpsc::Sender<Completion>,
+    pace: Option<Pace>,
+    /// The last look found no room, rather than nothing to hand on.
+    short_of_room: bool,
 }
 
 impl Delivery {
@@ -45,12 +99,22 @@ impl Delivery {
             attempts: HashMap::new(),
             consumer: None,
             completions,
+            pace: None,
+            short_of_room: false,
         };
         (delivery, receiver)
     }
 
     pub(super) fn set_consumer(&mut self, consumer: Consumer) {
         self.consumer = Some(consumer.messages);
+    }
+
+    /// How many messages of one peer are handed on in a minute; the others wait in the inbox.
+    pub(super) fn set_pace(&mut self, limit: Option<RateLimit>) {
+        let rate = limit.map(|l| Rate::per_minute(l.messages_per_minute, l.messages_per_minute));
+        if self.pace.as_ref().map(|pace| pace.rate) != rate {
+            self.pace = rate.map(Pace::new);
+        }
     }
 
     pub(super) fn push(&mut self, key: Key) {
@@ -62,20 +126,36 @@ impl Delivery {
     /// Hands on as much as there is room for.
     pub(super) fn pump(&mut self, engine: &Engine, now: Instant) {
         self.take_due(now);
+        self.short_of_room = false;
         let Some(consumer) = &self.consumer else { return };
         if consumer.is_closed() {
             self.consumer = None;
             return;
         }
-        while let Some(key) = self.queue.front().copied() {
+        if let Some(pace) = &mut self.pace {
+            pace.begin();
+        }
+        let mut at = 0;
+        while let Some(key) = self.queue.get(at).copied() {
             let Some(content) = engine.message(&key.0, &key.1) else {
-                self.queue.pop_front();
+                self.queue.remove(at);
                 self.known.remove(&key);
                 continue;
             };
-            let Ok(slot) = consumer.try_reserve() else { return };
-            let Ok(verdict) = self.completions.clone().try_reserve_owned() else { return };
-            self.queue.pop_front();
+            if self.pace.as_mut().is_some_and(|pace| pace.holds(key.0, now)) {
+                at += 1;
+                continue;
+            }
+            let slot = consumer.try_reserve();
+            let verdict = self.completions.clone().try_reserve_owned();
+            let (Ok(slot), Ok(verdict)) = (slot, verdict) else {
+                self.short_of_room = true;
+                return;
+            };
+            if let Some(pace) = &mut self.pace {
+                pace.spend(key.0, now);
+            }
+            self.queue.remove(at);
             let attempt = self.attempts.remove(&key).unwrap_or(0);
             self.out.insert(key, attempt);
             slot.send(Message { content, attempt, verdict: Some(verdict) });
@@ -101,7 +181,8 @@ impl Delivery {
     }
 
     pub(super) fn next_due(&self) -> Option<Instant> {
-        self.later.iter().map(|(at, _, _)| *at).min()
+        let paced = self.pace.as_ref().and_then(|pace| pace.due);
+        self.later.iter().map(|(at, _, _)| *at).chain(paced).min()
     }
 
     fn take_due(&mut self, now: Instant) {
@@ -117,10 +198,35 @@ impl Delivery {
     /// A sender to wait on until there is room for the next message. `None` if no message waits, or if all of the
     /// window is in the application's hands: then its next verdict makes room.
     pub(super) fn waits_for_room(&self) -> Option<mpsc::Sender<Message>> {
-        if self.queue.is_empty() || self.completions.capacity() == 0 {
+        if !self.short_of_room || self.completions.capacity() == 0 {
             None
         } else {
             self.consumer.clone()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[tokio::test(start_paused = true)]
+    async fn pace_holds_a_peer_s_messages_until_their_turn_and_no_other_s() {
+        let (eager, other) = (Amid::from_bytes([1; 20]), Amid::from_bytes([2; 20]));
+        let mut pace = Pace::new(Rate::per_minute(2, 2));
+        for _ in 0..2 {
+            pace.begin();
+            assert!(!pace.holds(eager, Instant::now()));
+            pace.spend(eager, Instant::now());
+        }
+        pace.begin();
+        assert!(pace.holds(eager, Instant::now()));
+        assert!(!pace.holds(other, Instant::now()));
+        assert_eq!(pace.due, Some(Instant::now() + Duration::from_secs(30)));
+        tokio::time::advance(Duration::from_secs(30)).await;
+        assert!(pace.holds(eager, Instant::now()), "none overtakes within one look");
+        pace.begin();
+        assert!(!pace.holds(eager, Instant::now()));
     }
 }

@@ -14,6 +14,7 @@ use tokio::{
 use super::{
     Driver,
     batch::{Job, Reply},
+    policy::InForce,
 };
 use crate::{
     Error, ErrorInfo, Timestamp,
@@ -21,6 +22,7 @@ use crate::{
         agent::{AgentConfig, KnockHandler},
         backoff::{Backoff, BackoffConfig},
         platform::Clock,
+        policy_file::Look,
         registry::{AnswerError, RegistryClient, RegistryError, Upload},
     },
     engine::{Engine, Input, Request, SendFailure},
@@ -40,6 +42,8 @@ const MAX_DECISIONS: usize = 100;
 
 /// How often an agent without a bundle is asked for it again, before it counts as one that will have none.
 const UNPUBLISHED_TRIES: u32 = 4;
+/// What a peer is told to wait while there is no policy.
+const POLICY_RETRY_S: u64 = 60;
 /// KNOCKs remembered for the rate limit.
 const MAX_KNOCKS: usize = 1000;
 
@@ -48,6 +52,7 @@ const MAX_KNOCKS: usize = 1000;
 pub(super) enum JobResult {
     Bundle { peer: Amid, result: Result<Box<PreKeyBundle>, RegistryError> },
     PeerKey { peer: Amid, result: Result<VerifyingKey, RegistryError> },
+    Policy(Look),
     Published { receipt: UploadReceipt, result: Result<Upload, RegistryError> },
     Decided { session: SessionId, decision: Decision },
     Handled { from: Amid, id: MessageId },
@@ -66,7 +71,7 @@ enum Fetch {
 /// The driver's tasks. Dropping it ends them.
 pub(super) struct Jobs {
     registry: Option<RegistryClient>,
-    policy: Arc<Policy>,
+    pub(super) policy: InForce,
     knock_handler: Option<KnockHandler>,
     knock_timeout: Duration,
     clock: Clock,
@@ -84,7 +89,7 @@ impl Jobs {
     pub(super) fn new(registry: Option<RegistryClient>, config: &AgentConfig) -> Self {
         Self {
             registry,
-            policy: Arc::new(config.policy.clone()),
+            policy: Ok(Arc::new(config.policy.clone())),
             knock_handler: config.knock_handler.clone(),
             knock_timeout: config.knock_timeout,
             clock: config.clock,
@@ -133,7 +138,8 @@ impl Jobs {
             Request::PeerKey(peer) => self.fetch(Fetch::PeerKey(peer)),
             Request::PublishPrekeys => self.publish(engine),
             Request::DecideKnock { session, knock } => {
-                self.decide(session, *knock, engine.live_sessions());
+                let sessions = engine.sessions_besides(&knock.from);
+                self.decide(session, *knock, sessions);
             }
         }
     }
@@ -183,7 +189,7 @@ impl Jobs {
         }
         let decider = Decider {
             registry: self.registry.clone(),
-            policy: Arc::clone(&self.policy),
+            policy: self.policy.clone(),
             handler: self.knock_handler.clone(),
             limit: self.knock_timeout,
             now: self.clock.now(),
@@ -195,16 +201,16 @@ impl Jobs {
         );
     }
 
-    /// KNOCKs of a peer within the last minute, this one included.
+    /// KNOCKs of a peer within the last minute, without this one, which is counted from now on.
     fn recent_knocks(&mut self, peer: Amid) -> u32 {
         let now = Instant::now();
         self.knocks.retain(|(at, _)| now.duration_since(*at) < Duration::from_secs(60));
         if self.knocks.len() >= MAX_KNOCKS {
             self.knocks.pop_front();
         }
+        let before = self.knocks.iter().filter(|(_, from)| *from == peer).count();
         self.knocks.push_back((now, peer));
-        u32::try_from(self.knocks.iter().filter(|(_, from)| *from == peer).count())
-            .unwrap_or(u32::MAX)
+        u32::try_from(before).unwrap_or(u32::MAX)
     }
 
     /// Marks a message as handled that never reached the application's stream.
@@ -258,7 +264,7 @@ impl Jobs {
 /// Asks the registry what the policy wants to know, then the policy, then the application.
 struct Decider {
     registry: Option<RegistryClient>,
-    policy: Arc<Policy>,
+    policy: InForce,
     handler: Option<KnockHandler>,
     limit: Duration,
     now: Timestamp,
@@ -275,8 +281,11 @@ fn needs_standing(policy: &Policy) -> bool {
 
 impl Decider {
     async fn decide(self, mut knock: KnockInfo) -> Decision {
+        let Ok(policy) = self.policy else {
+            return Decision::reject_for("policy_unavailable", POLICY_RETRY_S);
+        };
         // Nothing the peer says of itself counts; without the registry's word it is anonymous.
-        if needs_standing(&self.policy)
+        if needs_standing(&policy)
             && let Some(registry) = &self.registry
             && let Ok(listing) = registry.lookup(&knock.from).await
         {
@@ -286,7 +295,7 @@ impl Decider {
         let mut context = knock.context(self.now);
         context.sessions = self.sessions;
         context.knocks_last_minute = self.knocks_last_minute;
-        match (self.policy.evaluate(&context), self.handler) {
+        match (policy.evaluate(&context), self.handler) {
             (Decision::Accept { ttl_s }, Some(handler)) => {
                 match timeout(self.limit, handler(knock)).await {
                     Ok(Decision::Accept { ttl_s: theirs }) => {
@@ -327,6 +336,7 @@ impl Driver {
                     jobs.push(Job::silent(Input::PeerKey { peer, key }));
                 }
             }
+            JobResult::Policy(look) => self.on_policy_look(look, jobs),
             JobResult::Published { receipt, result } => self.on_published(receipt, result, jobs),
             JobResult::Decided { session, decision } => {
                 self.jobs.deciding.remove(&session);

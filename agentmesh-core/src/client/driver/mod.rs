@@ -12,6 +12,7 @@ mod control;
 mod delivery;
 mod jobs;
 mod online;
+mod policy;
 mod waiting;
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
@@ -22,7 +23,8 @@ use tokio::{
 };
 
 pub(crate) use command::{Command, Shared, Status};
-pub(crate) use control::Control;
+pub(crate) use control::{Control, Rates};
+pub(in crate::client) use policy::engine_config;
 
 use crate::{
     Error, Timestamp,
@@ -30,6 +32,7 @@ use crate::{
         agent::{Agent, AgentConfig, AgentEvent, Completion, Message},
         http::HttpClient,
         platform,
+        rate_limit::RateLimiter,
         registry::RegistryClient,
         relay::{RelayCommand, RelayEvent, RelayHandle},
         subscription::{Fanout, Subscription},
@@ -42,6 +45,7 @@ use batch::Job;
 use delivery::Delivery;
 use jobs::{JobResult, Jobs};
 use online::Online;
+use policy::PolicyWatch;
 use waiting::Waiting;
 
 /// Commands that may wait for the driver.
@@ -77,7 +81,8 @@ pub(super) fn start(
     let events = Arc::new(Fanout::new(EVENTS));
     let status = Arc::new(Status::default());
     let public = engine.identity().public();
-    let (delivery, completions) = Delivery::new(config.delivery_window);
+    let (mut delivery, completions) = Delivery::new(config.delivery_window);
+    delivery.set_pace(config.policy.rate_limit);
     let driver = Driver {
         engine,
         storage,
@@ -89,6 +94,8 @@ pub(super) fn start(
         status: Arc::clone(&status),
         delivery,
         waiting: Waiting::default(),
+        limiter: RateLimiter::new(config.rate_limits),
+        policy_watch: PolicyWatch::new(&config),
         pending: VecDeque::new(),
         deferred: false,
         unsettled: None,
@@ -125,6 +132,8 @@ pub(super) struct Driver {
     status: Arc<Status>,
     delivery: Delivery,
     waiting: Waiting,
+    limiter: RateLimiter,
+    policy_watch: PolicyWatch,
     /// Frames and acks that the relay connection had no room for yet.
     pending: VecDeque<RelayCommand>,
     /// Frames were left at the relay and should be fetched once there is room.
@@ -255,6 +264,7 @@ impl Driver {
             self.unsettled,
             self.jobs.next_due(now),
             self.online.next_due(),
+            self.policy_watch.next_due(),
         ] {
             until = at.map_or(until, |at| until.min(at));
         }
