@@ -182,9 +182,8 @@ async fn policy_file_is_read_again_when_it_changes_and_fails_closed_0_2_c10() {
     let server = server().await;
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("policy.json");
-    let config = |agent: AgentBuilder| {
-        agent.policy_file(&path).policy_poll(Duration::from_millis(20))
-    };
+    let config =
+        |agent: AgentBuilder| agent.policy_file(&path).policy_poll(Duration::from_millis(20));
     let missing = config(builder(&server)).open_or_create().await.unwrap_err();
     assert_eq!(missing.code(), "AGENT_CONFIG");
     std::fs::write(&path, r#"{"blocklist": "#).unwrap();
@@ -194,7 +193,8 @@ async fn policy_file_is_read_again_when_it_changes_and_fails_closed_0_2_c10() {
     std::fs::write(&path, "{}").unwrap();
     let bob = config(builder(&server)).open_or_create().await.unwrap();
     bob.connect().await.unwrap();
-    let (alice, carol, dave) = (online(&server).await, online(&server).await, online(&server).await);
+    let (alice, carol, dave) =
+        (online(&server).await, online(&server).await, online(&server).await);
     alice.send(bob.amid(), "1", SendOptions::wait_for(Stage::Delivered)).await.unwrap();
 
     let failed = event(&bob, |e| matches!(e, AgentEvent::PolicyReloadFailed { .. }));
