@@ -235,6 +235,21 @@ union! {
     PreKeys(crate::prekeys::PreKeyError);
     /// A handshake that failed.
     Handshake(crate::handshake::HandshakeError);
+    /// Something of `agentmesh/0.2` that cannot be read.
+    #[cfg(feature = "legacy-0-2")]
+    LegacyFormat(crate::legacy::LegacyFormatError);
+    /// A session of `agentmesh/0.2` that could not begin.
+    #[cfg(feature = "legacy-0-2")]
+    LegacyHandshake(crate::legacy::LegacyHandshakeError);
+    /// A message that was not encrypted in a session of `agentmesh/0.2`.
+    #[cfg(feature = "legacy-0-2")]
+    LegacyEncrypt(crate::legacy::LegacyEncryptError);
+    /// A message that was not opened in a session of `agentmesh/0.2`.
+    #[cfg(feature = "legacy-0-2")]
+    LegacyDecrypt(crate::legacy::LegacyDecryptError);
+    /// A KNOCK of `agentmesh/0.2` that is not believed.
+    #[cfg(feature = "legacy-0-2")]
+    LegacyKnock(crate::legacy::LegacyKnockError);
     /// An agent's state that could not be opened or created.
     Load(crate::engine::LoadError);
     /// A message that was not taken.

@@ -12,6 +12,8 @@ pub mod handshake;
 pub mod identity;
 pub mod keys;
 pub mod knock;
+#[cfg(feature = "legacy-0-2")]
+pub mod legacy;
 pub mod prekeys;
 pub mod ratchet;
 pub mod session;

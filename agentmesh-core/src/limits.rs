@@ -146,3 +146,19 @@ pub const MAX_VALUE_NAME: usize = 512;
 pub const MAX_VALUE: usize = 16 * 1024 * 1024;
 /// Bytes of a plain value's metadata, eight more for each of its entries.
 pub const MAX_VALUE_METADATA: usize = 4096;
+/// Characters of base64 in an envelope of `agentmesh/0.2`: the deployed SDK fails somewhere above 120,000.
+pub const LEGACY_MAX_CIPHERTEXT: usize = 90_000;
+/// A KNOCK of `agentmesh/0.2`, or an answer to one: a request, an X3DH message and room for a certificate chain.
+pub const LEGACY_MAX_KNOCK: usize = 64 * 1024;
+/// How far a KNOCK of `agentmesh/0.2` may lie before or after now.
+pub const LEGACY_KNOCK_WINDOW: u64 = 5 * MINUTE;
+/// How long the previous signed prekey of the deployed SDK's prekey file is still good.
+pub const LEGACY_SIGNED_PREKEY_GRACE: u64 = 24 * HOUR;
+/// Used one-time prekey ids that the deployed SDK's prekey file lists.
+pub const LEGACY_CONSUMED_IDS: usize = 1000;
+/// One-time prekeys that such a file may hold.
+pub const LEGACY_MAX_ONE_TIME_PREKEYS: usize = 10_000;
+/// A session id of `agentmesh/0.2` in bytes. The deployed SDK's have 40.
+pub const LEGACY_MAX_SESSION_ID: usize = 128;
+/// Counters that JavaScript can count: 2^53 - 1.
+pub const LEGACY_MAX_COUNTER: u64 = (1 << 53) - 1;

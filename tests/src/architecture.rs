@@ -37,6 +37,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("session", &["keys", "handshake", "ratchet"]),
     ("wire", &["keys", "identity", "handshake"]),
     ("knock", &["keys", "identity", "handshake", "wire"]),
+    ("legacy", &["keys", "identity", "knock", "wire"]),
     // The conformance suite, which others run on their stores, needs the fixtures.
     ("storage", &["test_utils", "storage_conformance_tests", "values"]),
     ("vault", &["keys", "storage"]),

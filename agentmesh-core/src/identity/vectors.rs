@@ -1,4 +1,4 @@
-//! Known answers of the deployed `agentmesh/0.2` SDK (`tests/vectors/identity-0.2.json`).
+//! Known answers of the deployed `agentmesh/0.2` SDK (`tests/vectors/agentmesh-0.2.json`).
 
 use base64ct::{Base64, Encoding};
 use serde_json::Value;
@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::*;
 
 fn vectors() -> Value {
-    let text = include_str!("../../../tests/vectors/identity-0.2.json");
+    let text = include_str!("../../../tests/vectors/agentmesh-0.2.json");
     serde_json::from_str(text).unwrap()
 }
 
@@ -100,7 +100,7 @@ fn derived_secrets() {
 
 #[test]
 fn hkdf() {
-    for case in list(&vectors(), "hkdf") {
+    for case in list(&vectors()["kdf"], "hkdf") {
         let [ikm, salt] = ["ikm", "salt"].map(|key| base64(text(case, key)));
         let info = text(case, "info");
         let okm = kdf::hkdf_sha256::<255>(&salt, &[&ikm], &[info.as_bytes()]);

@@ -1,5 +1,5 @@
 //! Typed primitives: X25519, Ed25519, ML-KEM-768, SHA-256 with HMAC and HKDF, AES-256-GCM,
-//! Argon2id (docs/protocol/native.md §1, §2).
+//! Argon2id (docs/protocol/native.md §1, §2), and secretbox for the suite `legacy-0.2`.
 //!
 //! The only room that touches the crypto crates, and of it only `backend`: exchanging the implementation
 //! means exchanging that file. Knows what makes a key acceptable (small-order points, the modulus check,
@@ -12,6 +12,8 @@ pub mod kdf;
 mod mlkem;
 pub mod passphrase;
 mod secret;
+#[cfg(feature = "legacy-0-2")]
+pub mod secretbox;
 mod x25519;
 
 pub use ed25519::{Signature, SigningKey, VerifyingKey};

@@ -9,6 +9,9 @@ pub use disk_crash::CrashAfter;
 pub use faulty::{Fault, Faults, FaultyStorage};
 
 pub mod mesh;
+mod scripted;
+
+pub use scripted::ScriptedRng;
 
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 

@@ -7,6 +7,8 @@
 mod aws_lc;
 mod common;
 mod pure;
+#[cfg(feature = "legacy-0-2")]
+mod secretbox;
 
 #[cfg(feature = "aws-lc")]
 use aws_lc as curves;
@@ -15,3 +17,5 @@ use pure as curves;
 
 pub(super) use common::{HmacState, KemPair, argon2id, kem_encapsulate, sha256};
 pub(super) use curves::{DhContext, SigningPair, aes256gcm_open, aes256gcm_seal, ed25519_verify};
+#[cfg(feature = "legacy-0-2")]
+pub(super) use secretbox::{xsalsa20poly1305_open, xsalsa20poly1305_seal};
