@@ -146,6 +146,7 @@ pub const MAX_VALUE_NAME: usize = 512;
 pub const MAX_VALUE: usize = 16 * 1024 * 1024;
 /// Bytes of a plain value's metadata, eight more for each of its entries.
 pub const MAX_VALUE_METADATA: usize = 4096;
+
 /// Characters of base64 in an envelope of `agentmesh/0.2`: the deployed SDK fails somewhere above 120,000.
 pub const LEGACY_MAX_CIPHERTEXT: usize = 90_000;
 /// A KNOCK of `agentmesh/0.2`, or an answer to one: a request, an X3DH message and room for a certificate chain.
