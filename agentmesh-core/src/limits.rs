@@ -15,7 +15,7 @@ pub const PADDING_BLOCK: usize = 256;
 pub const MAX_FRAME_OVERHEAD: usize = 2 + 1198 + 16 + 42 + 12 + 16;
 /// Padded plaintext that fits a frame of any kind.
 pub const MAX_PLAINTEXT: usize = (MAX_FRAME - MAX_FRAME_OVERHEAD) / PADDING_BLOCK * PADDING_BLOCK;
-/// A payload of one message, before parts exist: what fits one frame with room for the CBOR around it.
+/// A payload that goes as one message: what fits one frame with room for the CBOR around it. Longer ones go in parts.
 pub const MAX_PAYLOAD: usize = MAX_PLAINTEXT - 1024;
 
 /// Entries of a plaintext's map: those that exist, and room for later ones.
@@ -26,6 +26,29 @@ pub const MAX_CBOR_DEPTH: usize = 16;
 pub const MAX_JSON_DEPTH: usize = 64;
 /// Pieces of one large payload: 64 MiB, the most that is ever reassembled, in pieces of 32 KiB.
 pub const MAX_PARTS: u32 = 2048;
+/// Payload bytes of a part: with what goes around it, it fills a frame of kind 2 well and padding costs little.
+pub const PART_SIZE: usize = 45 * 1024;
+/// The largest payload that is ever sent or put together from parts.
+pub const MAX_LARGE_PAYLOAD: usize = 64 * 1024 * 1024;
+/// The largest payload that is taken from a peer unless configured otherwise.
+pub const DEFAULT_RECEIVED_PAYLOAD: usize = 16 * 1024 * 1024;
+/// Parts under way to a peer without its receipt: a third of the 100 messages that a relay keeps for an agent, so that
+/// there is always room for others, and enough to keep a fast line busy (1.4 MiB).
+pub const PART_WINDOW: usize = 32;
+/// Parts under way to all peers.
+pub const PART_WINDOW_IN_ALL: usize = 256;
+/// Large payloads sent to a peer at the same time; others wait.
+pub const LARGE_MESSAGES_PER_PEER: usize = 4;
+/// Large payloads put together for a peer at the same time: twice what a sender sends.
+pub const ASSEMBLIES_PER_PEER: usize = 8;
+/// Large payloads put together at the same time.
+pub const ASSEMBLIES: usize = 64;
+/// How long parts wait for the others. Senders give up after 72 h, and relays keep frames as long.
+pub const ASSEMBLY_AGE: u64 = 96 * HOUR;
+/// After this without a new part, an unfinished payload makes room for another one if there is no other room.
+pub const ASSEMBLY_IDLE: u64 = 10 * MINUTE;
+/// Refused payloads remembered, so that their late parts get the same answer; oldest out first.
+pub const REFUSED_ASSEMBLIES: usize = 256;
 /// A trace context. A W3C `traceparent` has 55 characters; later versions may have more.
 pub const MAX_TRACE: usize = 256;
 /// A prekey bundle's blob: 1,440 bytes with ML-KEM, and room for more suites.

@@ -7,5 +7,6 @@ mod client_plumbing;
 mod control;
 mod e2e;
 mod glossary;
+mod large;
 mod lineage;
 mod vectors;

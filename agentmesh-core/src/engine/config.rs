@@ -24,6 +24,12 @@ pub struct EngineConfig {
     pub max_inbox_entries: usize,
     /// Bytes in the inbox at most.
     pub max_inbox_bytes: usize,
+    /// The largest payload taken from a peer, in bytes, at most [`limits::MAX_LARGE_PAYLOAD`]. Default: 16 MiB.
+    pub max_payload: usize,
+    /// Bytes of large payloads from all peers on disk, unfinished or unhandled; more stay at the relay.
+    pub max_received_bytes: u64,
+    /// Bytes of large payloads on disk that wait to be sent.
+    pub max_large_outbox_bytes: u64,
     /// How long a receipt for a delivered message waits for company, in milliseconds.
     pub receipt_delay: u64,
     /// What our KNOCKs ask for when a message does not say.
@@ -43,6 +49,9 @@ impl Default for EngineConfig {
             max_outbox_bytes: 64 * 1024 * 1024,
             max_inbox_entries: 10_000,
             max_inbox_bytes: 64 * 1024 * 1024,
+            max_payload: limits::DEFAULT_RECEIVED_PAYLOAD,
+            max_received_bytes: 256 * 1024 * 1024,
+            max_large_outbox_bytes: 256 * 1024 * 1024,
             receipt_delay: 10,
             default_knock_request: KnockRequest::new("*", "message"),
             tier: Tier::Anonymous,

@@ -6,13 +6,14 @@ use crate::{
     time::Timestamp,
     wire::{
         id::MessageId,
-        plaintext::{MessageType, Payload},
+        plaintext::{MessageType, Payload, Stage as ReceiptStage},
     },
 };
 
 use super::{
     circuit::CircuitState,
     outcome::{SendFailure, Stage},
+    parts::Direction,
 };
 
 /// An event, emitted after the changes that it tells of are on disk.
@@ -88,6 +89,28 @@ pub enum Event {
         reason: String,
         /// Seconds to wait before knocking again.
         retry_after_s: Option<u64>,
+    },
+    /// More of a large payload is where it should be. Several parts at once are one event.
+    PartProgress {
+        /// Which way it goes.
+        direction: Direction,
+        /// The peer.
+        peer: Amid,
+        /// The message whose payload it is.
+        id: MessageId,
+        /// Parts that have arrived.
+        done: u32,
+        /// Parts in all.
+        total: u32,
+    },
+    /// A peer's large payload was given up; its sender is told.
+    PartsRefused {
+        /// Who sends it.
+        from: Amid,
+        /// The message.
+        id: MessageId,
+        /// Why: too large, damaged, abandoned, or too many at a time.
+        reason: ReceiptStage,
     },
     /// The peer closed the session.
     SessionClosed {

@@ -186,6 +186,7 @@ impl Engine {
             .filter_map(|id| self.outbox.get(id))
             .find_map(|e| match &e.body {
                 OutboxBody::Message { intent, .. } => intent.clone(),
+                OutboxBody::Group(group) => group.intent.clone(),
                 _ => None,
             })
             .map_or_else(

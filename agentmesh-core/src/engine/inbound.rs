@@ -61,6 +61,11 @@ impl Opened {
         self.source.from
     }
 
+    /// The message that a part belongs to.
+    pub(super) fn group(&self) -> Option<MessageId> {
+        self.plaintext.part.and_then(|part| MessageId::from_bytes(part.group).ok())
+    }
+
     pub(super) const fn message_id(&self) -> MessageId {
         self.plaintext.id
     }
@@ -165,6 +170,17 @@ impl Engine {
         let Some(entry) = self.sessions.get(&session) else { return };
         let held = entry.decision == Decision::Pending;
         let is_application = plaintext.kind.is_application();
+        if is_application && let Some(part) = plaintext.part {
+            // A part is kept for good or not at all, so none is before the KNOCK is decided.
+            if held || !self.has_room_for_part(encoded.len()) {
+                self.out.deferred = true;
+                return;
+            }
+            self.commit_candidate(session, advance);
+            self.keep_receiving(from, session, now);
+            self.take_part(source, session, part, &plaintext, now);
+            return;
+        }
         let key = (from, plaintext.id);
         let known = self.inbox.get(&key).is_some() || self.seen.get(&key).is_some();
         if is_application && !known && !self.has_inbox_room(from, held, encoded.len()) {

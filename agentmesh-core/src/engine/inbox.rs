@@ -16,11 +16,17 @@ use super::{
 };
 
 impl Engine {
-    /// A message that waits for its handler.
+    /// A message that waits for its handler. One that came in parts is a [`large_message`](Self::large_message).
     pub fn message(&self, from: &Amid, id: &MessageId) -> Option<IncomingMessage> {
+        if self.large_message(from, id).is_some() {
+            return None;
+        }
         let entry = self.inbox.get(&(*from, *id)).filter(|e| e.state == InboxState::Ready)?;
-        let plaintext = Plaintext::decode(&entry.plaintext).ok()?;
-        Some(IncomingMessage {
+        Some(Self::incoming(entry, Plaintext::decode(&entry.plaintext).ok()?))
+    }
+
+    pub(super) fn incoming(entry: &InboxEntry, plaintext: Plaintext) -> IncomingMessage {
+        IncomingMessage {
             from: entry.from,
             id: entry.id,
             kind: plaintext.kind,
@@ -29,7 +35,7 @@ impl Engine {
             sent_at: plaintext.sent_at,
             received_at: entry.received_at,
             payload: plaintext.payload,
-        })
+        }
     }
 
     /// Sessions with keys, as far as they were counted: all of them after [`sweep`](Self::sweep).
@@ -69,6 +75,7 @@ impl Engine {
     pub fn has_room(&self) -> bool {
         self.inbox.len() <= self.config.max_inbox_entries / 2
             && self.inbox_bytes <= self.config.max_inbox_bytes / 2
+            && self.has_room_for_parts()
             && self.parked.oldest().is_none()
             && self.inbox.values().all(|e| e.state == InboxState::Ready)
     }
@@ -179,6 +186,7 @@ impl Engine {
             return;
         }
         self.take_inbox(key);
+        self.forget_assembly(&key);
         self.seen.put(&self.vault, Seen { from, id, stage: Stage::Handled, at: now });
         self.owe_receipt(from, id, Stage::Handled, now);
     }
@@ -189,6 +197,7 @@ impl Engine {
             self.out.events.push(Event::MessageReady { from, id });
             self.owe_receipt(from, id, Stage::Delivered, now);
         }
+        self.receipt_parts_again(now);
         for key in self.inbox_in_order(|e| e.state == InboxState::Knock) {
             if let Some(request) = self.knock_request(&key) {
                 self.out.requests.push(request);

@@ -258,6 +258,9 @@ impl Engine {
             inbox: Default::default(),
             seen: Default::default(),
             circuit: Default::default(),
+            assemblies: Default::default(),
+            chunks: Default::default(),
+            parts: Default::default(),
             outbox_order: Default::default(),
             handshakes: Default::default(),
             by_relay_id: Default::default(),
@@ -296,6 +299,11 @@ impl Engine {
                 self.inbox.install_listed(&self.vault, record)?;
             }
         }
+        while let Some(page) = page(storage, RecordKind::Assembly, &mut after).await? {
+            for record in &page {
+                self.assemblies.install_listed(&self.vault, record)?;
+            }
+        }
         for entry in self.outbox.values() {
             self.outbox_order.insert(entry.order, entry.id);
             if matches!(entry.body, OutboxBody::Handshake { .. }) {
@@ -311,6 +319,7 @@ impl Engine {
             self.inbox_bytes += entry.plaintext.len();
             self.next_order = self.next_order.max(entry.order + 1);
         }
+        self.load_parts();
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use crate::{
     time::{SECOND, Timestamp},
 };
 
-use super::{Engine, Event, Request, SendFailure, Stage, records::OutboxBody};
+use super::{Engine, Event, Request, SendFailure, Stage};
 
 /// How long a frame of an unknown session waits before its sender is asked: its handshake may be right behind.
 const PARKED_GRACE: u64 = SECOND;
@@ -40,6 +40,7 @@ impl Engine {
     pub(super) fn tick(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) {
         self.maintain_prekeys(now, rng);
         self.expire_outbox(now);
+        self.expire_assemblies(now);
         self.probes.expire(now);
         self.parked.expire(now);
         for (peer, session) in self.parked.overdue(now.minus_millis(PARKED_GRACE)) {
@@ -50,6 +51,7 @@ impl Engine {
         for peer in self.peers_without_session() {
             self.request_bundle(peer);
         }
+        self.request_sessions_for_parts(now);
     }
 
     fn expire_outbox(&mut self, now: Timestamp) {
@@ -58,13 +60,7 @@ impl Engine {
             .values()
             .filter_map(|id| self.outbox.get(id))
             .filter(|e| e.expires_at <= now)
-            .map(|e| {
-                (
-                    e.id,
-                    e.to,
-                    matches!(e.body, OutboxBody::Message { .. }) && e.stage < Stage::Delivered,
-                )
-            })
+            .map(|e| (e.id, e.to, e.is_message() && e.stage < Stage::Delivered))
             .collect();
         for (id, to, unconfirmed) in expired {
             self.drop_entry(id);

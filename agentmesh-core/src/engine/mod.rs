@@ -24,6 +24,7 @@ mod needs;
 mod outbound;
 mod outcome;
 mod parking;
+pub(crate) mod parts;
 mod receipts;
 mod records;
 mod recovery;
@@ -47,6 +48,8 @@ pub use loader::{LoadError, StoredIdentity};
 pub use needs::Need;
 pub use outbound::NewMessage;
 pub use outcome::{Outcome, Outgoing, RelayAck, Request, SendError, SendFailure, Stage};
+pub use parts::Direction;
+pub use records::ChunkKey;
 
 use crate::{
     handshake::SessionId,
@@ -60,8 +63,9 @@ use crate::{
 };
 use loader::PrekeyRecord;
 use parking::Parked;
+use parts::Parts;
 use receipts::PendingReceipts;
-use records::{CircuitRecord, InboxEntry, OutboxEntry, Peer, Seen, SessionEntry};
+use records::{Assembly, Chunk, CircuitRecord, InboxEntry, OutboxEntry, Peer, Seen, SessionEntry};
 use recovery::Probes;
 use relaying::Pauses;
 use table::Table;
@@ -166,6 +170,8 @@ pub enum Input {
     Cancel(MessageId),
     /// An order to the circuit breakers.
     Circuit(CircuitChange),
+    /// Parts of large payloads can be sent or checked: see [`Engine::parts_due`].
+    Parts,
     /// Time passed.
     Tick,
 }
@@ -193,6 +199,10 @@ pub struct Engine {
     inbox: Table<InboxEntry>,
     seen: Table<Seen>,
     circuit: Table<CircuitRecord>,
+    assemblies: Table<Assembly>,
+    /// In memory only between their loading and the end of a step.
+    chunks: Table<Chunk>,
+    parts: Parts,
     /// Outbox entries in the order of sending.
     outbox_order: BTreeMap<u64, MessageId>,
     /// Those among them that are handshakes.
@@ -235,7 +245,7 @@ impl Engine {
         now: Timestamp,
         rng: &mut dyn CryptoRng,
     ) -> Result<Step, SendError> {
-        let needs = self.needs(&input);
+        let needs = self.needs(&input, now);
         if !needs.is_empty() {
             return Ok(Step::Load(needs, input));
         }
@@ -243,7 +253,7 @@ impl Engine {
             Input::Frame(inbound) => {
                 if let Some(opened) = self.receive(inbound, now, rng) {
                     let opened = Input::Opened(Box::new(opened));
-                    let needs = self.needs(&opened);
+                    let needs = self.needs(&opened, now);
                     if !needs.is_empty() {
                         return Ok(Step::Load(needs, opened));
                     }
@@ -278,6 +288,7 @@ impl Engine {
             Input::CloseSession(peer) => self.close_session(peer, now, rng),
             Input::Cancel(id) => self.cancel(id),
             Input::Circuit(change) => self.change_circuit(change, now, rng)?,
+            Input::Parts => self.move_parts(now, rng),
             Input::Tick => self.tick(now, rng),
         }
         Ok(Step::Done)
@@ -292,6 +303,8 @@ impl Engine {
     /// another commit is included even if there is none.
     pub fn finish(&mut self, settle: bool, rng: &mut dyn CryptoRng) -> Result<Outcome, VaultError> {
         let mut out = core::mem::take(&mut self.out);
+        // First how far parts came, then what became of the whole.
+        out.events.splice(..0, self.parts.take_progress());
         if settle || self.has_changes() {
             for id in core::mem::take(&mut self.spent) {
                 self.drop_entry(id);
@@ -314,6 +327,9 @@ impl Engine {
             // Asked for again once the agent works.
             out.requests.clear();
         }
+        self.assemblies.seal_into(&self.vault, rng, changes)?;
+        self.chunks.seal_into(&self.vault, rng, changes)?;
+        self.chunks.evict();
         self.peers.shrink(MAX_CACHED);
         self.sessions.shrink(MAX_CACHED);
         self.seen.shrink(MAX_CACHED);
@@ -328,6 +344,8 @@ impl Engine {
             || self.inbox.is_dirty()
             || self.seen.is_dirty()
             || self.circuit.is_dirty()
+            || self.assemblies.is_dirty()
+            || self.chunks.is_dirty()
     }
 
     fn next_order(&mut self) -> u64 {

@@ -4,12 +4,13 @@ use crate::{
     handshake::SessionId,
     identity::Amid,
     storage::{Record, RecordId},
+    time::Timestamp,
     wire::{frame::NativeFrame, id::MessageId},
 };
 
 use super::{
     CircuitChange, Engine, Inbound, Input, LoadError,
-    records::{Peer, Seen, SessionEntry},
+    records::{Chunk, ChunkKey, Peer, Seen, SessionEntry},
     table::Table,
 };
 
@@ -22,17 +23,23 @@ pub enum Need {
     Session(SessionId),
     /// Whether a message was handled before.
     Seen(Amid, MessageId),
+    /// A part of a large payload.
+    Chunk(ChunkKey),
 }
 
 impl Engine {
     /// The records that `input` needs and that are not in memory. Loading one may bring up another need.
-    pub(super) fn needs(&self, input: &Input) -> Vec<Need> {
+    pub(super) fn needs(&self, input: &Input, now: Timestamp) -> Vec<Need> {
         let mut missing = Missing { engine: self, needs: Vec::new() };
         match input {
             Input::Frame(inbound) => missing.frame(inbound),
             Input::Opened(opened) => {
                 missing.peer_with_sessions(opened.from());
-                missing.seen(opened.from(), opened.message_id());
+                // Of a part, only the whole is ever remembered.
+                match opened.group() {
+                    Some(whole) => missing.seen(opened.from(), whole),
+                    None => missing.seen(opened.from(), opened.message_id()),
+                }
             }
             Input::Send(message) => missing.peer_with_sessions(message.to),
             Input::Bundle { peer, .. }
@@ -65,6 +72,13 @@ impl Engine {
                     missing.peer_with_sessions(peer);
                 }
             }
+            Input::Parts => {
+                let (peers, chunks) = self.parts_needs(now);
+                for peer in peers {
+                    missing.peer_with_sessions(peer);
+                }
+                missing.needs.extend(chunks);
+            }
             Input::RelayAcked(_)
             | Input::Connected { .. }
             | Input::QueueDrained
@@ -82,6 +96,7 @@ impl Engine {
             Need::Peer(amid) => Table::<Peer>::record_id(&self.vault, amid),
             Need::Session(id) => Table::<SessionEntry>::record_id(&self.vault, id),
             Need::Seen(from, id) => Table::<Seen>::record_id(&self.vault, &(*from, *id)),
+            Need::Chunk(key) => Table::<Chunk>::record_id(&self.vault, key),
         }
     }
 
@@ -94,6 +109,7 @@ impl Engine {
             Need::Peer(amid) => self.peers.install(&self.vault, amid, record),
             Need::Session(id) => self.sessions.install(&self.vault, id, record),
             Need::Seen(from, id) => self.seen.install(&self.vault, (from, id), record),
+            Need::Chunk(key) => self.chunks.install(&self.vault, key, record),
         }
     }
 }

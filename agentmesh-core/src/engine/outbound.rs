@@ -63,7 +63,7 @@ impl Engine {
         now: Timestamp,
         rng: &mut dyn CryptoRng,
     ) -> Result<(), SendError> {
-        let NewMessage { id, to, kind, in_reply_to, payload, knock_request, expires_in } = message;
+        let (id, to) = (message.id, message.to);
         if to == self.identity.amid() {
             return Err(SendError::ToSelf);
         }
@@ -76,23 +76,19 @@ impl Engine {
         if let Some(entry) = self.outbox.get(&id) {
             return if entry.to == to { Ok(()) } else { Err(SendError::IdInUse { id }) };
         }
-        let actual = payload.len();
+        let actual = message.payload.len();
         if actual > limits::MAX_PAYLOAD {
-            return Err(SendError::PayloadTooLarge { limit: limits::MAX_PAYLOAD, actual });
+            return self.send_in_parts(message, now);
         }
+        let NewMessage { kind, in_reply_to, payload, knock_request, expires_in, .. } = message;
         let entries = self.outbox_order.len();
         if entries >= self.config.max_outbox_entries
             || self.outbox_bytes + 2 * actual > self.config.max_outbox_bytes
         {
             return Err(SendError::OutboxFull { entries, bytes: self.outbox_bytes });
         }
+        self.check_rejected(to, now)?;
         let peer = self.peers.get(&to);
-        let rejected_until = peer.map_or(Timestamp::ZERO, |p| p.rejected_until);
-        if self.sending_session(to).is_none() && rejected_until > now {
-            return Err(SendError::RejectedRecently {
-                retry_after_s: rejected_until.since(now).div_ceil(1000),
-            });
-        }
         let seq = peer.map_or(0, |p| p.next_seq);
         let mut plaintext = Plaintext::new(id, kind, seq, now);
         plaintext.in_reply_to = in_reply_to;
@@ -121,6 +117,16 @@ impl Engine {
         };
         self.add_entry(entry);
         self.transmit(id, now, rng);
+        Ok(())
+    }
+
+    /// Whether the peer asked not to be knocked on now.
+    pub(super) fn check_rejected(&self, to: Amid, now: Timestamp) -> Result<(), SendError> {
+        let until = self.peers.get(&to).map_or(Timestamp::ZERO, |p| p.rejected_until);
+        if self.sending_session(to).is_none() && until > now {
+            let retry_after_s = until.since(now).div_ceil(1000);
+            return Err(SendError::RejectedRecently { retry_after_s });
+        }
         Ok(())
     }
 
@@ -201,7 +207,8 @@ impl Engine {
         let mut peers: Vec<_> = self
             .outbox
             .values()
-            .filter(|e| e.is_message() && e.transmission.is_none() && e.stage < Stage::Delivered)
+            .filter(|e| matches!(e.body, OutboxBody::Message { .. }))
+            .filter(|e| e.transmission.is_none() && e.stage < Stage::Delivered)
             .map(|e| e.to)
             .chain(self.wanted.iter().copied())
             .collect();
@@ -222,6 +229,7 @@ impl Engine {
 
     /// Takes the frames off a peer's unconfirmed messages, so that the next session encrypts them again.
     pub(super) fn recall(&mut self, peer: Amid) {
+        self.recall_parts(peer, |_| true);
         for id in self.unconfirmed(peer) {
             self.recall_one(id);
         }
@@ -287,6 +295,7 @@ impl Engine {
         if let Some(t) = &entry.transmission {
             self.by_relay_id.remove(&t.relay_id);
         }
+        self.entry_dropped(&entry);
     }
 
     /// A message that carries no application payload, sent until the relay has it.

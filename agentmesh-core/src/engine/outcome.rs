@@ -185,6 +185,21 @@ errors! {
         /// The relay takes no message of this size.
         #[error("the relay refused the message as too large")]
         TooLarge = "SEND_TOO_LARGE_FOR_RELAY", InvalidInput, permanent;
+        /// The peer takes no payload of this size.
+        #[error("the peer takes no payload of {actual} bytes")]
+        PayloadTooLargeForPeer {
+            /// The payload's size.
+            actual: u64,
+        } = "SEND_PAYLOAD_TOO_LARGE_FOR_PEER", Policy, permanent;
+        /// What the peer put together from the parts is not what was sent, or a part is gone here.
+        #[error("the parts of the payload do not make the whole that was sent")]
+        PayloadDamaged = "SEND_PAYLOAD_DAMAGED", Protocol, retryable;
+        /// The peer waited for missing parts for as long as it does, and gave up.
+        #[error("the peer gave up waiting for missing parts of the payload")]
+        PayloadAbandoned = "SEND_PAYLOAD_ABANDONED", Timeout, retryable;
+        /// The peer puts as many large payloads together as it can at a time.
+        #[error("the peer receives as many large payloads as it can at a time")]
+        PeerBusy = "SEND_PEER_BUSY", RateLimited, retryable;
         /// The message was taken back before it was delivered.
         #[error("the message was cancelled")]
         Cancelled = "SEND_CANCELLED", Closed, permanent;

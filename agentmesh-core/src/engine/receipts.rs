@@ -21,6 +21,14 @@ use super::{Engine, Event, Stage, outbound::control, records::OutboxBody};
 struct Owed {
     due: Timestamp,
     receipts: Vec<(MessageId, Stage)>,
+    /// Payloads that will not be taken.
+    refusals: Vec<(MessageId, ReceiptStage)>,
+}
+
+impl Owed {
+    const fn new(due: Timestamp) -> Self {
+        Self { due, receipts: Vec::new(), refusals: Vec::new() }
+    }
 }
 
 /// Receipts not sent yet. Losing them in a crash is harmless: an unhandled message is receipted again at the
@@ -54,7 +62,7 @@ impl Engine {
     pub(super) fn owe_receipt(&mut self, to: Amid, id: MessageId, stage: Stage, now: Timestamp) {
         let delay = if stage >= Stage::Handled { 0 } else { self.config.receipt_delay };
         let due = now.plus_millis(delay);
-        let owed = self.receipts.0.entry(to).or_insert_with(|| Owed { due, receipts: Vec::new() });
+        let owed = self.receipts.0.entry(to).or_insert_with(|| Owed::new(due));
         owed.due = owed.due.min(due);
         match owed.receipts.iter_mut().find(|(known, _)| *known == id) {
             Some((_, known)) => *known = (*known).max(stage),
@@ -62,23 +70,37 @@ impl Engine {
         }
     }
 
+    /// Tells the sender of a large payload that it will not be taken.
+    pub(super) fn owe_refusal(
+        &mut self,
+        to: Amid,
+        id: MessageId,
+        stage: ReceiptStage,
+        now: Timestamp,
+    ) {
+        let owed = self.receipts.0.entry(to).or_insert_with(|| Owed::new(now));
+        owed.due = now;
+        if !owed.refusals.iter().any(|(known, _)| *known == id) {
+            owed.refusals.push((id, stage));
+        }
+    }
+
     /// Sends what is owed to a peer in the session that is used for sending.
     pub(super) fn flush_receipts(&mut self, to: Amid, now: Timestamp, rng: &mut dyn CryptoRng) {
         let Some(owed) = self.receipts.0.remove(&to) else { return };
-        for chunk in owed.receipts.chunks(limits::MAX_RECEIPTS) {
-            let receipts = chunk
-                .iter()
-                .map(|(id, stage)| {
-                    let stage = if *stage >= Stage::Handled {
-                        ReceiptStage::Handled
-                    } else {
-                        ReceiptStage::Delivered
-                    };
-                    Receipt { id: *id, stage }
-                })
-                .collect();
+        let reached = owed.receipts.into_iter().map(|(id, stage)| {
+            let stage = if stage >= Stage::Handled {
+                ReceiptStage::Handled
+            } else {
+                ReceiptStage::Delivered
+            };
+            Receipt { id, stage }
+        });
+        let refused = owed.refusals.into_iter().map(|(id, stage)| Receipt { id, stage });
+        let receipts: Vec<_> = reached.chain(refused).collect();
+        for chunk in receipts.chunks(limits::MAX_RECEIPTS) {
             let mut plaintext = control(MessageType::Receipt, now, rng);
-            plaintext.receipts = receipts;
+            plaintext.receipts = chunk.to_vec();
             // Without a session there is nobody to tell; the peer will send again under a new one.
             if let Some(session) = self.sending_session(to) {
                 self.send_control(to, session, &plaintext, now, rng);
@@ -89,11 +111,20 @@ impl Engine {
     /// The peer tells how far our messages have come.
     pub(super) fn on_receipts(&mut self, from: Amid, receipts: &[Receipt]) {
         for Receipt { id, stage } in receipts {
+            if matches!(stage, ReceiptStage::Delivered | ReceiptStage::Handled)
+                && self.on_part_receipt(from, id)
+            {
+                continue;
+            }
             // Ids are ours, but only the recipient may speak for a message.
             let Some(entry) = self.outbox.get(id).filter(|e| e.to == from && e.is_message()) else {
                 continue;
             };
             let reached = entry.stage;
+            if stage.is_refusal() {
+                self.on_refused(*id, *stage);
+                continue;
+            }
             let stage = match stage {
                 ReceiptStage::Delivered => Stage::Delivered,
                 ReceiptStage::Handled => Stage::Handled,
@@ -105,6 +136,7 @@ impl Engine {
             if stage == Stage::Handled {
                 self.drop_entry(*id);
             } else {
+                self.group_delivered(*id);
                 self.change_entry(*id, |entry| {
                     entry.stage = stage;
                     entry.transmission = None;

@@ -235,6 +235,7 @@ impl Engine {
         now: Timestamp,
         rng: &mut dyn CryptoRng,
     ) {
+        self.recall_parts(peer, |t| t.session == session && t.relay_acked);
         let in_doubt: Vec<_> = self
             .unconfirmed(peer)
             .into_iter()

@@ -154,6 +154,13 @@ impl Engine {
         let to = entry.to;
         match entry.body {
             OutboxBody::Control => self.spent.push(id),
+            OutboxBody::Part { group, index } => {
+                if let Some(t) = entry.transmission.as_mut() {
+                    t.relay_acked = true;
+                }
+                self.part_stored(group, index);
+            }
+            OutboxBody::Group(_) => {}
             OutboxBody::Handshake { .. } | OutboxBody::Message { .. } => {
                 if let Some(t) = entry.transmission.as_mut() {
                     t.relay_acked = true;
@@ -187,6 +194,10 @@ impl Engine {
             }
             return;
         }
+        if let OutboxBody::Part { group, .. } = entry.body {
+            self.fail_group(group, SendFailure::TooLarge);
+            return;
+        }
         let failed = entry.is_message();
         self.drop_entry(id);
         if failed {
@@ -200,12 +211,17 @@ impl Engine {
             return;
         }
         for peer in self.pauses.take_over(now) {
-            let ids: Vec<_> = self
+            let mut ids: Vec<_> = self
                 .outbox_order
                 .values()
                 .filter(|id| self.outbox.get(id).is_some_and(|e| e.to == peer))
                 .copied()
                 .collect();
+            // What is short goes before parts of what is long.
+            let is_part = |id: &MessageId| {
+                self.outbox.get(id).is_some_and(|e| matches!(e.body, OutboxBody::Part { .. }))
+            };
+            ids.sort_by_key(is_part);
             for id in ids {
                 if self
                     .outbox

@@ -27,6 +27,10 @@ pub(crate) trait Stored: Sized {
     fn logical(key: &Self::Key) -> Vec<u8>;
     /// Writes the versioned form.
     fn encode(&self, out: &mut Zeroizing<Vec<u8>>);
+    /// Whether it is stored at all. What is not lives until the next start.
+    fn persists(&self) -> bool {
+        true
+    }
     /// Reads what [`Self::encode`] wrote.
     fn decode(bytes: &[u8]) -> Result<Self, CodecError>;
 }
@@ -156,6 +160,30 @@ impl<T: Stored> Table<T> {
         value
     }
 
+    /// Deletes a record of which `version` is in the store, whether it is in memory or not. One that was put since the
+    /// last sealing never gets there.
+    pub(crate) fn delete(&mut self, vault: &Vault, key: &T::Key, version: u64) {
+        let slot = self.slots.entry(key.clone()).or_insert_with(|| Slot {
+            id: Self::record_id(vault, key),
+            version,
+            value: None,
+            dirty: false,
+        });
+        slot.value = None;
+        if !slot.dirty {
+            slot.dirty = true;
+            self.dirty.push(key.clone());
+        }
+    }
+
+    /// Forgets every clean record: they are read again when they are needed.
+    pub(crate) fn evict(&mut self) {
+        if !self.slots.is_empty() {
+            self.slots.retain(|_, slot| slot.dirty);
+            self.slots.shrink_to_fit();
+        }
+    }
+
     /// Values in memory, in no particular order.
     pub(crate) fn values(&self) -> impl Iterator<Item = &T> {
         self.slots.values().filter_map(|slot| slot.value.as_ref())
@@ -183,6 +211,7 @@ impl<T: Stored> Table<T> {
             let Some(slot) = self.slots.get_mut(&key) else { continue };
             slot.dirty = false;
             match &slot.value {
+                Some(value) if !value.persists() => {}
                 Some(value) => {
                     let version = slot.version + 1;
                     let sealed = vault.seal_with(slot.id, version, rng, |out| value.encode(out))?;

@@ -32,11 +32,15 @@ pub enum RecordKind {
     Value = 9,
     /// What applications keep that move bytes themselves.
     Managed = 10,
+    /// A large payload that comes in parts.
+    Assembly = 11,
+    /// A part of a large payload, ours or a peer's.
+    Chunk = 12,
 }
 
 impl RecordKind {
     /// Every kind, by number.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Identity,
         Self::Prekeys,
         Self::Peer,
@@ -47,6 +51,8 @@ impl RecordKind {
         Self::Meta,
         Self::Value,
         Self::Managed,
+        Self::Assembly,
+        Self::Chunk,
     ];
 
     /// The number that is stored.
@@ -72,6 +78,8 @@ impl RecordKind {
             Self::Meta => "meta",
             Self::Value => "value",
             Self::Managed => "managed",
+            Self::Assembly => "assembly",
+            Self::Chunk => "chunk",
         }
     }
 }

@@ -189,13 +189,27 @@ impl Mesh {
         id: MessageId,
         text: &str,
     ) -> Result<(), SendError> {
+        self.send_payload(from, to, id, Payload::Json(format!("{text:?}")))
+    }
+
+    /// As [`send_with_id`](Self::send_with_id), with any payload.
+    ///
+    /// # Errors
+    /// What the engine says.
+    pub fn send_payload(
+        &mut self,
+        from: usize,
+        to: usize,
+        id: MessageId,
+        payload: Payload,
+    ) -> Result<(), SendError> {
         let to = self.amid(to);
         let message = NewMessage {
             id,
             to,
             kind: MessageType::Message,
             in_reply_to: None,
-            payload: Payload::Json(format!("{text:?}")),
+            payload,
             knock_request: None,
             expires_in: None,
         };
@@ -217,6 +231,9 @@ impl Mesh {
         // What is due goes into the same commit, as with the real driver.
         for peer in n.engine.receipts_due(now) {
             n.handle(Input::FlushReceipts(peer), now)?;
+        }
+        if n.engine.parts_due(now) {
+            n.handle(Input::Parts, now)?;
         }
         let outcome = n.engine.finish(false, &mut n.rng).unwrap();
         if !outcome.changes.is_empty() {
@@ -417,12 +434,22 @@ impl Mesh {
             for node in 0..self.nodes.len() {
                 moved |= self.deliver_next(node) | self.handle_next(node);
                 self.flush(node);
+                moved |= self.move_parts(node);
             }
             if !moved {
                 return;
             }
         }
         panic!("the agents never come to rest");
+    }
+
+    /// Sends and checks parts of large payloads, as far as that is possible now.
+    fn move_parts(&mut self, node: usize) -> bool {
+        let due = self.nodes[node].engine.parts_due(self.now);
+        if due {
+            self.feed(node, Input::Parts).unwrap();
+        }
+        due
     }
 
     /// Delivers the next frame to an agent that is online.
@@ -458,8 +485,16 @@ impl Mesh {
             return false;
         }
         let Some((from, id)) = self.nodes[node].ready.pop_front() else { return false };
-        let Some(message) = self.nodes[node].engine.message(&from, &id) else { return true };
-        let text = message.payload.as_json().unwrap_or_default().to_owned();
+        let n = &self.nodes[node];
+        let message = match n.engine.large_message(&from, &id) {
+            Some(_) => block_on(n.engine.whole(&n.storage, &from, &id)).unwrap(),
+            None => n.engine.message(&from, &id),
+        };
+        let Some(message) = message else { return true };
+        let text = match &message.payload {
+            Payload::Bytes(bytes) => format!("bytes {:?}", crate::keys::kdf::sha256(&[bytes])),
+            payload => payload.as_json().unwrap_or_default().to_owned(),
+        };
         self.nodes[node].handled.push((from, id, text));
         self.feed(node, Input::Handled { from, id }).unwrap();
         true

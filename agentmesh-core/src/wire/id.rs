@@ -47,6 +47,16 @@ impl MessageId {
         if version >> 4 == 7 && variant >> 6 == 0b10 { Ok(Self(bytes)) } else { Err(INVALID) }
     }
 
+    /// An id with the time of this one and the rest of `digest`: for messages that follow from another.
+    pub(crate) fn derived(&self, digest: &[u8; 32]) -> Self {
+        let mut bytes = self.0;
+        bytes.iter_mut().zip(digest).skip(6).for_each(|(to, from)| *to = *from);
+        let [_, _, _, _, _, _, version, _, variant, ..] = &mut bytes;
+        *version = *version & 0x0f | 0x70;
+        *variant = *variant & 0x3f | 0x80;
+        Self(bytes)
+    }
+
     /// Its 16 bytes.
     pub const fn as_bytes(&self) -> &[u8; 16] {
         &self.0

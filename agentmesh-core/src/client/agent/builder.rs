@@ -191,6 +191,13 @@ impl AgentBuilder {
         self
     }
 
+    /// The largest payload taken from a peer, in bytes. Default: 16 MiB; at most 64 MiB.
+    #[must_use]
+    pub const fn max_payload(mut self, bytes: usize) -> Self {
+        self.config.engine.max_payload = bytes;
+        self
+    }
+
     /// Who may open sessions.
     #[must_use]
     pub fn policy(mut self, policy: Policy) -> Self {

@@ -134,15 +134,7 @@ fn response_id(own: Amid, request: &IncomingMessage) -> MessageId {
         request.from.as_bytes(),
         request.id.as_bytes(),
     ]);
-    let mut bytes = *request.id.as_bytes();
-    for (to, from) in bytes.iter_mut().zip(digest).skip(6) {
-        *to = from;
-    }
-    // Version and variant of a UUIDv7, as the request's id has them.
-    let [_, _, _, _, _, _, version, _, variant, ..] = &mut bytes;
-    *version = *version & 0x0f | 0x70;
-    *variant = *variant & 0x3f | 0x80;
-    MessageId::from_bytes(bytes).unwrap_or(request.id)
+    request.id.derived(&digest)
 }
 
 impl Deref for Message {

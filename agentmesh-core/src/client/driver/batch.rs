@@ -73,7 +73,8 @@ impl Driver {
             }
             // The connection is gone; the engine sends everything again on the next one.
             Wake::Sent(false) => self.pending.clear(),
-            Wake::Room | Wake::Abandoned => {}
+            // Every step moves parts.
+            Wake::Room | Wake::Parts | Wake::Abandoned => {}
             Wake::Time => {
                 self.last_tick = Instant::now();
                 jobs.push(Job::silent(Input::Tick));
@@ -135,6 +136,9 @@ impl Driver {
         }
         for peer in self.engine.receipts_due(now) {
             let _ = self.feed(Input::FlushReceipts(peer)).await?;
+        }
+        if self.engine.parts_due(now) {
+            let _ = self.feed(Input::Parts).await?;
         }
         let settle = self.unsettled.is_some_and(|at| at <= Instant::now());
         let mut outcome =
@@ -243,7 +247,8 @@ impl Driver {
             self.jobs.request(request, &self.engine);
         }
         self.deferred |= deferred;
-        self.delivery.pump(&self.engine, Instant::now());
+        // A large message that is next is loaded right after this step.
+        let _ = self.delivery.pump(&self.engine, Instant::now());
     }
 
     fn answer(&mut self, reply: Reply) {
@@ -270,13 +275,16 @@ impl Driver {
     fn on_engine_event(&mut self, event: Event) {
         match &event {
             Event::MessageReady { from, id } => {
-                if let Some(message) = self.engine.message(from, id)
+                if self.engine.large_message(from, id).is_some() {
+                    self.large.push((*from, *id));
+                } else if let Some(message) = self.engine.message(from, id)
                     && self.waiting.response(&message)
                 {
                     self.jobs.handled(*from, *id);
                     return;
+                } else {
+                    self.delivery.push((*from, *id));
                 }
-                self.delivery.push((*from, *id));
             }
             Event::Progress { id, stage, .. } => self.waiting.progress(*id, *stage),
             Event::SendFailed { id, reason, .. } => self.waiting.failed(*id, reason),
@@ -309,7 +317,6 @@ impl Driver {
     pub(super) async fn housekeeping(&mut self) -> Result<(), Error> {
         self.obey_stop().await;
         let now = Instant::now();
-        self.delivery.pump(&self.engine, now);
         self.jobs.start_due(now);
         self.keep_online(now);
         self.watch_policy(now);
@@ -322,7 +329,7 @@ impl Driver {
             self.engine.sweep(self.storage.as_ref(), self.config.clock.now()).await?;
             self.step(Vec::new()).await?;
         }
-        Ok(())
+        self.hand_on_large(now).await
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
         agent::{Completion, Consumer, Message},
         rate_limit::{PeerBuckets, Rate},
     },
-    engine::Engine,
+    engine::{Engine, IncomingMessage},
     identity::Amid,
     knock::RateLimit,
     wire::id::MessageId,
@@ -20,6 +20,9 @@ use crate::{
 const RETRY_MIN: std::time::Duration = std::time::Duration::from_secs(1);
 /// Longest such pause.
 const RETRY_MAX: std::time::Duration = std::time::Duration::from_secs(300);
+
+/// Bytes of large payloads that the application may hold at once; one it may always hold.
+const LARGE_BYTES: u64 = 128 * 1024 * 1024;
 
 type Key = (Amid, MessageId);
 
@@ -80,6 +83,8 @@ pub(super) struct Delivery {
     /// Dropped by the application, with the time of the next try.
     later: Vec<(Instant, Key, u32)>,
     attempts: HashMap<Key, u32>,
+    /// Sizes of the large messages that the application has.
+    large: HashMap<Key, u64>,
     consumer: Option<mpsc::Sender<Message>>,
     completions: mpsc::Sender<Completion>,
     pace: Option<Pace>,
@@ -97,6 +102,7 @@ impl Delivery {
             out: HashMap::new(),
             later: Vec::new(),
             attempts: HashMap::new(),
+            large: HashMap::new(),
             consumer: None,
             completions,
             pace: None,
@@ -123,25 +129,28 @@ impl Delivery {
         }
     }
 
-    /// Hands on as much as there is room for.
-    pub(super) fn pump(&mut self, engine: &Engine, now: Instant) {
+    /// Hands on as much as there is room for. If the next message is a large one, names it: it is to be loaded and given
+    /// to [`hand_on`](Self::hand_on).
+    pub(super) fn pump(&mut self, engine: &Engine, now: Instant) -> Option<Key> {
         self.take_due(now);
         self.short_of_room = false;
-        let Some(consumer) = &self.consumer else { return };
+        let consumer = self.consumer.as_ref()?;
         if consumer.is_closed() {
             self.consumer = None;
-            return;
+            return None;
         }
         if let Some(pace) = &mut self.pace {
             pace.begin();
         }
         let mut at = 0;
         while let Some(key) = self.queue.get(at).copied() {
-            let Some(content) = engine.message(&key.0, &key.1) else {
+            let large = engine.large_message(&key.0, &key.1);
+            let content = engine.message(&key.0, &key.1);
+            if large.is_none() && content.is_none() {
                 self.queue.remove(at);
                 self.known.remove(&key);
                 continue;
-            };
+            }
             if self.pace.as_mut().is_some_and(|pace| pace.holds(key.0, now)) {
                 at += 1;
                 continue;
@@ -150,7 +159,13 @@ impl Delivery {
             let verdict = self.completions.clone().try_reserve_owned();
             let (Ok(slot), Ok(verdict)) = (slot, verdict) else {
                 self.short_of_room = true;
-                return;
+                return None;
+            };
+            let Some(content) = content else {
+                let held: u64 = self.large.values().sum();
+                let fits = held == 0 || held.saturating_add(large.unwrap_or(0)) <= LARGE_BYTES;
+                // Otherwise the application's next verdict makes room.
+                return fits.then_some(key);
             };
             if let Some(pace) = &mut self.pace {
                 pace.spend(key.0, now);
@@ -160,15 +175,39 @@ impl Delivery {
             self.out.insert(key, attempt);
             slot.send(Message { content, attempt, verdict: Some(verdict) });
         }
+        None
+    }
+
+    /// Hands on the large message that [`pump`](Self::pump) named; `None` if it is gone.
+    pub(super) fn hand_on(&mut self, key: Key, content: Option<IncomingMessage>, now: Instant) {
+        let Some(at) = self.queue.iter().position(|queued| *queued == key) else { return };
+        let Some(content) = content else {
+            self.queue.remove(at);
+            self.known.remove(&key);
+            return;
+        };
+        let Some(consumer) = &self.consumer else { return };
+        let Ok(slot) = consumer.try_reserve() else { return };
+        let Ok(verdict) = self.completions.clone().try_reserve_owned() else { return };
+        if let Some(pace) = &mut self.pace {
+            pace.spend(key.0, now);
+        }
+        self.queue.remove(at);
+        let attempt = self.attempts.remove(&key).unwrap_or(0);
+        self.out.insert(key, attempt);
+        self.large.insert(key, u64::try_from(content.payload.len()).unwrap_or(u64::MAX));
+        slot.send(Message { content, attempt, verdict: Some(verdict) });
     }
 
     pub(super) fn done(&mut self, key: &Key) {
         self.out.remove(key);
+        self.large.remove(key);
         self.known.remove(key);
     }
 
     /// The application dropped a message: again, after a pause.
     pub(super) fn dropped(&mut self, key: Key, now: Instant) {
+        self.large.remove(&key);
         let attempt = self.out.remove(&key).unwrap_or(0).saturating_add(1);
         let pause = RETRY_MIN.saturating_mul(1 << (attempt - 1).min(16)).min(RETRY_MAX);
         // A reader that is gone dropped everything at once; the next one gets it without a pause.

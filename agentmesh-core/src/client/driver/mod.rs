@@ -3,7 +3,7 @@
 //! It takes whatever has come in since the last step, up to a bound, as one batch: one commit covers all of it.
 //! Work that waits (registry, policy) runs in tasks of its own, owned by the driver, and comes back as input.
 //!
-//! `batch` does the step, `online` the way online and the relay's events, `jobs` what waits, `delivery` hands
+//! `batch` does the step, `large` what is special about payloads that come in parts, `online` the way online and the relay's events, `jobs` what waits, `delivery` hands
 //! messages to the application, `waiting` answers its callers.
 
 mod batch;
@@ -11,6 +11,7 @@ mod command;
 mod control;
 mod delivery;
 mod jobs;
+mod large;
 mod online;
 mod policy;
 mod waiting;
@@ -38,8 +39,10 @@ use crate::{
         subscription::{Fanout, Subscription},
     },
     engine::Engine,
+    identity::Amid,
     storage::Storage,
     vault::StoreKey,
+    wire::id::MessageId,
 };
 use batch::Job;
 use delivery::Delivery;
@@ -101,6 +104,7 @@ pub(super) fn start(
         unsettled: None,
         next_sweep: Instant::now(),
         last_tick: Instant::now(),
+        large: Vec::new(),
     };
     let task = platform::spawn(driver.run(inbox, completions));
     Ok(Agent::new(Arc::new(Shared { public, config, registry, commands, events, status, task })))
@@ -116,6 +120,8 @@ enum Wake {
     Sent(bool),
     /// The application has room for another message.
     Room,
+    /// Parts of large payloads can be sent or checked.
+    Parts,
     Time,
     /// All handles are gone.
     Abandoned,
@@ -142,6 +148,8 @@ pub(super) struct Driver {
     unsettled: Option<Instant>,
     next_sweep: Instant,
     last_tick: Instant,
+    /// Messages that came in parts and are not queued for the application yet.
+    large: Vec<(Amid, MessageId)>,
 }
 
 /// How the driver ends.
@@ -205,6 +213,7 @@ impl Driver {
         completions: &mut mpsc::Receiver<Completion>,
     ) -> Wake {
         let until = self.next_wake();
+        let parts_due = self.engine.parts_due(self.config.clock.now());
         let Self { online, jobs, pending, delivery, .. } = self;
         let room = delivery.waits_for_room();
         tokio::select! {
@@ -215,6 +224,7 @@ impl Driver {
             sent = send_next(online.relay.as_ref(), pending.front()) => Wake::Sent(sent),
             () = has_room(room) => Wake::Room,
             command = commands.recv() => command.map_or(Wake::Abandoned, Wake::Command),
+            () = std::future::ready(()), if parts_due => Wake::Parts,
             () = sleep_until(until) => Wake::Time,
         }
     }

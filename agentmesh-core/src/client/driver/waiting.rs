@@ -57,6 +57,15 @@ impl Waiting {
         }
     }
 
+    /// Whether somebody waits for this response.
+    pub(super) fn expects(&self, message: &IncomingMessage) -> bool {
+        matches!(message.kind, MessageType::Response | MessageType::Error)
+            && message
+                .in_reply_to
+                .and_then(|request| self.responses.get(&request))
+                .is_some_and(|(from, reply)| *from == message.from && !reply.is_closed())
+    }
+
     /// Hands a response to whoever waits for it. False if nobody does.
     pub(super) fn response(&mut self, message: &IncomingMessage) -> bool {
         if !matches!(message.kind, MessageType::Response | MessageType::Error) {

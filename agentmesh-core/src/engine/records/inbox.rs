@@ -43,7 +43,7 @@ pub(crate) struct InboxEntry {
     pub(crate) plaintext: Vec<u8>,
 }
 
-fn encode_key(key: &InboxKey) -> Vec<u8> {
+pub(super) fn encode_key(key: &InboxKey) -> Vec<u8> {
     let mut logical = key.0.as_bytes().to_vec();
     logical.extend_from_slice(key.1.as_bytes());
     logical

@@ -13,6 +13,8 @@ use crate::{
     wire::{id::MessageId, relay_id::RelayMessageId},
 };
 
+use super::group::Group;
+
 const VERSION: u8 = 1;
 
 /// The frame that carries an entry at the moment.
@@ -35,6 +37,10 @@ pub(crate) enum OutboxBody {
     Control,
     /// A handshake frame: sent again until the peer shows that it has the session.
     Handshake { resend_at: Timestamp, pause: u64 },
+    /// A message whose payload is sent in parts.
+    Group(Box<Group>),
+    /// A part of one that is under way. In memory only: after a crash it is encrypted again.
+    Part { group: MessageId, index: u32 },
 }
 
 /// One frame or message to a peer.
@@ -56,13 +62,25 @@ impl OutboxEntry {
     pub(crate) fn weight(&self) -> usize {
         let body = match &self.body {
             OutboxBody::Message { plaintext, .. } => plaintext.as_ref().map_or(0, Vec::len),
-            OutboxBody::Control | OutboxBody::Handshake { .. } => 0,
+            OutboxBody::Control
+            | OutboxBody::Handshake { .. }
+            | OutboxBody::Group(_)
+            | OutboxBody::Part { .. } => 0,
         };
         body + self.transmission.as_ref().map_or(0, |t| t.frame.len()) + 256
     }
 
+    /// Whether it is a message of the application, as a whole.
     pub(crate) const fn is_message(&self) -> bool {
-        matches!(self.body, OutboxBody::Message { .. })
+        matches!(self.body, OutboxBody::Message { .. } | OutboxBody::Group(_))
+    }
+
+    /// The large message that it is.
+    pub(crate) const fn group(&self) -> Option<&Group> {
+        match &self.body {
+            OutboxBody::Group(group) => Some(group),
+            _ => None,
+        }
     }
 }
 
@@ -76,6 +94,10 @@ impl Stored for OutboxEntry {
 
     fn logical(key: &MessageId) -> Vec<u8> {
         key.as_bytes().to_vec()
+    }
+
+    fn persists(&self) -> bool {
+        !matches!(self.body, OutboxBody::Part { .. })
     }
 
     fn encode(&self, out: &mut Zeroizing<Vec<u8>>) {
@@ -98,6 +120,12 @@ impl Stored for OutboxEntry {
                 out.put_u64(resend_at.as_millis());
                 out.put_u64(*pause);
             }
+            OutboxBody::Group(group) => {
+                out.put_u8(4);
+                group.encode(&mut **out);
+            }
+            // Never stored, and never read.
+            OutboxBody::Part { .. } => out.put_u8(0),
         }
         out.put_option(self.transmission.as_ref(), |w, t| {
             w.put(t.session.as_bytes());
@@ -133,6 +161,7 @@ impl Stored for OutboxEntry {
                 resend_at: Timestamp::from_millis(r.u64("resend at")?),
                 pause: r.u64("pause")?,
             },
+            4 => OutboxBody::Group(Box::new(Group::decode(&mut r)?)),
             _ => return Err(CodecError::InvalidValue { field: "body" }),
         };
         let transmission = r.option("transmission", |r| {

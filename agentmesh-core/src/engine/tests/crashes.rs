@@ -63,7 +63,7 @@ fn check(mesh: &Mesh, sent: &[(usize, MessageId)], amids: [Amid; 2], what: &str)
 }
 
 /// The same ratchet key and number in one session mean the same message key: it may carry one frame only.
-fn no_key_is_used_twice(mesh: &Mesh, what: &str) {
+pub(super) fn no_key_is_used_twice(mesh: &Mesh, what: &str) {
     let mut used: BTreeMap<Vec<u8>, &[u8]> = BTreeMap::new();
     for (_, stored) in &mesh.wiretap {
         let frame = &stored.frame;

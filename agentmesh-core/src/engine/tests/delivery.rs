@@ -204,7 +204,7 @@ fn outbox_is_bounded() {
 fn oversized_and_invalid_payloads_are_refused_without_effect() {
     let mut mesh = Mesh::new(2, 13);
     let before = records(&mesh, 0);
-    let big = "x".repeat(limits::MAX_PAYLOAD + 1);
+    let big = "x".repeat(limits::MAX_LARGE_PAYLOAD);
     assert!(matches!(mesh.send(0, 1, &big), Err(SendError::PayloadTooLarge { .. })));
     assert!(matches!(mesh.send(0, 0, "me"), Err(SendError::ToSelf)));
     assert_eq!(records(&mesh, 0), before);

@@ -8,6 +8,7 @@ mod delivery;
 mod durability;
 mod hostile;
 mod knocks;
+mod parts;
 mod recovery;
 
 use super::*;

@@ -100,17 +100,34 @@ pub enum Stage {
     Handled,
     /// The recipient's application says that it was read.
     Read,
+    /// Refused: a payload in parts that is larger than the recipient takes.
+    TooLarge,
+    /// Refused: the parts of a payload contradict each other, or their whole is not what it should be.
+    Damaged,
+    /// Refused: parts of a payload were missing for too long.
+    Abandoned,
+    /// Refused: the recipient puts as many payloads together as it can at a time.
+    Busy,
     /// A stage that this build does not know.
     Unknown(u64),
 }
 
 impl Stage {
+    /// Whether it says that the message will never be handed on.
+    pub const fn is_refusal(self) -> bool {
+        matches!(self, Self::TooLarge | Self::Damaged | Self::Abandoned | Self::Busy)
+    }
+
     /// The number that stands for it.
     pub const fn code(self) -> u64 {
         match self {
             Self::Delivered => 1,
             Self::Handled => 2,
             Self::Read => 3,
+            Self::TooLarge => 4,
+            Self::Damaged => 5,
+            Self::Abandoned => 6,
+            Self::Busy => 7,
             Self::Unknown(code) => code,
         }
     }
@@ -121,6 +138,10 @@ impl Stage {
             1 => Self::Delivered,
             2 => Self::Handled,
             3 => Self::Read,
+            4 => Self::TooLarge,
+            5 => Self::Damaged,
+            6 => Self::Abandoned,
+            7 => Self::Busy,
             other => Self::Unknown(other),
         }
     }
