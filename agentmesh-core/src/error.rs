@@ -227,6 +227,10 @@ union! {
     Amid(crate::identity::AmidError);
     /// An identity that cannot be read, or would not sign.
     Identity(crate::identity::IdentityError);
+    /// An exchange key that is not rotated now.
+    Rotation(crate::engine::RotationError);
+    /// A DID or its document that was refused.
+    Did(crate::identity::did::DidError);
     /// A backup that could not be made or read.
     Backup(crate::identity::backup::BackupError);
     /// A bundle that was refused.

@@ -186,3 +186,11 @@ pub const LEGACY_MAX_ONE_TIME_PREKEYS: usize = 10_000;
 pub const LEGACY_MAX_SESSION_ID: usize = 128;
 /// Counters that JavaScript can count: 2^53 - 1.
 pub const LEGACY_MAX_COUNTER: u64 = (1 << 53) - 1;
+/// Bundles of ours kept for handshakes under way. One a week leaves two; the rest is for rotations by hand.
+pub const MAX_RETIRED_BUNDLES: usize = 64;
+/// Bytes of a DID document. Those of deployed agents take one to two KiB.
+pub const MAX_DID_DOCUMENT: usize = 64 * 1024;
+/// Bytes that a backup carries besides the identity: [`MAX_CONTINUATION_PEERS`] peers of 86 bytes, and room.
+pub const MAX_CONTINUATION: usize = 1024 * 1024;
+/// Peers in a backup.
+pub const MAX_CONTINUATION_PEERS: usize = 10_000;

@@ -3,6 +3,7 @@
 use crate::{
     handshake::{SessionId, Suite},
     identity::Amid,
+    keys::DhPublicKey,
     time::Timestamp,
     wire::{
         id::MessageId,
@@ -140,6 +141,11 @@ pub enum Event {
     PeerUnblocked {
         /// The peer.
         peer: Amid,
+    },
+    /// Our exchange key was replaced; the new bundle is published as soon as the registry can be reached.
+    ExchangeKeyRotated {
+        /// The new public key.
+        key: DhPublicKey,
     },
     /// A frame was dropped without effect. Counting these shows attacks and bugs; nothing needs to be done.
     FrameDropped {

@@ -16,7 +16,7 @@ use crate::{
 };
 
 use super::{
-    Engine, EngineConfig, Need, Outcome,
+    Continuation, Engine, EngineConfig, Need, Outcome,
     records::{CircuitRecord, OutboxBody},
     table::Table,
 };
@@ -74,6 +74,32 @@ pub struct StoredIdentity {
     /// The identity.
     pub identity: Identity,
     record: Record,
+}
+
+/// Where the identity is stored. It is written again only when its exchange key is rotated.
+#[derive(Debug)]
+pub(super) struct IdentityRecord {
+    id: RecordId,
+    version: u64,
+    pub(super) dirty: bool,
+}
+
+impl IdentityRecord {
+    pub(super) fn seal_into(
+        &mut self,
+        identity: &Identity,
+        vault: &Vault,
+        rng: &mut dyn CryptoRng,
+        changes: &mut Changes,
+    ) -> Result<(), VaultError> {
+        if self.dirty {
+            let sealed = vault.seal(self.id, self.version + 1, &identity.to_record(), rng)?;
+            changes.put(self.id, self.version, sealed);
+            self.version += 1;
+            self.dirty = false;
+        }
+        Ok(())
+    }
 }
 
 /// The prekeys: always in memory, one record.
@@ -154,14 +180,15 @@ impl StoredIdentity {
         vault: &Vault,
         identity: Identity,
         now: Timestamp,
-        rng: &mut dyn CryptoRng,
+        rng: &mut (dyn CryptoRng + Send),
     ) -> Result<Self, LoadError> {
         let prekeys = PreKeys::generate(&identity, now, rng);
-        Self::put(storage, vault, identity, prekeys, rng).await
+        Self::put(storage, vault, identity, prekeys, None, rng).await
     }
 
-    /// As [`StoredIdentity::create`], for an identity that was in use elsewhere, such as one out of a backup: the ids of its
-    /// first prekeys are far from those that it used before.
+    /// As [`StoredIdentity::create`], for an identity that was in use elsewhere, such as one out of a backup: it goes on
+    /// above the numbers in `continuation`; without one, the ids of its first prekeys are at random, far from those
+    /// that it used before.
     ///
     /// # Errors
     /// As [`StoredIdentity::create`].
@@ -169,11 +196,15 @@ impl StoredIdentity {
         storage: &dyn Storage,
         vault: &Vault,
         identity: Identity,
+        continuation: Option<&Continuation>,
         now: Timestamp,
-        rng: &mut dyn CryptoRng,
+        rng: &mut (dyn CryptoRng + Send),
     ) -> Result<Self, LoadError> {
-        let prekeys = PreKeys::recover(&identity, now, rng);
-        Self::put(storage, vault, identity, prekeys, rng).await
+        let prekeys = match continuation {
+            Some(continuation) => continuation.prekeys(&identity, now, rng),
+            None => PreKeys::recover(&identity, now, rng),
+        };
+        Self::put(storage, vault, identity, prekeys, continuation, rng).await
     }
 
     async fn put(
@@ -181,7 +212,8 @@ impl StoredIdentity {
         vault: &Vault,
         identity: Identity,
         prekeys: PreKeys,
-        rng: &mut dyn CryptoRng,
+        continuation: Option<&Continuation>,
+        rng: &mut (dyn CryptoRng + Send),
     ) -> Result<Self, LoadError> {
         if Self::find(storage, vault).await?.is_some() {
             return Err(LoadError::IdentityExists);
@@ -191,15 +223,33 @@ impl StoredIdentity {
         let mut changes = Changes::new();
         changes.put(id, 0, sealed.clone());
         new_prekeys(vault, prekeys).seal_into(vault, rng, &mut changes)?;
+        if let Some(continuation) = continuation {
+            continuation.put_peers(vault, rng, &mut changes)?;
+        }
         storage.commit(changes).await?;
         Ok(Self { identity, record: Record { id, version: 1, sealed } })
     }
 
-    /// Replaces the identity's exchange key or metadata; the signing key, and so the AMID, must be the same.
+    /// Version of the record.
     #[must_use]
     pub const fn version(&self) -> u64 {
         self.record.version
     }
+}
+
+/// The prekeys in a store, and the version of their record.
+pub(super) async fn load_prekeys(
+    storage: &dyn Storage,
+    vault: &Vault,
+) -> Result<Option<(PreKeys, u64)>, LoadError> {
+    let id = vault.record_id(RecordKind::Prekeys, PREKEYS);
+    let Some(record) = storage.load(&[id]).await?.into_iter().next().flatten() else {
+        return Ok(None);
+    };
+    let plain = vault.open(&record)?;
+    let value = PreKeys::from_record(&plain)
+        .map_err(|e| LoadError::Unreadable { what: "prekeys", detail: e.to_string() })?;
+    Ok(Some((value, record.version)))
 }
 
 fn new_prekeys(vault: &Vault, value: PreKeys) -> PrekeyRecord {
@@ -223,32 +273,28 @@ impl Engine {
         now: Timestamp,
         rng: &mut (dyn CryptoRng + Send),
     ) -> Result<Self, LoadError> {
-        let identity = stored.identity;
+        let StoredIdentity { identity, record } = stored;
+        let identity_record = IdentityRecord { id: record.id, version: record.version, dirty: false };
         let id = vault.record_id(RecordKind::Prekeys, PREKEYS);
-        let prekeys = match storage.load(&[id]).await?.into_iter().next().flatten() {
-            Some(record) => {
-                let plain = vault.open(&record)?;
-                let value = PreKeys::from_record(&plain).map_err(|e| LoadError::Unreadable {
-                    what: "prekeys",
-                    detail: e.to_string(),
-                })?;
-                PrekeyRecord { id, version: record.version, value, dirty: false }
-            }
+        let prekeys = match load_prekeys(storage, &vault).await? {
+            Some((value, version)) => PrekeyRecord { id, version, value, dirty: false },
             None => new_prekeys(&vault, PreKeys::recover(&identity, now, rng)),
         };
-        let mut engine = Self::empty(identity, vault, config, prekeys);
+        let mut engine = Self::empty(identity, identity_record, vault, config, prekeys);
         engine.load_all(storage).await?;
         Ok(engine)
     }
 
     fn empty(
         identity: Identity,
+        identity_record: IdentityRecord,
         vault: Vault,
         config: EngineConfig,
         prekeys: PrekeyRecord,
     ) -> Self {
         Self {
             identity: Arc::new(identity),
+            identity_record,
             vault,
             config,
             prekeys,

@@ -137,6 +137,11 @@ impl Engine {
         self.prekeys().needs_upload()
     }
 
+    /// The date of our current bundle.
+    pub fn bundle_created_at(&self) -> Timestamp {
+        self.prekeys().bundle_created_at()
+    }
+
     /// What the registry should be given now.
     pub fn publication(&self) -> Publication {
         self.prekeys().publication(&self.identity)

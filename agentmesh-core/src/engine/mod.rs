@@ -10,6 +10,7 @@
 
 mod circuit;
 mod config;
+mod continuation;
 mod control;
 pub(crate) mod crossing;
 mod event;
@@ -29,6 +30,7 @@ mod receipts;
 mod records;
 mod recovery;
 mod relaying;
+mod rotation;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -42,11 +44,13 @@ use rand_core::CryptoRng;
 
 pub use circuit::{CircuitChange, CircuitState, CircuitStatus};
 pub use config::EngineConfig;
+pub use continuation::Continuation;
 pub use event::{DropReason, Event, IncomingMessage};
 pub use inbound::Opened;
 pub use loader::{LoadError, StoredIdentity};
 pub use needs::Need;
 pub use outbound::NewMessage;
+pub use rotation::RotationError;
 pub use outcome::{Outcome, Outgoing, RelayAck, Request, SendError, SendFailure, Stage};
 pub use parts::Direction;
 pub use records::ChunkKey;
@@ -61,7 +65,7 @@ use crate::{
     vault::{Vault, VaultError},
     wire::{id::MessageId, relay_id::RelayMessageId},
 };
-use loader::PrekeyRecord;
+use loader::{IdentityRecord, PrekeyRecord};
 use parking::Parked;
 use parts::Parts;
 use receipts::PendingReceipts;
@@ -172,6 +176,8 @@ pub enum Input {
     Circuit(CircuitChange),
     /// Parts of large payloads can be sent or checked: see [`Engine::parts_due`].
     Parts,
+    /// Replace our exchange key; see [`Engine::rotation_refusal`].
+    RotateExchangeKey,
     /// Time passed.
     Tick,
 }
@@ -190,6 +196,7 @@ pub enum Step {
 #[derive(Debug)]
 pub struct Engine {
     identity: Arc<Identity>,
+    identity_record: IdentityRecord,
     vault: Vault,
     config: EngineConfig,
     prekeys: PrekeyRecord,
@@ -289,6 +296,7 @@ impl Engine {
             Input::Cancel(id) => self.cancel(id),
             Input::Circuit(change) => self.change_circuit(change, now, rng)?,
             Input::Parts => self.move_parts(now, rng),
+            Input::RotateExchangeKey => self.rotate_exchange_key(now, rng),
             Input::Tick => self.tick(now, rng),
         }
         Ok(Step::Done)
@@ -316,6 +324,7 @@ impl Engine {
             }
         }
         let changes = &mut out.changes;
+        self.identity_record.seal_into(&self.identity, &self.vault, rng, changes)?;
         self.prekeys.seal_into(&self.vault, rng, changes)?;
         self.peers.seal_into(&self.vault, rng, changes)?;
         self.sessions.seal_into(&self.vault, rng, changes)?;
@@ -337,7 +346,8 @@ impl Engine {
     }
 
     fn has_changes(&self) -> bool {
-        self.prekeys.is_dirty()
+        self.identity_record.dirty
+            || self.prekeys.is_dirty()
             || self.peers.is_dirty()
             || self.sessions.is_dirty()
             || self.outbox.is_dirty()

@@ -85,7 +85,8 @@ impl Engine {
             | Input::PrekeysPublished { .. }
             | Input::RegistryForgot
             | Input::Cancel(_)
-            | Input::Circuit(_) => {}
+            | Input::Circuit(_)
+            | Input::RotateExchangeKey => {}
         }
         missing.needs
     }

@@ -182,6 +182,12 @@ errors! {
             /// What the bundle offers.
             offered: u8,
         } = "SEND_SUITE_DOWNGRADE", Authentication, permanent;
+        /// The registry says that the peer was revoked, and the policy asks for that to be checked.
+        #[error("{amid} was revoked")]
+        Revoked {
+            /// The agent asked for.
+            amid: Amid,
+        } = "SEND_RECIPIENT_REVOKED", Policy, permanent;
         /// The relay takes no message of this size.
         #[error("the relay refused the message as too large")]
         TooLarge = "SEND_TOO_LARGE_FOR_RELAY", InvalidInput, permanent;

@@ -8,12 +8,19 @@
 //! plaintext = the stored form of the identity
 //! ```
 //!
-//! Holds the identity and nothing else: no sessions (a restored copy of a ratchet repeats keys), no prekeys (their ids
-//! must not repeat; see [`PreKeys::recover`](crate::prekeys::PreKeys::recover)).
+//! Never holds sessions (a restored copy of a ratchet repeats keys) nor prekeys. A backup of a store in use is of the form
+//! `agentmesh-backup-v2:`, the same but for its plaintext:
+//!
+//! ```text
+//! plaintext = lp(the stored form of the identity) | lp(continuation)
+//! ```
+//!
+//! The continuation is whatever the engine needs to go on elsewhere without using a number twice
+//! ([`Continuation`](crate::engine::Continuation)); this file does not look into it.
 
 use base64ct::{Base64, Encoding};
 use rand_core::CryptoRng;
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 use super::{Identity, IdentityError};
 use crate::{
@@ -24,15 +31,20 @@ use crate::{
         aead::{NONCE_LEN, TAG_LEN, open_in_place, seal_in_place},
         passphrase::{self, PassphraseCost},
     },
+    limits::MAX_CONTINUATION,
 };
 
 const PREFIX: &str = "agentmesh-backup-v1:";
+/// The form with a continuation.
+const PREFIX_2: &str = "agentmesh-backup-v2:";
 /// What all versions begin with.
 const FAMILY: &str = "agentmesh-backup-";
 const SALT_LEN: usize = 16;
 const HEADER_LEN: usize = 3 * 4 + SALT_LEN;
 /// Generous: longer text is no backup, and not worth decoding.
 const MAX_TEXT: usize = 4096;
+/// The same for a form with a continuation.
+const MAX_TEXT_2: usize = 4096 + 2 * MAX_CONTINUATION;
 
 errors! {
     /// Why a backup could not be made or read.
@@ -40,6 +52,9 @@ errors! {
         /// An empty passphrase protects nothing.
         #[error("the passphrase is empty")]
         EmptyPassphrase = "BACKUP_EMPTY_PASSPHRASE", InvalidInput, permanent;
+        /// More peers than a backup can hold.
+        #[error("what goes into the backup is too long")]
+        TooLong = "BACKUP_TOO_LONG", InvalidInput, permanent;
         /// The text is no backup at all.
         #[error("not a backup")]
         NotABackup = "BACKUP_NOT_A_BACKUP", InvalidInput, permanent;
@@ -107,6 +122,37 @@ pub fn seal(
     cost: PassphraseCost,
     rng: &mut dyn CryptoRng,
 ) -> Result<String, BackupError> {
+    seal_plaintext(PREFIX, &identity.to_record(), passphrase, cost, rng)
+}
+
+/// Seals `identity` together with what the engine needs to go on elsewhere.
+///
+/// # Errors
+/// As [`seal`]; [`BackupError::TooLong`].
+pub fn seal_with(
+    identity: &Identity,
+    continuation: &[u8],
+    passphrase: &str,
+    cost: PassphraseCost,
+    rng: &mut dyn CryptoRng,
+) -> Result<String, BackupError> {
+    if continuation.len() > MAX_CONTINUATION {
+        return Err(BackupError::TooLong);
+    }
+    let record = identity.to_record();
+    let mut plaintext = Zeroizing::new(Vec::with_capacity(8 + record.len() + continuation.len()));
+    plaintext.put_lp(&record);
+    plaintext.put_lp(continuation);
+    seal_plaintext(PREFIX_2, &plaintext, passphrase, cost, rng)
+}
+
+fn seal_plaintext(
+    prefix: &str,
+    plaintext: &[u8],
+    passphrase: &str,
+    cost: PassphraseCost,
+    rng: &mut dyn CryptoRng,
+) -> Result<String, BackupError> {
     if passphrase.is_empty() {
         return Err(BackupError::EmptyPassphrase);
     }
@@ -116,40 +162,78 @@ pub fn seal(
     rng.fill_bytes(&mut nonce);
     let key = passphrase::derive(passphrase, &salt, cost).map_err(|_| BackupError::OutOfMemory)?;
 
-    let record = identity.to_record();
     // All at once: growing would leave the record behind in freed memory.
-    let mut payload = Vec::with_capacity(HEADER_LEN + NONCE_LEN + record.len() + TAG_LEN);
+    let mut payload = Vec::with_capacity(HEADER_LEN + NONCE_LEN + plaintext.len() + TAG_LEN);
     payload.put_u32(cost.memory_kib());
     payload.put_u32(cost.passes());
     payload.put_u32(cost.lanes());
     payload.put(&salt);
-    let aad = [PREFIX.as_bytes(), &payload].concat();
+    let aad = [prefix.as_bytes(), &payload].concat();
     payload.put(&nonce);
     let from = payload.len();
-    payload.put(&record);
+    payload.put(plaintext);
     if seal_in_place(&key, &nonce, &aad, &mut payload, from).is_err() {
         payload.zeroize();
         return Err(BackupError::OutOfMemory);
     }
-    Ok(format!("{PREFIX}{}", Base64::encode_string(&payload)))
+    Ok(format!("{prefix}{}", Base64::encode_string(&payload)))
 }
 
-/// Opens a backup.
+/// What was in a backup.
+#[derive(Debug)]
+pub struct Restored {
+    /// The identity.
+    pub identity: Identity,
+    /// What [`seal_with`] was given; `None` in a backup of the identity alone.
+    pub continuation: Option<Vec<u8>>,
+}
+
+/// Opens a backup of either form, for the identity alone.
 ///
 /// The identity's prekeys are not in it: make new ones with [`PreKeys::recover`](crate::prekeys::PreKeys::recover).
 ///
 /// # Errors
-/// Every variant of [`BackupError`] but `EmptyPassphrase`.
+/// Every variant of [`BackupError`] but `EmptyPassphrase` and `TooLong`.
 pub fn open(text: &str, passphrase: &str) -> Result<Identity, BackupError> {
-    if text.len() > MAX_TEXT {
+    open_with(text, passphrase).map(|restored| restored.identity)
+}
+
+/// Opens a backup of either form.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_with(text: &str, passphrase: &str) -> Result<Restored, BackupError> {
+    if text.len() > MAX_TEXT_2 {
         return Err(BackupError::NotABackup);
     }
     let text: String = text.split_whitespace().collect();
-    let encoded = match text.strip_prefix(PREFIX) {
-        Some(encoded) => encoded,
-        None if text.starts_with(FAMILY) => return Err(BackupError::UnknownVersion),
-        None => return Err(BackupError::NotABackup),
+    let identity = |record: &[u8]| {
+        Identity::from_record(record).map_err(|source| BackupError::Identity { source })
     };
+    if let Some(encoded) = text.strip_prefix(PREFIX) {
+        if text.len() > MAX_TEXT {
+            return Err(BackupError::NotABackup);
+        }
+        let record = open_plaintext(PREFIX, encoded, passphrase)?;
+        return Ok(Restored { identity: identity(&record)?, continuation: None });
+    }
+    let Some(encoded) = text.strip_prefix(PREFIX_2) else {
+        let known = text.starts_with(FAMILY);
+        return Err(if known { BackupError::UnknownVersion } else { BackupError::NotABackup });
+    };
+    let plaintext = open_plaintext(PREFIX_2, encoded, passphrase)?;
+    let mut r = Reader::new(&plaintext);
+    let record = r.lp(MAX_TEXT, "identity")?;
+    let continuation = r.lp(MAX_CONTINUATION, "continuation")?.to_vec();
+    r.finish("backup")?;
+    Ok(Restored { identity: identity(record)?, continuation: Some(continuation) })
+}
+
+fn open_plaintext(
+    prefix: &str,
+    encoded: &str,
+    passphrase: &str,
+) -> Result<Zeroizing<Vec<u8>>, BackupError> {
     let payload =
         Base64::decode_vec(encoded).map_err(|_| CodecError::InvalidValue { field: "base64" })?;
 
@@ -159,17 +243,15 @@ pub fn open(text: &str, passphrase: &str) -> Result<Identity, BackupError> {
     let cost = PassphraseCost::new(memory, passes, lanes).map_err(|_| BackupError::Cost)?;
     let salt = r.array("salt")?;
     let nonce = r.array("nonce")?;
-    let mut record = r.rest().to_vec();
+    let mut plaintext = Zeroizing::new(r.rest().to_vec());
 
     let key = passphrase::derive(passphrase, &salt, cost).map_err(|e| match e {
         KeyError::OutOfMemory => BackupError::OutOfMemory,
         _ => BackupError::Cost,
     })?;
-    let aad = [PREFIX.as_bytes(), header].concat();
-    open_in_place(&key, &nonce, &aad, &mut record).map_err(|_| BackupError::WrongPassphrase)?;
-    let identity = Identity::from_record(&record);
-    record.zeroize();
-    identity.map_err(|source| BackupError::Identity { source })
+    let aad = [prefix.as_bytes(), header].concat();
+    open_in_place(&key, &nonce, &aad, &mut plaintext).map_err(|_| BackupError::WrongPassphrase)?;
+    Ok(plaintext)
 }
 
 #[cfg(test)]
@@ -220,7 +302,9 @@ mod tests {
         assert_eq!(refused(""), BackupError::NotABackup);
         assert_eq!(refused(&identity.to_json()), BackupError::NotABackup);
         assert_eq!(refused(&"a".repeat(5000)), BackupError::NotABackup);
-        assert_eq!(refused(&text.replace("-v1:", "-v2:")), BackupError::UnknownVersion);
+        assert_eq!(refused(&text.replace("-v1:", "-v3:")), BackupError::UnknownVersion);
+        // The version is sealed, too.
+        assert_eq!(refused(&text.replace("-v1:", "-v2:")), BackupError::WrongPassphrase);
         assert!(matches!(refused(&text[..text.len() - 1]), BackupError::Damaged { .. }));
         assert!(matches!(refused(&text[..60]), BackupError::Damaged { .. }));
         // Four characters are three bytes: well-formed, but not what was sealed.
@@ -242,6 +326,23 @@ mod tests {
         payload[7] = 2;
         let text = format!("{PREFIX}{}", Base64::encode_string(&payload));
         assert_eq!(refused(&text), BackupError::WrongPassphrase);
+    }
+
+    #[test]
+    fn a_continuation_comes_back_as_it_was() {
+        let (identity, plain) = sealed();
+        let mut rng = seeded_rng(3);
+        let text = seal_with(&identity, b"where it was", "pässwörd", cheap(), &mut rng).unwrap();
+        assert!(text.starts_with("agentmesh-backup-v2:"));
+        let restored = open_with(&text, "pässwörd").unwrap();
+        assert_eq!(restored.identity.to_record(), identity.to_record());
+        assert_eq!(restored.continuation.as_deref(), Some(&b"where it was"[..]));
+        assert_eq!(open(&text, "pässwörd").unwrap().amid(), identity.amid());
+        assert_eq!(open(&text, "other").unwrap_err(), BackupError::WrongPassphrase);
+        assert_eq!(open_with(&plain, "pässwörd").unwrap().continuation, None);
+        let long = vec![0; MAX_CONTINUATION + 1];
+        let refused = seal_with(&identity, &long, "x", cheap(), &mut rng);
+        assert_eq!(refused, Err(BackupError::TooLong));
     }
 
     #[test]

@@ -29,6 +29,10 @@ pub enum Label {
     Connect,
     /// A request to a registry.
     Request,
+    /// A DID document.
+    Did,
+    /// An agent's membership in an organization.
+    OrgAgent,
 }
 
 /// What all labels begin with, after their length. Longer ones may come, so [`is_reserved`] goes by less.
@@ -55,6 +59,8 @@ impl Label {
             Self::Refuse => label_text!("refuse"),
             Self::Connect => label_text!("connect"),
             Self::Request => label_text!("request"),
+            Self::Did => label_text!("did"),
+            Self::OrgAgent => label_text!("org-agent"),
         }
     }
 
@@ -98,7 +104,7 @@ impl VerifyingKey {
 mod tests {
     use super::*;
 
-    const ALL: [Label; 11] = [
+    const ALL: [Label; 13] = [
         Label::Bundle,
         Label::Opk,
         Label::Kem,
@@ -110,6 +116,8 @@ mod tests {
         Label::Refuse,
         Label::Connect,
         Label::Request,
+        Label::Did,
+        Label::OrgAgent,
     ];
 
     #[test]

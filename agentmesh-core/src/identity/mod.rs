@@ -5,6 +5,7 @@
 
 mod amid;
 pub mod backup;
+pub mod did;
 mod fingerprint;
 mod json;
 mod label;
@@ -14,6 +15,7 @@ use core::{
     fmt,
     sync::atomic::{AtomicU64, Ordering},
 };
+use std::sync::Arc;
 
 use base64ct::{Base64, Encoding};
 use rand_core::CryptoRng;
@@ -110,8 +112,9 @@ pub struct Identity {
     exchange: DhSecretKey,
     amid: Amid,
     created_at: Timestamp,
-    /// Milliseconds of the last signed timestamp, so that none is signed twice.
-    last_signed: AtomicU64,
+    /// Milliseconds of the last signed timestamp, so that none is signed twice; one for all generations of the exchange
+    /// key.
+    last_signed: Arc<AtomicU64>,
 }
 
 impl Identity {
@@ -126,7 +129,7 @@ impl Identity {
         created_at: Timestamp,
     ) -> Self {
         let amid = Amid::of(signing.verifying_key());
-        Self { signing, exchange, amid, created_at, last_signed: AtomicU64::new(0) }
+        Self { signing, exchange, amid, created_at, last_signed: Arc::default() }
     }
 
     /// The same agent with a fresh exchange key. Prekeys have to be rotated and published with it; sessions live on.
@@ -137,7 +140,7 @@ impl Identity {
             exchange: DhSecretKey::generate(rng),
             amid: self.amid,
             created_at: self.created_at,
-            last_signed: AtomicU64::new(self.last_signed.load(Ordering::Relaxed)),
+            last_signed: Arc::clone(&self.last_signed),
         }
     }
 

@@ -17,7 +17,7 @@ pub use crate::wire::registry::Tier;
 pub use answer::{Accept, Answer, Reject};
 pub use decision::{Decision, KnockInfo};
 pub use message::{Knock, KnockChecks, VerifiedKnock};
-pub use policy::{KnockContext, Policy, RateLimit};
+pub use policy::{KnockContext, Policy, RateLimit, RevocationState};
 pub use policy_file::PolicyError;
 pub use replay::ReplayMemory;
 pub use request::{Intent, KnockRequest, SessionType};

@@ -81,6 +81,9 @@ pub struct Policy {
     pub rate_limit: Option<RateLimit>,
     /// Whether KNOCKs are rejected that waited for us while we were offline, more than five minutes.
     pub auto_reject_when_offline: bool,
+    /// Whether the registry must say that a peer is not revoked, before a session is accepted or opened. If it cannot be
+    /// asked, no session is.
+    pub require_revocation_check: bool,
 }
 
 impl Default for Policy {
@@ -102,6 +105,7 @@ impl Default for Policy {
             allow_legacy: false,
             rate_limit: None,
             auto_reject_when_offline: false,
+            require_revocation_check: false,
         }
     }
 }
@@ -128,6 +132,19 @@ pub struct KnockContext<'a> {
     pub knocks_last_minute: u32,
     /// Sessions that are open, without this one.
     pub sessions: usize,
+    /// What the registry says of whether the peer was revoked.
+    pub revocation: RevocationState,
+}
+
+/// Whether an agent was revoked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RevocationState {
+    /// The registry was not asked, or could not be.
+    Unchecked,
+    /// It says no.
+    Clear,
+    /// It says yes.
+    Revoked,
 }
 
 impl<'a> KnockContext<'a> {
@@ -143,6 +160,7 @@ impl<'a> KnockContext<'a> {
             age_ms: 0,
             knocks_last_minute: 0,
             sessions: 0,
+            revocation: RevocationState::Unchecked,
         }
     }
 }
@@ -194,7 +212,19 @@ impl Policy {
             .or_else(|| self.intent_objection(knock.capability))
             .or_else(|| self.ttl_objection(knock.ttl_s))
             .map(Decision::reject)
+            .or_else(|| self.revocation_objection(knock.revocation))
             .or_else(|| self.load_objection(knock))
+    }
+
+    /// A revoked peer is rejected even if nobody asked for the check.
+    fn revocation_objection(&self, state: RevocationState) -> Option<Decision> {
+        match state {
+            RevocationState::Clear => None,
+            RevocationState::Revoked => Some(Decision::reject("Agent is revoked")),
+            RevocationState::Unchecked => self
+                .require_revocation_check
+                .then(|| Decision::reject_for("Revocation could not be checked", BUSY_RETRY_S)),
+        }
     }
 
     fn peer_objection(&self, knock: &KnockContext<'_>) -> Option<String> {

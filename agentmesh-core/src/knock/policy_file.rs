@@ -106,6 +106,8 @@ pub(super) struct PolicyFile {
     rate_limit: Option<Object<RateLimit>>,
     #[serde(alias = "auto_reject_when_offline")]
     auto_reject_when_offline: bool,
+    #[serde(alias = "require_revocation_check")]
+    require_revocation_check: bool,
     #[serde(rename = "store_transcripts")]
     _store_transcripts: bool,
     #[serde(rename = "notify_owner")]
@@ -133,6 +135,7 @@ impl Default for PolicyFile {
             allow_legacy: policy.allow_legacy,
             rate_limit: None,
             auto_reject_when_offline: policy.auto_reject_when_offline,
+            require_revocation_check: policy.require_revocation_check,
             _store_transcripts: false,
             _notify_owner: IgnoredAny,
         }
@@ -167,6 +170,7 @@ impl TryFrom<Object<PolicyFile>> for Policy {
             allow_legacy: file.allow_legacy,
             rate_limit: file.rate_limit.map(|Object(limit)| limit),
             auto_reject_when_offline: file.auto_reject_when_offline,
+            require_revocation_check: file.require_revocation_check,
         })
     }
 }

@@ -21,7 +21,7 @@ use crate::{
     identity::Identity,
     keys::{DhSecretKey, KemSecretKey},
     limits::{
-        ONE_TIME_KEM_PREKEYS, ONE_TIME_KEM_PREKEYS_KEPT, ONE_TIME_KEM_PREKEYS_LOW,
+        ONE_TIME_KEM_PREKEYS, ONE_TIME_KEM_PREKEYS_KEPT, ONE_TIME_KEM_PREKEYS_LOW, MAX_PREKEY_ID,
         ONE_TIME_PREKEYS, ONE_TIME_PREKEYS_KEPT, ONE_TIME_PREKEYS_LOW, SIGNED_PREKEY_AGE,
     },
     time::Timestamp,
@@ -51,6 +51,24 @@ const KOPK_POOL: PoolSize = PoolSize {
     full: ONE_TIME_KEM_PREKEYS,
     kept: ONE_TIME_KEM_PREKEYS_KEPT,
 };
+/// Between the last id that is known to be used and the first of another store.
+const ID_GAP: u32 = 1 << 20;
+
+/// How far an identity's numbers have come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counters {
+    /// The next ids of signed prekeys, their ML-KEM companions, one-time prekeys and one-time ML-KEM prekeys.
+    pub ids: [u32; 4],
+    /// The date of the last bundle.
+    pub bundle_created_at: Timestamp,
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self { ids: [1; 4], bundle_created_at: Timestamp::ZERO }
+    }
+}
+
 /// All private prekeys of an identity.
 ///
 /// Every method that changes something says so; the caller then commits [`PreKeys::to_record`], in the same batch as
@@ -118,6 +136,31 @@ impl PreKeys {
         Self::with_first_ids(ids, identity, now, rng)
     }
 
+    /// Prekeys for an identity that goes on in another store, after it had come as far as `counters` in the one before.
+    ///
+    /// Ids start above a gap, which the old store would take years to fill; so also a registry that serves the highest id
+    /// serves the new ones. Where the numbers end, as [`PreKeys::recover`].
+    pub fn continue_after(
+        counters: &Counters,
+        identity: &Identity,
+        now: Timestamp,
+        rng: &mut dyn CryptoRng,
+    ) -> Self {
+        let ids = counters.ids.map(|id| id.saturating_add(ID_GAP));
+        let now = now.max(counters.bundle_created_at.plus_millis(1));
+        if ids.iter().any(|id| *id > MAX_PREKEY_ID - ID_GAP) {
+            return Self::recover(identity, now, rng);
+        }
+        Self::with_first_ids(ids, identity, now, rng)
+    }
+
+    /// How far the numbers have come.
+    pub const fn counters(&self) -> Counters {
+        let ids =
+            [self.next_signed_id, self.next_kem_id, self.one_time.next_id, self.one_time_kem.next_id];
+        Counters { ids, bundle_created_at: self.bundle_created_at }
+    }
+
     fn with_first_ids(
         [mut next_signed_id, mut next_kem_id, opk, kopk]: [u32; 4],
         identity: &Identity,
@@ -153,6 +196,16 @@ impl PreKeys {
     /// Ids of all triples whose private parts exist, oldest first.
     pub fn signed_ids(&self) -> impl Iterator<Item = u32> {
         self.retired.iter().chain([&self.current]).map(SignedPreKey::id)
+    }
+
+    /// Triples that a newer one replaced and that are still kept.
+    pub const fn retired(&self) -> usize {
+        self.retired.len()
+    }
+
+    /// The date in the current bundle.
+    pub const fn bundle_created_at(&self) -> Timestamp {
+        self.bundle_created_at
     }
 
     /// An unused one-time prekey.

@@ -13,8 +13,11 @@ use crate::{
         rate_limit::RateLimits,
         store_key,
     },
-    engine::{Engine, EngineConfig, StoredIdentity},
-    identity::Identity,
+    engine::{Continuation, Engine, EngineConfig, StoredIdentity},
+    identity::{
+        Identity,
+        backup::{BackupError, Restored},
+    },
     knock::{Decision, KnockInfo, Policy},
     rng::SystemRng,
     storage::Storage,
@@ -48,6 +51,8 @@ pub struct AgentConfig {
     pub knock_handler: Option<KnockHandler>,
     /// How long the handler may take; after that the KNOCK is rejected. Default: 30 s.
     pub knock_timeout: Duration,
+    /// How long the registry's word that a peer is not revoked counts, where the policy asks for it. Default: 5 minutes.
+    pub revocation_ttl: Duration,
     /// How long [`Agent::connect`] waits. Default: 30 s.
     pub connect_timeout: Duration,
     /// Messages handed to the application and not acknowledged, at most. Default: 256.
@@ -77,6 +82,7 @@ impl Default for AgentConfig {
             rate_limits: RateLimits::off(),
             knock_handler: None,
             knock_timeout: Duration::from_secs(30),
+            revocation_ttl: Duration::from_secs(300),
             connect_timeout: Duration::from_secs(30),
             delivery_window: 256,
             max_batch: 256,
@@ -112,6 +118,7 @@ pub struct AgentBuilder {
     storage: Option<Arc<dyn Storage>>,
     key: Option<KeySource>,
     identity: Option<Identity>,
+    continuation: Option<Vec<u8>>,
 }
 
 impl fmt::Debug for AgentBuilder {
@@ -157,6 +164,15 @@ impl AgentBuilder {
     #[must_use]
     pub fn identity(mut self, identity: Identity) -> Self {
         self.identity = Some(identity);
+        self
+    }
+
+    /// What a backup held, for a new store. The agent that the backup is of must not run any more: once this one is
+    /// online, the other is told that it was replaced, and stays offline.
+    #[must_use]
+    pub fn restored(mut self, restored: Restored) -> Self {
+        self.identity = Some(restored.identity);
+        self.continuation = restored.continuation;
         self
     }
 
@@ -264,7 +280,11 @@ impl AgentBuilder {
     }
 
     async fn start(self, create: bool, open: bool) -> Result<Agent, Error> {
-        let Self { mut config, storage, key, identity } = self;
+        let Self { mut config, storage, key, identity, continuation } = self;
+        let continuation = continuation
+            .map(|bytes| Continuation::from_bytes(&bytes))
+            .transpose()
+            .map_err(|source| BackupError::Damaged { source })?;
         let Some(storage) = storage else {
             return Err(missing("storage", "a store is required"));
         };
@@ -295,7 +315,9 @@ impl AgentBuilder {
                 match identity {
                     // It may have been in use before.
                     Some(identity) => {
-                        StoredIdentity::restore(storage, &vault, identity, now, rng).await?
+                        let continuation = continuation.as_ref();
+                        StoredIdentity::restore(storage, &vault, identity, continuation, now, rng)
+                            .await?
                     }
                     None => {
                         let identity = Identity::generate(now, rng);

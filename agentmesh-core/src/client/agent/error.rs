@@ -36,6 +36,13 @@ errors! {
         /// Another connection with the same identity took over. This agent does not fight for it.
         #[error("another connection of this identity took over")]
         Replaced = "AGENT_REPLACED", Conflict, permanent;
+        /// A newer bundle of this identity was published by somebody else: it was moved to another machine, or this store
+        /// was set back to an earlier state. To use it here again, restore the identity from a backup into a new store.
+        #[error("this identity is in use elsewhere, or this store is older than what was published from it; restore the identity from a backup into a new store to use it here")]
+        Superseded = "AGENT_SUPERSEDED", Conflict, permanent;
+        /// The registry is of plain 0.2 and never changes a key: peers of 0.2 would go on using the old one, in vain.
+        #[error("the registry cannot change an agent's exchange key")]
+        ExchangeKeyFixed = "AGENT_EXCHANGE_KEY_FIXED", Conflict, permanent;
         /// The time to wait is up; the message stays in the outbox.
         #[error("message {id} is {reached} and not yet {wanted}; it stays in the outbox")]
         StageNotReached {

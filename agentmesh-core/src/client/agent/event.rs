@@ -44,6 +44,9 @@ pub enum AgentEvent {
         /// When there is room again.
         retry_after: Duration,
     },
+    /// The registry has a newer bundle of this identity than this store: it is in use elsewhere. This agent stays
+    /// offline.
+    Superseded,
     /// What the engine tells: progress, failures, sessions, dropped frames.
     Engine(engine::Event),
     /// This reader was too slow and missed events.

@@ -15,6 +15,7 @@ mod request;
 use std::{sync::Arc, time::Duration};
 
 use tokio::sync::oneshot;
+use zeroize::Zeroizing;
 
 pub use builder::{AgentBuilder, AgentConfig, KnockHandler};
 pub use error::AgentError;
@@ -32,6 +33,7 @@ use crate::{
     },
     engine::{NewMessage, Stage},
     identity::{Amid, IdentityPublic},
+    keys::DhPublicKey,
     wire::{
         id::MessageId,
         plaintext::{MessageType, Payload},
@@ -87,12 +89,41 @@ impl Agent {
 
     /// The agent's address.
     pub fn amid(&self) -> Amid {
-        self.shared.public.amid()
+        self.shared.amid
     }
 
-    /// The public half of the identity.
-    pub fn identity(&self) -> &IdentityPublic {
-        &self.shared.public
+    /// The public half of the identity, as of now: the exchange key can be rotated.
+    pub fn identity(&self) -> IdentityPublic {
+        self.shared.public()
+    }
+
+    /// Seals the identity under a passphrase, with what another store needs to go on from here
+    /// ([`AgentBuilder::restored`]). Neither sessions nor messages are in it.
+    ///
+    /// # Errors
+    /// [`BackupError`](crate::identity::backup::BackupError), and what the store says.
+    pub async fn back_up(&self, passphrase: &str) -> Result<String, Error> {
+        let (reply, done) = oneshot::channel();
+        let passphrase = Zeroizing::new(passphrase.to_owned());
+        self.command(Command::Backup { passphrase, reply }).await?;
+        done.await.map_err(|_| self.closed())?
+    }
+
+    /// Replaces the exchange key, with which peers open new sessions. Returns the new one once it is on disk; the bundle
+    /// with it is published right after, or as soon as the registry can be reached.
+    ///
+    /// Sessions live on. Handshakes that peers began with the old bundle are still answered, for 96 hours after the
+    /// new one was published. [`Identity::derive_secret`](crate::identity::Identity::derive_secret) gives other
+    /// secrets from then on.
+    ///
+    /// # Errors
+    /// [`RotationError`](crate::engine::RotationError) after very many rotations within those hours;
+    /// [`AgentError::ExchangeKeyFixed`] with a registry of plain 0.2; what the store says.
+    pub async fn rotate_exchange_key(&self) -> Result<DhPublicKey, Error> {
+        let (reply, done) = oneshot::channel();
+        self.command(Command::RotateExchangeKey { reply }).await?;
+        done.await.map_err(|_| self.closed())??;
+        Ok(self.shared.public().exchange)
     }
 
     /// Goes online: registers, publishes prekeys, connects to the relay. Returns when all of it is done.

@@ -115,6 +115,8 @@ impl Driver {
             }
             Command::Consume { consumer } => self.delivery.set_consumer(consumer),
             Command::Connect { reply } => self.go_online(reply),
+            Command::Backup { passphrase, reply } => self.back_up(passphrase, reply),
+            Command::RotateExchangeKey { reply } => self.rotate_exchange_key(reply, jobs),
             Command::SetCapabilities { capabilities, reply } => {
                 self.set_capabilities(capabilities, reply);
             }
@@ -217,6 +219,7 @@ impl Driver {
         let config = super::engine_config(&self.config);
         self.engine = Engine::open(storage, vault, stored, config, now, &mut SystemRng).await?;
         self.pending.clear();
+        self.adopt_identity();
         self.engine.resume(now);
         Ok(())
     }
@@ -237,6 +240,9 @@ impl Driver {
             }));
         }
         self.flush();
+        if events.iter().any(|event| matches!(event, Event::ExchangeKeyRotated { .. })) {
+            self.adopt_identity();
+        }
         for reply in replies {
             self.answer(reply);
         }

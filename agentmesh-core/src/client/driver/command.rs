@@ -3,6 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::{mpsc, oneshot};
+use zeroize::Zeroizing;
 
 use crate::{
     Error,
@@ -56,6 +57,13 @@ pub(crate) enum Command {
         peer: Amid,
         reply: Reply<Result<(), Error>>,
     },
+    Backup {
+        passphrase: Zeroizing<String>,
+        reply: Reply<Result<String, Error>>,
+    },
+    RotateExchangeKey {
+        reply: Reply<Result<(), Error>>,
+    },
     SetCapabilities {
         capabilities: Vec<String>,
         reply: Reply<Result<(), Error>>,
@@ -69,7 +77,8 @@ pub(crate) enum Command {
 /// What handle and driver both see.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    pub(crate) public: IdentityPublic,
+    pub(crate) amid: Amid,
+    pub(crate) public: std::sync::Arc<Mutex<IdentityPublic>>,
     pub(crate) config: AgentConfig,
     pub(crate) registry: Option<RegistryClient>,
     pub(crate) commands: mpsc::Sender<Command>,
@@ -82,6 +91,10 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn offline_reason(&self) -> String {
         lock(&self.status.offline).clone()
+    }
+
+    pub(crate) fn public(&self) -> IdentityPublic {
+        *lock(&self.public)
     }
 
     pub(crate) fn end_reason(&self) -> Option<String> {
@@ -111,6 +124,6 @@ impl Status {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

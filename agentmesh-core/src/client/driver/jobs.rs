@@ -21,15 +21,16 @@ use crate::{
     client::{
         agent::{AgentConfig, KnockHandler},
         backoff::{Backoff, BackoffConfig},
+        http::HttpError,
         platform::Clock,
         policy_file::Look,
-        registry::{AnswerError, RegistryClient, RegistryError, Upload},
+        registry::{AnswerError, RegistryClient, RegistryError, RevocationCache, Upload},
     },
     engine::{Engine, Input, Request, SendFailure},
     handshake::SessionId,
-    identity::Amid,
+    identity::{Amid, Identity},
     keys::VerifyingKey,
-    knock::{Decision, KnockInfo, Policy, Tier},
+    knock::{Decision, KnockInfo, Policy, RevocationState, Tier},
     prekeys::{KnownPeer, PreKeyBundle, Publication, Stock, UploadReceipt},
     rng::SystemRng,
     wire::id::MessageId,
@@ -56,9 +57,20 @@ pub(super) enum JobResult {
     Published { receipt: UploadReceipt, result: Result<Upload, RegistryError> },
     Decided { session: SessionId, decision: Decision },
     Handled { from: Amid, id: MessageId },
-    Online(Result<bool, RegistryError>),
+    Online(Result<Registration, RegistryError>),
     Forgotten,
     Done,
+}
+
+/// How the registry knows us.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Registration {
+    /// It did not before.
+    pub(super) newly: bool,
+    /// It holds our exchange key, and not an earlier one.
+    pub(super) current_key: bool,
+    /// The date of the bundle of ours that it serves.
+    pub(super) bundle: Option<Timestamp>,
 }
 
 /// Somebody the registry is asked about.
@@ -72,6 +84,7 @@ enum Fetch {
 pub(super) struct Jobs {
     registry: Option<RegistryClient>,
     pub(super) policy: InForce,
+    revocations: Arc<RevocationCache>,
     knock_handler: Option<KnockHandler>,
     knock_timeout: Duration,
     clock: Clock,
@@ -83,6 +96,8 @@ pub(super) struct Jobs {
     publishing: bool,
     publish_at: Option<Instant>,
     publish_backoff: Backoff,
+    /// The registry was seen to carry no native bundles: it never changes a key.
+    plain_registry: bool,
 }
 
 impl Jobs {
@@ -90,6 +105,7 @@ impl Jobs {
         Self {
             registry,
             policy: Ok(Arc::new(config.policy.clone())),
+            revocations: Arc::new(RevocationCache::new(config.revocation_ttl)),
             knock_handler: config.knock_handler.clone(),
             knock_timeout: config.knock_timeout,
             clock: config.clock,
@@ -101,6 +117,7 @@ impl Jobs {
             publishing: false,
             publish_at: None,
             publish_backoff: Backoff::new(BackoffConfig::RECONNECT),
+            plain_registry: false,
         }
     }
 
@@ -120,6 +137,15 @@ impl Jobs {
 
     pub(super) fn registry(&self) -> Option<RegistryClient> {
         self.registry.clone()
+    }
+
+    pub(super) fn set_identity(&mut self, identity: Arc<Identity>) {
+        self.registry = self.registry.take().map(|registry| registry.with_identity(identity));
+    }
+
+    /// Whether the registry would go on naming an exchange key that we have replaced.
+    pub(super) const fn registry_keeps_keys(&self) -> bool {
+        self.plain_registry
     }
 
     pub(super) fn stop(&mut self) {
@@ -150,9 +176,17 @@ impl Jobs {
         if waits || self.under_way.len() >= MAX_FETCHES || !self.under_way.insert(fetch) {
             return;
         }
+        // Of a policy that cannot be read nobody knows what it requires.
+        let required = self.policy.as_ref().map_or(true, |p| p.require_revocation_check);
+        let check = required.then(|| Arc::clone(&self.revocations));
         self.spawn(async move {
             match fetch {
                 Fetch::Bundle(peer) => {
+                    if let Some(check) = check
+                        && let Err(error) = check.check_for_session(&registry, &peer).await
+                    {
+                        return JobResult::Bundle { peer, result: Err(error.into()) };
+                    }
                     // What was known of the peer before, the engine knows and checks.
                     let result = registry.fetch_bundle(&KnownPeer::first_contact(peer)).await;
                     JobResult::Bundle { peer, result: result.map(Box::new) }
@@ -190,6 +224,7 @@ impl Jobs {
         let decider = Decider {
             registry: self.registry.clone(),
             policy: self.policy.clone(),
+            revocations: Arc::clone(&self.revocations),
             handler: self.knock_handler.clone(),
             limit: self.knock_timeout,
             now: self.clock.now(),
@@ -265,6 +300,7 @@ impl Jobs {
 struct Decider {
     registry: Option<RegistryClient>,
     policy: InForce,
+    revocations: Arc<RevocationCache>,
     handler: Option<KnockHandler>,
     limit: Duration,
     now: Timestamp,
@@ -281,12 +317,13 @@ fn needs_standing(policy: &Policy) -> bool {
 
 impl Decider {
     async fn decide(self, mut knock: KnockInfo) -> Decision {
-        let Ok(policy) = self.policy else {
+        let Ok(policy) = self.policy.clone() else {
             return Decision::reject_for("policy_unavailable", POLICY_RETRY_S);
         };
-        // Nothing the peer says of itself counts; without the registry's word it is anonymous.
+        // Nothing the peer says of itself counts; without the registry's word, unchanged on its way, it is anonymous.
         if needs_standing(&policy)
             && let Some(registry) = &self.registry
+            && registry.is_private()
             && let Ok(listing) = registry.lookup(&knock.from).await
         {
             knock.tier = Tier::from(listing.details.tier.as_str());
@@ -295,6 +332,9 @@ impl Decider {
         let mut context = knock.context(self.now);
         context.sessions = self.sessions;
         context.knocks_last_minute = self.knocks_last_minute;
+        if policy.require_revocation_check {
+            context.revocation = self.revocation(&knock.from).await;
+        }
         match (policy.evaluate(&context), self.handler) {
             (Decision::Accept { ttl_s }, Some(handler)) => {
                 match timeout(self.limit, handler(knock)).await {
@@ -306,6 +346,18 @@ impl Decider {
                 }
             }
             (decision, _) => decision,
+        }
+    }
+
+    async fn revocation(&self, peer: &Amid) -> RevocationState {
+        let Some(registry) = &self.registry else { return RevocationState::Unchecked };
+        match self.revocations.check_for_session(registry, peer).await {
+            Ok(()) => RevocationState::Clear,
+            Err(AnswerError::Revoked { .. }) => RevocationState::Revoked,
+            Err(error) => {
+                tracing::warn!(target: "agentmesh", %error, "a KNOCK is refused");
+                RevocationState::Unchecked
+            }
         }
     }
 }
@@ -363,13 +415,21 @@ impl Driver {
             Ok(upload) => {
                 self.jobs.publish_backoff.reset();
                 self.jobs.publish_at = Some(now);
+                self.jobs.plain_registry = upload == Upload::LegacyOnly;
                 let stock: Option<Stock> = match upload {
                     Upload::Native { stock } => Some(stock),
                     Upload::LegacyOnly => None,
                 };
                 jobs.push(Job::silent(Input::PrekeysPublished { receipt, stock }));
-                self.online.published();
+                if self.jobs.plain_registry && self.online.other_exchange_key() {
+                    let error = AnswerError::OtherExchangeKey;
+                    self.status.set_offline(error.to_string());
+                    self.online.fail(&Error::from(error));
+                } else {
+                    self.online.published();
+                }
             }
+            Err(RegistryError::Http(HttpError::Conflict { .. })) => self.superseded(),
             Err(error) => {
                 tracing::warn!(target: "agentmesh", code = error.code(), "prekeys were not published yet");
                 self.status.set_offline(error.to_string());
@@ -390,6 +450,7 @@ fn final_failure(amid: Amid, error: &RegistryError) -> Option<SendFailure> {
         RegistryError::Answer(AnswerError::AgentNotFound { .. }) => {
             Some(SendFailure::UnknownRecipient { amid })
         }
+        RegistryError::Answer(AnswerError::Revoked { .. }) => Some(SendFailure::Revoked { amid }),
         RegistryError::Answer(AnswerError::NativeBundleUnavailable { .. }) => {
             Some(SendFailure::NativeBundleUnavailable { amid })
         }

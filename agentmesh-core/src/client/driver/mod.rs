@@ -14,9 +14,14 @@ mod jobs;
 mod large;
 mod online;
 mod policy;
+mod rotation;
 mod waiting;
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use tokio::{
     sync::{mpsc, oneshot},
@@ -39,7 +44,7 @@ use crate::{
         subscription::{Fanout, Subscription},
     },
     engine::Engine,
-    identity::Amid,
+    identity::{Amid, IdentityPublic},
     storage::Storage,
     vault::StoreKey,
     wire::id::MessageId,
@@ -83,9 +88,10 @@ pub(super) fn start(
     let (commands, inbox) = mpsc::channel(COMMANDS);
     let events = Arc::new(Fanout::new(EVENTS));
     let status = Arc::new(Status::default());
-    let public = engine.identity().public();
     let (mut delivery, completions) = Delivery::new(config.delivery_window);
     delivery.set_pace(config.policy.rate_limit);
+    let amid = engine.identity().amid();
+    let public = Arc::new(Mutex::new(engine.identity().public()));
     let driver = Driver {
         engine,
         storage,
@@ -95,6 +101,7 @@ pub(super) fn start(
         config: config.clone(),
         events: Arc::clone(&events),
         status: Arc::clone(&status),
+        public: Arc::clone(&public),
         delivery,
         waiting: Waiting::default(),
         limiter: RateLimiter::new(config.rate_limits),
@@ -107,7 +114,7 @@ pub(super) fn start(
         large: Vec::new(),
     };
     let task = platform::spawn(driver.run(inbox, completions));
-    Ok(Agent::new(Arc::new(Shared { public, config, registry, commands, events, status, task })))
+    Ok(Agent::new(Arc::new(Shared { amid, public, config, registry, commands, events, status, task })))
 }
 
 /// Everything that can wake the driver.
@@ -136,6 +143,7 @@ pub(super) struct Driver {
     jobs: Jobs,
     events: Arc<Fanout<AgentEvent>>,
     status: Arc<Status>,
+    public: Arc<Mutex<IdentityPublic>>,
     delivery: Delivery,
     waiting: Waiting,
     limiter: RateLimiter,

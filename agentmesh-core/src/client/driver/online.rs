@@ -8,7 +8,7 @@ use tokio::{
 };
 use url::Url;
 
-use super::{Driver, batch::Job, jobs::JobResult};
+use super::{Driver, batch::Job, jobs::{JobResult, Registration as Standing}};
 use crate::{
     Error, ErrorInfo,
     client::{
@@ -61,6 +61,8 @@ pub(super) struct Online {
     reconnect_at: Option<Instant>,
     republish_at: Option<Instant>,
     last_reconnect: Option<Instant>,
+    /// The registry names another exchange key than ours; publishing the bundle mends it where it can be mended.
+    other_exchange_key: bool,
     waiting: Vec<Reply>,
 }
 
@@ -84,6 +86,7 @@ impl Online {
             reconnect_at: None,
             republish_at: None,
             last_reconnect: None,
+            other_exchange_key: false,
             waiting: Vec::new(),
         }
     }
@@ -114,6 +117,10 @@ impl Online {
         self.published = true;
     }
 
+    pub(super) const fn other_exchange_key(&self) -> bool {
+        self.other_exchange_key
+    }
+
     /// Answers those who wait for being online, if that is so.
     pub(super) fn settle(&mut self) {
         if self.registered && self.published && (self.connected || self.relay_url.is_none()) {
@@ -121,6 +128,12 @@ impl Online {
                 let _ = reply.send(Ok(()));
             }
         }
+    }
+
+    /// Ends the connection and everything that is scheduled. Another `connect` may try again.
+    fn stand_down(&mut self) {
+        let waiting = core::mem::take(&mut self.waiting);
+        *self = Self { waiting, ..Self::new(self.relay_url.take(), self.has_registry) };
     }
 
     /// Answers those who wait that it will not happen.
@@ -236,22 +249,24 @@ impl Driver {
         let capabilities = self.config.capabilities.clone();
         self.jobs.spawn(async move {
             let result = async {
-                let registered = registry.register(&registration).await?;
+                let registered = registry.register_with_any_key(&registration).await?;
                 // An agent that registered before may have learnt something since.
                 if !registered.newly && registered.listing.details.capabilities != capabilities {
                     registry.set_capabilities(&capabilities).await?;
                 }
                 registry.set_status(&PresenceStatus::Online).await?;
-                Ok(registered.newly)
+                // Only a hint, and only for an identity that was here before.
+                let bundle = if registered.newly { None } else { registry.own_bundle_date().await };
+                let current_key = registry.is_own_exchange_key(&registered.listing);
+                Ok(Standing { newly: registered.newly, current_key, bundle })
             };
             JobResult::Online(result.await)
         });
     }
 
-    /// `result` says whether the registry did not know us before.
     pub(super) fn on_registered(
         &mut self,
-        result: Result<bool, RegistryError>,
+        result: Result<Standing, RegistryError>,
         jobs: &mut Vec<Job>,
     ) {
         self.online.registering = false;
@@ -261,16 +276,22 @@ impl Driver {
         }
         let now = Instant::now();
         match result {
-            Ok(newly) => {
+            Ok(Standing { bundle: Some(published), .. })
+                if published > self.engine.bundle_created_at() =>
+            {
+                self.superseded();
+            }
+            Ok(Standing { newly, current_key, .. }) => {
                 self.online.registered = true;
+                self.online.other_exchange_key = !current_key;
                 self.online.backoff.reset();
                 self.online.heartbeat_at = Some(now + self.config.heartbeat);
                 self.online.republish_at = Some(now + REPUBLISH);
                 self.jobs.allow_publishing(now);
                 if self.engine.has_unpublished_prekeys() {
                     self.jobs.request(Request::PublishPrekeys, &self.engine);
-                } else if newly {
-                    // We published before, so this is another registry, or one that lost its data.
+                } else if newly || !current_key {
+                    // We published before, so this is another registry, or one that lost what it knew.
                     self.online.published = false;
                     jobs.push(Job::silent(Input::RegistryForgot));
                 } else {
@@ -288,6 +309,19 @@ impl Driver {
                 }
             }
         }
+    }
+
+    /// Somebody published a newer bundle of this identity: it was moved to another machine, or this store went back in
+    /// time. Going on would have two agents fork each other's sessions, so this one stops.
+    pub(super) fn superseded(&mut self) {
+        let error = AgentError::Superseded;
+        tracing::error!(target: "agentmesh", %error, "staying offline");
+        self.engine.disconnected();
+        self.pending.clear();
+        self.online.stand_down();
+        self.status.set_offline(error.to_string());
+        self.online.fail(&error.into());
+        self.events.publish(&AgentEvent::Superseded);
     }
 
     fn heartbeat(&mut self, status: PresenceStatus) {

@@ -3,7 +3,7 @@
 use super::super::http::HttpError;
 use crate::{
     error::{Error, ErrorInfo, ErrorKind, errors},
-    identity::Amid,
+    identity::{Amid, did::DidError},
     prekeys::BundleError,
 };
 
@@ -24,8 +24,8 @@ errors! {
             amid: Amid,
         } = "REGISTRY_KEY_SWAPPED", Authentication, permanent;
         /// The registry holds another exchange key for this agent than its own. Native peers do not use it; peers of 0.2
-        /// would encrypt to it. Expected after the exchange key was rotated, since registries never change a key;
-        /// otherwise somebody else registered this AMID.
+        /// would encrypt to it. A registry that knows native bundles takes the new key from the next bundle; one of plain
+        /// 0.2 never changes a key.
         #[error("the registry holds another exchange key for this agent")]
         OtherExchangeKey = "REGISTRY_OTHER_EXCHANGE_KEY", Conflict, permanent;
         /// The agent has published no native bundle there. It speaks plain 0.2, or has not published yet; or the registry
@@ -47,6 +47,35 @@ errors! {
             /// What was asked.
             what: &'static str,
         } = "REGISTRY_NOT_ACCEPTED", Protocol, permanent;
+        /// The agent was revoked: it must not be trusted any more.
+        #[error("{amid} was revoked: {reason}")]
+        Revoked {
+            /// Who.
+            amid: Amid,
+            /// The registry's word for why.
+            reason: String,
+        } = "AGENT_REVOKED", Policy, permanent;
+        /// Whether the agent was revoked could not be found out, and the policy wants to know before anything else
+        /// happens.
+        #[error("whether {amid} was revoked could not be checked: {code}")]
+        RevocationUnchecked {
+            /// Who.
+            amid: Amid,
+            /// The code of what went wrong.
+            code: &'static str,
+        } = "REVOCATION_UNCHECKED", Network, retryable;
+        /// A score that is not between 0 and 1, or a tag that registries do not know.
+        #[error("not a valid rating")]
+        InvalidRating = "RATING_INVALID", InvalidInput, permanent;
+        /// The account was not shown to the registry: its owner or the provider said no, or nobody came in time.
+        #[error("the account was not verified: {reason}")]
+        OAuthFailed {
+            /// Why, in the registry's words.
+            reason: String,
+        } = "OAUTH_FAILED", Authentication, permanent;
+        /// The account's owner has not come back yet.
+        #[error("the account's owner has not come back yet")]
+        OAuthPending = "OAUTH_PENDING", Timeout, retryable;
         /// The registry does not take our signatures, and its clock shows another time: set this machine's clock.
         #[error("this machine's clock differs from the registry's by {seconds} s")]
         ClockSkew {
@@ -69,6 +98,9 @@ pub enum RegistryError {
     /// The bundle in the answer does not verify.
     #[error(transparent)]
     Bundle(#[from] BundleError),
+    /// The DID document in the answer is not the agent's.
+    #[error(transparent)]
+    Did(#[from] DidError),
 }
 
 impl RegistryError {
@@ -77,6 +109,7 @@ impl RegistryError {
             Self::Http(e) => e,
             Self::Answer(e) => e,
             Self::Bundle(e) => e,
+            Self::Did(e) => e,
         }
     }
 }
@@ -99,6 +132,7 @@ impl From<RegistryError> for Error {
             RegistryError::Http(e) => e.into(),
             RegistryError::Answer(e) => e.into(),
             RegistryError::Bundle(e) => e.into(),
+            RegistryError::Did(e) => e.into(),
         }
     }
 }

@@ -5,22 +5,31 @@
 //! accepts, keys come with or without prefixes, each try carries a signature of its own, and every request is signed as a
 //! whole besides, which 0.2 registries ignore. Knows HTTP bodies and the identity that signs; stores nothing.
 
+mod did;
 mod error;
 mod listing;
+mod oauth;
+mod organizations;
 mod prekeys;
+mod reputation;
+mod revocation;
 
 use std::{fmt, sync::Arc};
 
 use base64ct::{Base64, Encoding};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde::Serialize;
-use url::{Position, Url};
+use url::{Host, Position, Url};
 
 pub use self::{
     error::{AnswerError, RegistryError},
     listing::{AgentSearch, Listing, SearchPage},
+    oauth::OAuthAttempt,
+    organizations::{NewOrganization, OrgConsent},
     prekeys::Upload,
+    reputation::EndedSession,
 };
+pub(crate) use self::revocation::RevocationCache;
 use super::{
     http::{HttpClient, HttpError, HttpRequest, HttpResponse},
     platform::Clock,
@@ -28,6 +37,7 @@ use super::{
 use crate::{
     Timestamp,
     identity::{Amid, Identity},
+    prekeys::KnownPeer,
     rng::SystemRng,
     wire::{
         registry::{
@@ -124,6 +134,20 @@ impl RegistryClient {
     /// # Errors
     /// [`AnswerError::OtherExchangeKey`] and [`AnswerError::KeySwapped`] if it does not; see [`RegistryError`].
     pub async fn register(&self, registration: &Registration) -> Result<Registered, RegistryError> {
+        let registered = self.register_with_any_key(registration).await?;
+        if self.is_own_exchange_key(&registered.listing) {
+            Ok(registered)
+        } else {
+            Err(AnswerError::OtherExchangeKey.into())
+        }
+    }
+
+    /// As [`RegistryClient::register`], also if the registry holds an earlier exchange key of ours. Publishing the bundle
+    /// puts that right, where the registry knows bundles.
+    pub(crate) async fn register_with_any_key(
+        &self,
+        registration: &Registration,
+    ) -> Result<Registered, RegistryError> {
         let identity = &self.identity;
         let key = |prefix: &str, bytes: &[u8]| format!("{prefix}{}", Base64::encode_string(bytes));
         let answer = self
@@ -149,15 +173,27 @@ impl RegistryClient {
             return Err(AnswerError::NotAccepted { what: "the registration" }.into());
         }
         let listing = self.lookup(&identity.amid()).await?;
-        if listing.exchange_key != *identity.exchange_key() {
-            return Err(AnswerError::OtherExchangeKey.into());
-        }
         Ok(Registered {
             newly: created.is_some(),
             tier: listing.details.tier.clone(),
             certificate: created.and_then(|response| response.certificate),
             listing,
         })
+    }
+
+    pub(crate) fn is_own_exchange_key(&self, listing: &Listing) -> bool {
+        listing.exchange_key == *self.identity.exchange_key()
+    }
+
+    /// The date of the bundle of ours that the registry serves, if it serves a valid one.
+    pub(crate) async fn own_bundle_date(&self) -> Option<Timestamp> {
+        let own = KnownPeer::first_contact(self.identity.amid());
+        self.inspect_bundle(&own).await.ok().map(|bundle| bundle.created_at())
+    }
+
+    /// The same client, signing with another generation of the same identity.
+    pub(crate) fn with_identity(self, identity: Arc<Identity>) -> Self {
+        Self { identity, ..self }
     }
 
     /// What the registry says about an agent. Its signing key is checked against the AMID.
@@ -239,6 +275,17 @@ impl RegistryClient {
     /// How far the registry's clock is ahead of this machine's, in seconds, as its last answer dated itself.
     pub fn clock_offset_seconds(&self) -> Option<i64> {
         self.http.server_clock_offset_seconds()
+    }
+
+    /// Whether nobody between here and the registry can change what it says: TLS, or this machine.
+    pub fn is_private(&self) -> bool {
+        match self.base.host() {
+            _ if self.base.scheme() == "https" => true,
+            Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.is_loopback(),
+            None => false,
+        }
     }
 
     fn now(&self) -> Timestamp {
