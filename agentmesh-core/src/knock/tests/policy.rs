@@ -250,6 +250,27 @@ fn errors_say_what_to_mend() {
 }
 
 #[test]
+fn revocation_that_cannot_be_checked_keeps_everybody_out_where_it_must_be_checked() {
+    let decide = |required, revocation| {
+        let policy = Policy { require_revocation_check: required, ..Policy::default() };
+        policy.evaluate(&KnockContext { revocation, ..context() })
+    };
+    assert!(decide(false, RevocationState::Unchecked).is_accept());
+    assert_eq!(
+        decide(true, RevocationState::Unchecked),
+        Decision::reject_for("Revocation could not be checked", 60)
+    );
+    for required in [false, true] {
+        assert!(decide(required, RevocationState::Clear).is_accept());
+        let revoked = decide(required, RevocationState::Revoked);
+        assert_eq!(revoked, Decision::reject("Agent is revoked"));
+    }
+    for text in [r#"{"requireRevocationCheck":true}"#, r#"{"require_revocation_check":true}"#] {
+        assert!(Policy::from_json(text).unwrap().require_revocation_check);
+    }
+}
+
+#[test]
 fn numbers_that_are_none_reject() {
     for reputation in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -0.5] {
         let context = KnockContext { reputation, ..context() };
@@ -271,16 +292,16 @@ prop_compose! {
         min_reputation in (0..=100u8).prop_map(|n| f64::from(n) / 100.0),
         intents in proptest::array::uniform2(proptest::collection::btree_set("[a-z/]{0,6}", 0..4)),
         amids in proptest::array::uniform2(proptest::collection::btree_set((0..6u8).prop_map(amid), 0..4)),
-        flags in any::<[bool; 5]>(),
+        flags in any::<[bool; 6]>(),
         limits in any::<(u64, u32)>(),
         rate in proptest::option::of(any::<(u32, u32)>()),
     ) -> Policy {
         let [allowed_intents, blocked_intents] = intents;
         let [allowed_amids, blocked_amids] = amids;
-        let [match_categories, strict_mode, auto_accept, allow_legacy, auto_reject_when_offline] = flags;
+        let [match_categories, strict_mode, auto_accept, allow_legacy, auto_reject_when_offline, require_revocation_check] = flags;
         Policy {
             min_tier, accepted_tiers, min_reputation, allowed_intents, blocked_intents, match_categories,
-            allowed_amids, blocked_amids, strict_mode, auto_accept, allow_legacy, auto_reject_when_offline,
+            allowed_amids, blocked_amids, strict_mode, auto_accept, allow_legacy, auto_reject_when_offline, require_revocation_check,
             max_session_ttl: limits.0,
             max_concurrent_sessions: limits.1,
             rate_limit: rate.map(|(knocks_per_minute, messages_per_minute)| RateLimit { knocks_per_minute, messages_per_minute }),
