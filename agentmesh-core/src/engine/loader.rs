@@ -274,7 +274,8 @@ impl Engine {
         rng: &mut (dyn CryptoRng + Send),
     ) -> Result<Self, LoadError> {
         let StoredIdentity { identity, record } = stored;
-        let identity_record = IdentityRecord { id: record.id, version: record.version, dirty: false };
+        let identity_record =
+            IdentityRecord { id: record.id, version: record.version, dirty: false };
         let id = vault.record_id(RecordKind::Prekeys, PREKEYS);
         let prekeys = match load_prekeys(storage, &vault).await? {
             Some((value, version)) => PrekeyRecord { id, version, value, dirty: false },

@@ -50,10 +50,10 @@ pub use inbound::Opened;
 pub use loader::{LoadError, StoredIdentity};
 pub use needs::Need;
 pub use outbound::NewMessage;
-pub use rotation::RotationError;
 pub use outcome::{Outcome, Outgoing, RelayAck, Request, SendError, SendFailure, Stage};
 pub use parts::Direction;
 pub use records::ChunkKey;
+pub use rotation::RotationError;
 
 use crate::{
     handshake::SessionId,

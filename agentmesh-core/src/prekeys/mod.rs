@@ -21,7 +21,7 @@ use crate::{
     identity::Identity,
     keys::{DhSecretKey, KemSecretKey},
     limits::{
-        ONE_TIME_KEM_PREKEYS, ONE_TIME_KEM_PREKEYS_KEPT, ONE_TIME_KEM_PREKEYS_LOW, MAX_PREKEY_ID,
+        MAX_PREKEY_ID, ONE_TIME_KEM_PREKEYS, ONE_TIME_KEM_PREKEYS_KEPT, ONE_TIME_KEM_PREKEYS_LOW,
         ONE_TIME_PREKEYS, ONE_TIME_PREKEYS_KEPT, ONE_TIME_PREKEYS_LOW, SIGNED_PREKEY_AGE,
     },
     time::Timestamp,
@@ -156,8 +156,12 @@ impl PreKeys {
 
     /// How far the numbers have come.
     pub const fn counters(&self) -> Counters {
-        let ids =
-            [self.next_signed_id, self.next_kem_id, self.one_time.next_id, self.one_time_kem.next_id];
+        let ids = [
+            self.next_signed_id,
+            self.next_kem_id,
+            self.one_time.next_id,
+            self.one_time_kem.next_id,
+        ];
         Counters { ids, bundle_created_at: self.bundle_created_at }
     }
 

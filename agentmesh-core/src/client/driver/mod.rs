@@ -114,7 +114,16 @@ pub(super) fn start(
         large: Vec::new(),
     };
     let task = platform::spawn(driver.run(inbox, completions));
-    Ok(Agent::new(Arc::new(Shared { amid, public, config, registry, commands, events, status, task })))
+    Ok(Agent::new(Arc::new(Shared {
+        amid,
+        public,
+        config,
+        registry,
+        commands,
+        events,
+        status,
+        task,
+    })))
 }
 
 /// Everything that can wake the driver.

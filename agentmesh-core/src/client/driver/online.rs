@@ -8,7 +8,11 @@ use tokio::{
 };
 use url::Url;
 
-use super::{Driver, batch::Job, jobs::{JobResult, Registration as Standing}};
+use super::{
+    Driver,
+    batch::Job,
+    jobs::{JobResult, Registration as Standing},
+};
 use crate::{
     Error, ErrorInfo,
     client::{

@@ -21,6 +21,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde::Serialize;
 use url::{Host, Position, Url};
 
+pub(crate) use self::revocation::RevocationCache;
 pub use self::{
     error::{AnswerError, RegistryError},
     listing::{AgentSearch, Listing, SearchPage},
@@ -29,7 +30,6 @@ pub use self::{
     prekeys::Upload,
     reputation::EndedSession,
 };
-pub(crate) use self::revocation::RevocationCache;
 use super::{
     http::{HttpClient, HttpError, HttpRequest, HttpResponse},
     platform::Clock,

@@ -159,9 +159,7 @@ impl RevocationCache {
         };
         match reason {
             None => Ok(()),
-            Some(reason) => {
-                Err(AnswerError::Revoked { amid: *amid, reason: reason.to_string() })
-            }
+            Some(reason) => Err(AnswerError::Revoked { amid: *amid, reason: reason.to_string() }),
         }
     }
 

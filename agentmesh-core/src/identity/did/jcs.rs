@@ -73,17 +73,10 @@ mod tests {
         )
         .unwrap();
         let canonical = canonical(&value).unwrap();
-        let order: Vec<_> = [
-            "Carriage Return",
-            "One",
-            "Control",
-            "Latin Small",
-            "Euro Sign",
-            "Emoji",
-            "Hebrew",
-        ]
-        .map(|text| canonical.find(text).unwrap())
-        .into();
+        let order: Vec<_> =
+            ["Carriage Return", "One", "Control", "Latin Small", "Euro Sign", "Emoji", "Hebrew"]
+                .map(|text| canonical.find(text).unwrap())
+                .into();
         assert!(order.is_sorted(), "{canonical}");
         assert!(canonical.starts_with(r#"{"\r":"Carriage Return","1":"One","#));
     }
@@ -92,7 +85,10 @@ mod tests {
     fn escapes_and_literals() {
         let value: Value =
             serde_json::from_str(r#"[ null, true,-5, "\u000f\u0008\"\\\/\n\u007f" ,{}]"#).unwrap();
-        assert_eq!(canonical(&value).unwrap(), "[null,true,-5,\"\\u000f\\b\\\"\\\\/\\n\u{7f}\",{}]");
+        assert_eq!(
+            canonical(&value).unwrap(),
+            "[null,true,-5,\"\\u000f\\b\\\"\\\\/\\n\u{7f}\",{}]"
+        );
         for text in ["1.5", "9007199254740992", "1e3", "-9007199254740992"] {
             assert_eq!(canonical(&serde_json::from_str(text).unwrap()), None, "{text}");
         }

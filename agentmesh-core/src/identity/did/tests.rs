@@ -50,7 +50,8 @@ fn documents_of_the_registry_and_of_javascript_are_read() {
     let mut js = rewritten(&identity, |_, key| format!("z{}", bs58::encode(key).into_string()));
     js["metadata"] = json!({"created": "2026-02-04T12:00:00.000Z"});
     js.as_object_mut().unwrap().remove("created");
-    let wrapped = json!({"document": js, "proof": {"type": "Ed25519Signature2020", "proofValue": "z1"}});
+    let wrapped =
+        json!({"document": js, "proof": {"type": "Ed25519Signature2020", "proofValue": "z1"}});
     for source in [&registry, &js, &wrapped] {
         let read = DidDocument::parse(&source.to_string()).unwrap();
         assert_eq!(read.amid(), identity.amid());

@@ -128,8 +128,11 @@ impl OrgStatement<'_> {
             self.timestamp,
         ];
         let lengths = texts.map(|text| kdf::lp_len(text.as_bytes()));
-        let parts: Vec<&[u8]> =
-            texts.iter().zip(&lengths).flat_map(|(text, length)| [&length[..], text.as_bytes()]).collect();
+        let parts: Vec<&[u8]> = texts
+            .iter()
+            .zip(&lengths)
+            .flat_map(|(text, length)| [&length[..], text.as_bytes()])
+            .collect();
         f(&parts)
     }
 

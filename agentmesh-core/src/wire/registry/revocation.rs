@@ -115,7 +115,9 @@ pub struct BulkRevocationResponse {
     pub total_revoked: u64,
 }
 
-fn list_or_map<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<RevocationStatus>, D::Error> {
+fn list_or_map<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<RevocationStatus>, D::Error> {
     #[derive(Deserialize)]
     struct Unnamed {
         revoked: bool,
@@ -132,7 +134,11 @@ fn list_or_map<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Revocat
         Either::List(list) => list,
         Either::Map(map) => map
             .into_iter()
-            .map(|(amid, Unnamed { revoked, revocation })| RevocationStatus { amid, revoked, revocation })
+            .map(|(amid, Unnamed { revoked, revocation })| RevocationStatus {
+                amid,
+                revoked,
+                revocation,
+            })
             .collect(),
     })
 }

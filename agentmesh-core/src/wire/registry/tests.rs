@@ -18,9 +18,8 @@ fn lookup_accepts_both_spellings_and_odd_dates() {
 #[test]
 fn one_time_prekey_is_found_under_both_spellings() {
     let base = r#""identity_key":"x25519:y","signed_prekey":"s","signed_prekey_signature":"g","signed_prekey_id":1"#;
-    let read = |more: &str| {
-        serde_json::from_str::<PrekeyResponse>(&format!("{{{base}{more}}}")).unwrap()
-    };
+    let read =
+        |more: &str| serde_json::from_str::<PrekeyResponse>(&format!("{{{base}{more}}}")).unwrap();
     assert_eq!(read("").one_time(), None);
     assert_eq!(read(r#","one_time_prekeys":[]"#).one_time(), None);
     let key = OneTimePrekeyJson { id: 7, key: "k".into() };
