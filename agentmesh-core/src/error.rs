@@ -215,6 +215,8 @@ union! {
     Control(crate::wire::control::ControlError);
     /// A message that cannot be encoded or decoded.
     Plaintext(crate::wire::plaintext::PlaintextError);
+    /// A proposal of capabilities, or its answer, that was refused.
+    Capability(crate::wire::capability::CapabilityError);
     /// A KNOCK, or an answer to one, that is not believed.
     Knock(crate::knock::KnockError);
     /// A policy file that was refused.

@@ -51,6 +51,28 @@ pub const ASSEMBLY_IDLE: u64 = 10 * MINUTE;
 pub const REFUSED_ASSEMBLIES: usize = 256;
 /// A trace context. A W3C `traceparent` has 55 characters; later versions may have more.
 pub const MAX_TRACE: usize = 256;
+/// Name of a schema that a message says its payload follows.
+pub const MAX_SCHEMA_NAME: usize = 128;
+/// Frames of a stream that its reader may leave unconsumed: a relay's inbox of 100 keeps room for others.
+pub const MAX_STREAM_WINDOW_FRAMES: u32 = 64;
+/// Least bytes of a stream under way: one frame always fits.
+pub const MIN_STREAM_WINDOW_BYTES: u32 = 32 * 1024;
+/// Most bytes of a stream under way.
+pub const MAX_STREAM_WINDOW_BYTES: u32 = 2 * 1024 * 1024;
+/// Encoded body of one stream frame; a plaintext takes it with room to spare.
+pub const MAX_STREAM_FRAME: usize = 32 * 1024;
+/// One chunk of a stream.
+pub const MAX_STREAM_CHUNK: usize = 24 * 1024;
+/// Chunks in one frame: a token is a few bytes, and so is what goes around it.
+pub const MAX_STREAM_CHUNKS: usize = 1024;
+/// JSON text beside a stream's chunks.
+pub const MAX_STREAM_METADATA: usize = 4096;
+/// Code in an error that is told to a peer.
+pub const MAX_ERROR_CODE: usize = 64;
+/// Words in an error that is told to a peer.
+pub const MAX_ERROR_TEXT: usize = 1024;
+/// Capabilities in one proposal.
+pub const MAX_NEGOTIATED: usize = 64;
 /// A prekey bundle's blob: 1,440 bytes with ML-KEM, and room for more suites.
 pub const MAX_BUNDLE: usize = 2048;
 

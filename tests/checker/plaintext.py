@@ -8,6 +8,7 @@ from .errors import Refused, demand
 
 MAX_TIME = 253402300799999
 MAX_JSON_DEPTH, MAX_PARTS, MAX_RECEIPTS, MAX_TRACE, MAX_ENTRIES = 64, 2048, 256, 256, 64
+MAX_SCHEMA, MAX_WINDOW_FRAMES, MIN_WINDOW_BYTES, MAX_WINDOW_BYTES = 128, 64, 32 * 1024, 2 * 1024 * 1024
 KNOCK, ACCEPT, REJECT = 16, 17, 18
 KNOWN_TYPES = {*range(1, 11), KNOCK, ACCEPT, REJECT}
 
@@ -26,6 +27,8 @@ class Plaintext:
     body: bytes | None
     sig: bytes | None
     trace: str | None
+    stream: list | None = None
+    schema: str | None = None
 
     def encode(self) -> bytes:
         values = (
@@ -41,6 +44,8 @@ class Plaintext:
             self.body,
             self.sig,
             self.trace,
+            self.stream,
+            self.schema,
         )
         return cbor.encode({key: value for key, value in enumerate(values, 1) if value is not None})
 
@@ -92,6 +97,8 @@ def decode(raw: bytes) -> Plaintext:
         body=field(10, bytes, optional=True),
         sig=field(11, bytes, 64, optional=True),
         trace=field(12, str, optional=True),
+        stream=field(13, list, 2, optional=True),
+        schema=field(14, str, optional=True),
     )
     if message.in_reply_to is not None:
         check_id(message.in_reply_to)
@@ -106,7 +113,19 @@ def decode(raw: bytes) -> Plaintext:
     if message.type in KNOWN_TYPES:
         demand((message.body is not None) == (message.type >= KNOCK), "unsigned")
     demand(message.trace is None or len(message.trace.encode()) <= MAX_TRACE, "cbor-too-long")
+    if message.stream is not None:
+        _check_terms(message.stream)
+    if message.schema is not None:
+        demand(len(message.schema.encode()) <= MAX_SCHEMA, "cbor-too-long")
+        demand(message.schema != "", "schema")
     return message
+
+
+def _check_terms(terms: list) -> None:
+    demand(all(type(x) is int for x in terms), "cbor-type")
+    frames, size = terms
+    demand(1 <= frames <= MAX_WINDOW_FRAMES, "stream-terms")
+    demand(MIN_WINDOW_BYTES <= size <= MAX_WINDOW_BYTES, "stream-terms")
 
 
 def _check_part(part: list) -> None:

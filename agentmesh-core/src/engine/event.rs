@@ -7,7 +7,7 @@ use crate::{
     time::Timestamp,
     wire::{
         id::MessageId,
-        plaintext::{MessageType, Payload, Stage as ReceiptStage},
+        plaintext::{Headers, MessageType, Payload, Stage as ReceiptStage},
     },
 };
 
@@ -27,6 +27,15 @@ pub enum Event {
         from: Amid,
         /// Its id, unique for that sender.
         id: MessageId,
+    },
+    /// A peer says how far something is. Told once and kept nowhere.
+    Status {
+        /// Who says it.
+        from: Amid,
+        /// What it is about, mostly a request of ours.
+        in_reply_to: Option<MessageId>,
+        /// What it says.
+        payload: Payload,
     },
     /// A message of ours came one stage further.
     Progress {
@@ -219,4 +228,6 @@ pub struct IncomingMessage {
     pub received_at: Timestamp,
     /// What it says.
     pub payload: Payload,
+    /// What its sender says of the payload.
+    pub headers: Headers,
 }

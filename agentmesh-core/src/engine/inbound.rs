@@ -202,7 +202,8 @@ impl Engine {
                 self.on_answer(from, session, &plaintext, now);
             }
             MessageType::Close => self.on_close(from, session),
-            // A status says nothing but "I am alive in this session"; a KNOCK opens sessions, never arrives in one.
+            MessageType::Status => self.on_status(from, session, plaintext),
+            // A KNOCK opens sessions, never arrives in one.
             _ => {}
         }
     }

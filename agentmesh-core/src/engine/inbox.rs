@@ -35,6 +35,7 @@ impl Engine {
             sent_at: plaintext.sent_at,
             received_at: entry.received_at,
             payload: plaintext.payload,
+            headers: plaintext.headers,
         }
     }
 

@@ -31,6 +31,7 @@ mod records;
 mod recovery;
 mod relaying;
 mod rotation;
+mod status;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -50,6 +51,7 @@ pub use inbound::Opened;
 pub use loader::{LoadError, StoredIdentity};
 pub use needs::Need;
 pub use outbound::NewMessage;
+pub use status::NewStatus;
 pub use outcome::{Outcome, Outgoing, RelayAck, Request, SendError, SendFailure, Stage};
 pub use parts::Direction;
 pub use records::ChunkKey;
@@ -104,6 +106,8 @@ pub enum Input {
     Opened(Box<Opened>),
     /// The application sends a message.
     Send(NewMessage),
+    /// The application says how far something is.
+    SendStatus(NewStatus),
     /// The registry answered with a peer's bundle.
     Bundle {
         /// The peer.
@@ -245,7 +249,8 @@ impl Engine {
         &self.identity
     }
 
-    /// Deals with one input. An `Err` is a refused [`Input::Send`] or [`Input::Circuit`]; nothing has changed then.
+    /// Deals with one input. An `Err` is a refused [`Input::Send`], [`Input::SendStatus`] or [`Input::Circuit`]; nothing has
+    /// changed then.
     pub fn handle(
         &mut self,
         input: Input,
@@ -273,6 +278,7 @@ impl Engine {
             Input::Send(message) => {
                 self.send(message, now, rng)?;
             }
+            Input::SendStatus(status) => self.send_status(status, now, rng)?,
             Input::Bundle { peer, bundle } => self.on_bundle(peer, *bundle, now, rng),
             Input::NoBundle { peer, reason } => self.fail_peer(peer, &reason),
             Input::PeerKey { peer, key } => self.on_peer_key(peer, key, now, rng),

@@ -42,6 +42,7 @@ impl Engine {
                 }
             }
             Input::Send(message) => missing.peer_with_sessions(message.to),
+            Input::SendStatus(status) => missing.peer_with_sessions(status.to),
             Input::Bundle { peer, .. }
             | Input::NoBundle { peer, .. }
             | Input::PeerKey { peer, .. }

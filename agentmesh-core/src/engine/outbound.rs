@@ -11,7 +11,7 @@ use crate::{
     wire::{
         frame::MESSAGE_PREFIX,
         id::MessageId,
-        plaintext::{MessageType, Payload, Plaintext},
+        plaintext::{Headers, MessageType, Payload, Plaintext},
         relay_frame::RelayMessageType,
         relay_id::RelayMessageId,
     },
@@ -35,6 +35,8 @@ pub struct NewMessage {
     pub in_reply_to: Option<MessageId>,
     /// What it says.
     pub payload: Payload,
+    /// What is said of the payload.
+    pub headers: Headers,
     /// What the KNOCK asks for, if this message opens a session.
     pub knock_request: Option<KnockRequest>,
     /// Milliseconds until it is given up, if less than the configured age.
@@ -80,7 +82,7 @@ impl Engine {
         if actual > limits::MAX_PAYLOAD {
             return self.send_in_parts(message, now);
         }
-        let NewMessage { kind, in_reply_to, payload, knock_request, expires_in, .. } = message;
+        let NewMessage { kind, in_reply_to, payload, headers, knock_request, expires_in, .. } = message;
         let entries = self.outbox_order.len();
         if entries >= self.config.max_outbox_entries
             || self.outbox_bytes + 2 * actual > self.config.max_outbox_bytes
@@ -93,7 +95,8 @@ impl Engine {
         let mut plaintext = Plaintext::new(id, kind, seq, now);
         plaintext.in_reply_to = in_reply_to;
         plaintext.payload = payload;
-        let encoded = plaintext.encode().map_err(|_| SendError::InvalidJson)?;
+        plaintext.headers = headers;
+        let encoded = plaintext.encode().map_err(SendError::of)?;
         let intent = knock_request.map(|request| request.to_json()).transpose();
         let intent = intent.map_err(|_| SendError::InvalidKnockRequest)?;
 

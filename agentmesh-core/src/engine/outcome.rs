@@ -9,7 +9,10 @@ use crate::{
     knock::KnockInfo,
     storage::Changes,
     time::Timestamp,
-    wire::{id::MessageId, relay_frame::RelayMessageType, relay_id::RelayMessageId},
+    wire::{
+        id::MessageId, plaintext::PlaintextError, relay_frame::RelayMessageType,
+        relay_id::RelayMessageId,
+    },
 };
 
 use super::event::Event;
@@ -252,6 +255,12 @@ errors! {
         /// The JSON payload is not valid JSON.
         #[error("the payload is not valid JSON")]
         InvalidJson = "PAYLOAD_INVALID_JSON", InvalidInput, permanent;
+        /// The trace context, the name of the schema or the stream's terms are not valid.
+        #[error("a header of the message is not valid")]
+        InvalidHeader = "MESSAGE_HEADER_INVALID", InvalidInput, permanent;
+        /// There is no session to send a status in; statuses open none.
+        #[error("there is no session with the recipient yet")]
+        NoSession = "SEND_NO_SESSION", NotFound, retryable;
         /// What the KNOCK should ask for is not valid.
         #[error("the KNOCK request is not valid")]
         InvalidKnockRequest = "KNOCK_REQUEST_INVALID", InvalidInput, permanent;
@@ -285,5 +294,14 @@ errors! {
             /// What went wrong.
             what: &'static str,
         } = "ENGINE_INTERNAL", Internal, permanent;
+    }
+}
+
+impl SendError {
+    pub(super) const fn of(error: PlaintextError) -> Self {
+        match error {
+            PlaintextError::Json { .. } => Self::InvalidJson,
+            _ => Self::InvalidHeader,
+        }
     }
 }

@@ -102,6 +102,7 @@ impl KnockInfo {
     pub fn context(&self, now: Timestamp) -> KnockContext<'_> {
         let mut context =
             KnockContext::new(self.from, &self.request.intent.capability, self.request.ttl_s);
+        context.session_type = self.request.session_type;
         context.tier = self.tier.clone();
         context.reputation = self.reputation;
         context.legacy = !self.suite.is_native();

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Decision, Tier, policy_file::PolicyFile};
+use super::{Decision, SessionType, Tier, policy_file::PolicyFile};
 use crate::{
     identity::Amid,
     limits::{CLOCK_SKEW, DEFAULT_SESSION_TTL},
@@ -57,6 +57,9 @@ pub struct Policy {
     pub min_reputation: f64,
     /// If not empty, the only capabilities accepted. Compared as they are: no wildcards.
     pub allowed_intents: BTreeSet<String>,
+    /// If not empty, the only ways of using a session that are accepted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub accepted_session_types: Vec<SessionType>,
     /// Capabilities rejected.
     pub blocked_intents: BTreeSet<String>,
     /// Whether `travel` in the two lists above stands for `travel/flights` as well. Off in 0.2's spelling, where
@@ -94,6 +97,7 @@ impl Default for Policy {
             accepted_tiers: Vec::new(),
             min_reputation: 0.0,
             allowed_intents: BTreeSet::new(),
+            accepted_session_types: Vec::new(),
             blocked_intents: BTreeSet::new(),
             match_categories: false,
             allowed_amids: BTreeSet::new(),
@@ -122,6 +126,8 @@ pub struct KnockContext<'a> {
     pub reputation: f64,
     /// The capability asked for.
     pub capability: &'a str,
+    /// How the session is to be used.
+    pub session_type: SessionType,
     /// The lifetime asked for, in seconds.
     pub ttl_s: u64,
     /// Whether the session would be of the 0.2 suite.
@@ -155,6 +161,7 @@ impl<'a> KnockContext<'a> {
             tier: Tier::Anonymous,
             reputation: 0.0,
             capability,
+            session_type: SessionType::OneShot,
             ttl_s,
             legacy: false,
             age_ms: 0,
@@ -210,6 +217,7 @@ impl Policy {
         }
         self.peer_objection(knock)
             .or_else(|| self.intent_objection(knock.capability))
+            .or_else(|| self.type_objection(knock.session_type))
             .or_else(|| self.ttl_objection(knock.ttl_s))
             .map(Decision::reject)
             .or_else(|| self.revocation_objection(knock.revocation))
@@ -269,6 +277,12 @@ impl Policy {
             capability.match_indices('/').filter_map(|(end, _)| capability.get(..end));
         intents.contains(capability)
             || self.match_categories && categories.any(|category| intents.contains(category))
+    }
+
+    fn type_objection(&self, asked: SessionType) -> Option<String> {
+        let accepted = &self.accepted_session_types;
+        let refused = !accepted.is_empty() && !accepted.contains(&asked);
+        refused.then(|| format!("Session type {asked} not accepted"))
     }
 
     fn ttl_objection(&self, ttl_s: u64) -> Option<String> {

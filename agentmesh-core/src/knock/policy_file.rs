@@ -21,7 +21,7 @@ use serde::{
     de::{self, IgnoredAny},
 };
 
-use super::{Policy, RateLimit, Tier};
+use super::{Policy, RateLimit, SessionType, Tier};
 use crate::{error::errors, identity::Amid, limits::MAX_POLICY_FILE, wire::json::Object};
 
 errors! {
@@ -80,6 +80,8 @@ pub(super) struct PolicyFile {
     min_reputation: f64,
     #[serde(alias = "allowed_intents", alias = "acceptedIntents")]
     allowed_intents: BTreeSet<String>,
+    #[serde(alias = "accepted_session_types", deserialize_with = "some_types")]
+    accepted_session_types: Vec<SessionType>,
     #[serde(alias = "blocked_intents", alias = "rejectedIntents")]
     blocked_intents: BTreeSet<String>,
     #[serde(rename = "accepted_intents", deserialize_with = "given")]
@@ -122,6 +124,7 @@ impl Default for PolicyFile {
             accepted_tiers: Vec::new(),
             min_reputation: policy.min_reputation,
             allowed_intents: policy.allowed_intents,
+            accepted_session_types: Vec::new(),
             blocked_intents: policy.blocked_intents,
             accepted_categories: None,
             rejected_categories: None,
@@ -159,6 +162,7 @@ impl TryFrom<Object<PolicyFile>> for Policy {
             accepted_tiers: file.accepted_tiers.into_iter().map(|tier| tier.0).collect(),
             min_reputation: file.min_reputation,
             allowed_intents: file.accepted_categories.unwrap_or(file.allowed_intents),
+            accepted_session_types: file.accepted_session_types,
             blocked_intents: file.rejected_categories.unwrap_or(file.blocked_intents),
             match_categories: file.match_categories || by_category,
             allowed_amids: file.allowed_amids,
@@ -184,6 +188,14 @@ fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Opti
 fn some<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<AnyTier>, D::Error> {
     let list = Vec::deserialize(from)?;
     if list.is_empty() { Err(de::Error::custom("a list of tiers is empty")) } else { Ok(list) }
+}
+
+fn some_types<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<SessionType>, D::Error> {
+    let list = Vec::deserialize(from)?;
+    if list.is_empty() {
+        return Err(de::Error::custom("a list of session types is empty"));
+    }
+    Ok(list)
 }
 
 /// A tier by its name.

@@ -19,12 +19,29 @@ use crate::{
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum SessionType {
-    /// One exchange.
+    /// One exchange: request and response.
     OneShot,
-    /// A stream of messages.
+    /// Answers that come in pieces.
     Streaming,
-    /// Open until closed.
+    /// A conversation, open until closed.
     Persistent,
+}
+
+impl SessionType {
+    /// Its name on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::OneShot => "one-shot",
+            Self::Streaming => "streaming",
+            Self::Persistent => "persistent",
+        }
+    }
+}
+
+impl fmt::Display for SessionType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 /// What the initiator wants.
@@ -88,6 +105,13 @@ impl KnockRequest {
             intent: Intent { capability: capability.into(), action: action.into(), params: None },
             priority: None,
         }
+    }
+
+    /// The same for a session that is used otherwise.
+    #[must_use]
+    pub const fn with_session_type(mut self, session_type: SessionType) -> Self {
+        self.session_type = session_type;
+        self
     }
 
     /// Reads a request. A lifetime of zero, or none, is the default one.

@@ -29,7 +29,7 @@ use crate::{
     vault::{StoreKey, Vault},
     wire::{
         id::MessageId,
-        plaintext::{MessageType, Payload},
+        plaintext::{Headers, MessageType, Payload},
         relay_id::RelayMessageId,
     },
 };
@@ -210,6 +210,7 @@ impl Mesh {
             kind: MessageType::Message,
             in_reply_to: None,
             payload,
+            headers: Headers::NONE,
             knock_request: None,
             expires_in: None,
         };

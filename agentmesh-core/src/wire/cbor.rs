@@ -133,6 +133,11 @@ impl<'a> Decoder<'a> {
         core::str::from_utf8(bytes).map_err(|_| CborError::Malformed)
     }
 
+    /// Whether the next item is a text string; false at the end.
+    pub(crate) fn is_text(&self) -> bool {
+        self.rest.first().is_some_and(|first| first >> 5 == TEXT)
+    }
+
     /// The head of an array of at most `limit` items; returns their number.
     pub(crate) fn array(&mut self, limit: usize, field: &'static str) -> Result<usize> {
         let len = self.expect(ARRAY, field)?;

@@ -38,6 +38,19 @@ impl MessageId {
         )
     }
 
+    /// An id that follows from this one: its time, then the first bytes of `digest`. Who makes it twice from the same
+    /// makes the same, so that what was sent before a crash and after it counts once.
+    pub(crate) fn derived(&self, digest: &[u8; 32]) -> Self {
+        let mut bytes = self.0;
+        for (to, from) in bytes.iter_mut().zip(digest).skip(6) {
+            *to = *from;
+        }
+        let [_, _, _, _, _, _, version, _, variant, ..] = &mut bytes;
+        *version = *version & 0x0f | 0x70;
+        *variant = *variant & 0x3f | 0x80;
+        Self(bytes)
+    }
+
     /// From its 16 bytes.
     ///
     /// # Errors
@@ -45,16 +58,6 @@ impl MessageId {
     pub fn from_bytes(bytes: [u8; 16]) -> Result<Self, CodecError> {
         let [_, _, _, _, _, _, version, _, variant, ..] = bytes;
         if version >> 4 == 7 && variant >> 6 == 0b10 { Ok(Self(bytes)) } else { Err(INVALID) }
-    }
-
-    /// An id with the time of this one and the rest of `digest`: for messages that follow from another.
-    pub(crate) fn derived(&self, digest: &[u8; 32]) -> Self {
-        let mut bytes = self.0;
-        bytes.iter_mut().zip(digest).skip(6).for_each(|(to, from)| *to = *from);
-        let [_, _, _, _, _, _, version, _, variant, ..] = &mut bytes;
-        *version = *version & 0x0f | 0x70;
-        *variant = *variant & 0x3f | 0x80;
-        Self(bytes)
     }
 
     /// Its 16 bytes.

@@ -2,15 +2,18 @@
 //! identity that signs a statement.
 //!
 //! Between two agents: `payload` tells protocols apart, `frame` is what travels in `encrypted_payload`, `control` its
-//! signed statements, `plaintext` what a message says once decrypted, in the deterministic CBOR of `cbor`. Between an
-//! agent and a server: `relay_*` and `registry*`.
+//! signed statements, `plaintext` what a message says once decrypted, in the deterministic CBOR of `cbor`; `stream`,
+//! `capability` and `peer_error` are payloads with a meaning of their own. Between an agent and a server: `relay_*` and
+//! `registry*`.
 
+pub mod capability;
 pub(crate) mod cbor;
 pub mod control;
 pub mod frame;
 pub mod id;
 pub mod json;
 pub mod payload;
+pub mod peer_error;
 pub mod plaintext;
 pub mod registry;
 pub mod registry_auth;
@@ -20,6 +23,7 @@ pub mod relay_error;
 pub mod relay_features;
 pub mod relay_frame;
 pub mod relay_id;
+pub mod stream;
 mod text_enum;
 pub mod version;
 

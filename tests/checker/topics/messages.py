@@ -24,7 +24,11 @@ def plaintext(v) -> None:
         body=fields.optional(fields.bytes, "body"),
         sig=fields.optional(fields.bytes, "sig"),
         trace=fields.optional(fields.text, "trace"),
+        schema=fields.optional(fields.text, "schema"),
     )
+    terms = fields.optional(fields.node, "stream")
+    if terms:
+        made.stream = [terms.int("frames"), terms.int("bytes")]
     part, receipts = fields.optional(fields.node, "part"), fields.optional(fields.nodes, "receipts")
     if part:
         made.part = [part.bytes("group", 16), part.int("index"), part.int("count"), part.bytes("sha256", 32)]

@@ -9,6 +9,7 @@ use agentmesh_core::{
         id::MessageId,
         plaintext::{
             MessageType, Part, Payload, Plaintext, PlaintextError, Receipt, SignedBody, Stage,
+            StreamTerms,
         },
     },
 };
@@ -66,7 +67,9 @@ fn plaintext_json(name: &str, encoded: &[u8], message: &Plaintext, exact: bool) 
             "receipts": (!receipts.is_empty()).then_some(receipts),
             "body": message.signed.as_ref().map(|s| hex(&s.body)),
             "sig": message.signed.as_ref().map(|s| hex(s.signature.as_bytes())),
-            "trace": message.trace,
+            "trace": message.headers.trace,
+            "stream": message.headers.stream.map(|t| json!({"frames": t.frames, "bytes": t.bytes})),
+            "schema": message.headers.schema,
         },
     })
 }
@@ -94,7 +97,7 @@ pub(crate) fn plaintext() -> Topic {
     let mut answer = message(MessageType::Response, 255);
     answer.in_reply_to = Some(asked.id);
     answer.payload = Payload::Json("{\"hello\":\"w\u{f6}rld\",\"n\":[1,-2.5e3,null]}".into());
-    answer.trace = Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into());
+    answer.headers.trace = Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into());
     vectors.push(plaintext_vector("JSON answer with trace", &answer));
     let mut binary = message(MessageType::Message, 65536);
     binary.payload = Payload::Bytes(vec![0x80, 0, 0]);
@@ -117,6 +120,12 @@ pub(crate) fn plaintext() -> Topic {
     knock.signed = Some(SignedBody { body: vec![0xa0], signature });
     vectors.push(plaintext_vector("KNOCK", &knock));
 
+    let mut wish = Plaintext::new(asked.id, MessageType::Request, 2, NOW);
+    wish.payload = Payload::Json("{}".into());
+    wish.headers.stream = Some(StreamTerms { frames: 16, bytes: 262_144 });
+    wish.headers.schema = Some("agentmesh/message".into());
+    vectors.push(plaintext_vector("request for a stream, with a schema", &wish));
+
     // What a later version may add is passed over.
     let plain = message(MessageType::Message, 1);
     let later = map(&[
@@ -124,7 +133,7 @@ pub(crate) fn plaintext() -> Topic {
         (2, uint(6)),
         (3, uint(1)),
         (5, uint(NOW.as_millis())),
-        (13, list(&[uint(1), list(&[text("x"), bytes(b"y")]), map(&[(0, vec![0xf6])])])),
+        (15, list(&[uint(1), list(&[text("x"), bytes(b"y")]), map(&[(0, vec![0xf6])])])),
         (24, vec![0x38, 99]),
         (25, vec![0xc1, 0x1a, 0x65, 0, 0, 0]),
         (26, vec![0xf9, 0x3c, 0]),
@@ -243,6 +252,12 @@ fn plaintext_refusals(plain: &Plaintext) -> Vec<Value> {
         with("a KNOCK without body", "unsigned", &[(2, uint(16))]),
         with("a short signature", "cbor-type", &[(10, bytes(b"x")), (11, bytes(&[0; 63]))]),
         with("a long trace", "cbor-too-long", &[(12, text(&"x".repeat(257)))]),
+        with("a window of no frames", "stream-terms", &[(13, list(&[uint(0), uint(65536)]))]),
+        with("a window of 65 frames", "stream-terms", &[(13, list(&[uint(65), uint(65536)]))]),
+        with("a window too small for a frame", "stream-terms", &[(13, list(&[uint(1), uint(99)]))]),
+        with("a window of one number", "cbor-type", &[(13, list(&[uint(1)]))]),
+        with("a schema without name", "schema", &[(14, text(""))]),
+        with("a long name of a schema", "cbor-too-long", &[(14, text(&"x".repeat(129)))]),
     ]
 }
 
@@ -270,7 +285,7 @@ pub(crate) fn is_cbor_reason(error: &CborError, reason: &str) -> bool {
         CborError::WrongType { .. } => &["cbor-type"],
         CborError::Missing { .. } => &["cbor-missing"],
         CborError::InvalidValue { .. } => {
-            &["cbor-type", "uuid", "time", "part", "receipts", "suite-set"]
+            &["cbor-type", "uuid", "time", "part", "receipts", "suite-set", "stream-terms", "schema"]
         }
         CborError::TooLong { .. } => &["cbor-type", "cbor-too-long"],
         _ => &[],

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use crate::{engine::Stage, error::errors, wire::id::MessageId};
+use crate::{
+    engine::Stage,
+    error::errors,
+    wire::{id::MessageId, peer_error::PeerError},
+};
 
 errors! {
     /// Errors of the agent itself, as opposed to its parts.
@@ -60,10 +64,10 @@ errors! {
             id: MessageId,
         } = "REQUEST_NO_RESPONSE", Timeout, retryable;
         /// The peer answered a request with an error.
-        #[error("the peer answered with an error")]
+        #[error("the peer answered with an error: {error}")]
         ErrorResponse {
-            /// What it said: JSON, or empty.
-            detail: String,
+            /// What it said. The words are the peer's.
+            error: Box<PeerError>,
         } = "REQUEST_ERROR_RESPONSE", Protocol, permanent;
         /// A limit on sending was met; nothing was queued. See [`RateLimits`](crate::client::RateLimits).
         #[error("too many messages ({scope} limit); try again in {} ms", retry_after.as_millis())]

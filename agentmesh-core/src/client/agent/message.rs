@@ -18,6 +18,7 @@ use crate::{
     keys::kdf,
     wire::{
         id::MessageId,
+        peer_error::PeerError,
         plaintext::{MessageType, Payload},
     },
 };
@@ -111,30 +112,65 @@ impl Message {
         payload: impl Into<Payload>,
         options: SendOptions,
     ) -> Result<Sent, Error> {
+        self.answer(agent, MessageType::Response, payload.into(), options).await
+    }
+
+    /// Answers a request with an error and marks it as handled; the peer's [`Agent::request`] returns
+    /// [`AgentError::ErrorResponse`]. Counts once, as [`respond`](Self::respond) does.
+    ///
+    /// # Errors
+    /// As [`Agent::send`] and [`ack`](Self::ack).
+    pub async fn fail(self, agent: &Agent, error: &PeerError) -> Result<Sent, Error> {
+        let payload = Payload::Json(error.to_json());
+        self.answer(agent, MessageType::Error, payload, SendOptions::default()).await
+    }
+
+    async fn answer(
+        self,
+        agent: &Agent,
+        kind: MessageType,
+        payload: Payload,
+        options: SendOptions,
+    ) -> Result<Sent, Error> {
         let in_reply_to = Some(self.content.id);
         let fresh = response_id(agent.amid(), &self.content);
-        let message = options.message(
-            self.content.from,
-            MessageType::Response,
-            in_reply_to,
-            payload.into(),
-            fresh,
-        );
+        let mut message = options.message(self.content.from, kind, in_reply_to, payload, fresh);
+        if message.headers.trace.is_none() {
+            message.headers.trace.clone_from(&self.content.headers.trace);
+        }
         let sent = agent.send_message(message, &options).await?;
         self.ack().await?;
         Ok(sent)
     }
+
+    /// Tells the sender how far its message is, as news that nobody keeps: it comes as
+    /// [`Event::Status`](crate::engine::Event::Status), once, if the peer is there for it.
+    ///
+    /// # Errors
+    /// As [`Agent::status`].
+    pub async fn status(&self, agent: &Agent, payload: impl Into<Payload>) -> Result<(), Error> {
+        agent.status(self.content.from, Some(self.content.id), payload).await
+    }
+
+    /// The W3C `traceparent` that the sender sealed into the message. Answers carry it on.
+    pub fn trace(&self) -> Option<&str> {
+        self.content.headers.trace.as_deref()
+    }
+
+    /// The schema that the payload follows, if the sender named one.
+    pub fn schema(&self) -> Option<&str> {
+        self.content.headers.schema.as_deref()
+    }
 }
 
 /// The id of the answer to a message: the request's time, then a hash of who answers what.
-fn response_id(own: Amid, request: &IncomingMessage) -> MessageId {
-    let digest = kdf::sha256(&[
+pub(crate) fn response_id(own: Amid, request: &IncomingMessage) -> MessageId {
+    request.id.derived(&kdf::sha256(&[
         b"agentmesh/0.3 response id",
         own.as_bytes(),
         request.from.as_bytes(),
         request.id.as_bytes(),
-    ]);
-    request.id.derived(&digest)
+    ]))
 }
 
 impl Deref for Message {

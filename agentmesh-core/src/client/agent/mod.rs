@@ -31,12 +31,12 @@ use crate::{
         registry::{AgentSearch, Listing, RegistryClient, SearchPage},
         subscription::Subscription,
     },
-    engine::{NewMessage, Stage},
+    engine::{NewMessage, NewStatus, Stage},
     identity::{Amid, IdentityPublic},
     keys::DhPublicKey,
     wire::{
         id::MessageId,
-        plaintext::{MessageType, Payload},
+        plaintext::{Headers, MessageType, Payload},
     },
 };
 
@@ -167,9 +167,14 @@ impl Agent {
 
     pub(super) async fn send_message(
         &self,
-        message: NewMessage,
+        mut message: NewMessage,
         options: &SendOptions,
     ) -> Result<Sent, Error> {
+        if let Some(session_type) = options.session_type {
+            let default = &self.shared.config.engine.default_knock_request;
+            let request = message.knock_request.unwrap_or_else(|| default.clone());
+            message.knock_request = Some(request.with_session_type(session_type));
+        }
         let (id, to) = (message.id, message.to);
         let (queued, on_disk) = oneshot::channel();
         let (reached, stage) = oneshot::channel();
@@ -188,6 +193,24 @@ impl Agent {
                 Err(AgentError::StageNotReached { id, wanted: options.wait, reached }.into())
             }
         }
+    }
+
+    /// Tells a peer how far something is, as news that nobody keeps: in the session that there is, at most once, not
+    /// receipted. The peer's application finds it among its [`events`](Self::events). What must arrive is a message.
+    ///
+    /// # Errors
+    /// [`SendError::NoSession`](crate::engine::SendError::NoSession) if there is no session with the peer.
+    pub async fn status(
+        &self,
+        to: Amid,
+        in_reply_to: Option<MessageId>,
+        payload: impl Into<Payload>,
+    ) -> Result<(), Error> {
+        let status =
+            NewStatus { to, in_reply_to, payload: payload.into(), headers: Headers::NONE };
+        let (reply, done) = oneshot::channel();
+        self.command(Command::Status { status, reply }).await?;
+        done.await.map_err(|_| self.closed())?
     }
 
     /// How far a message of ours is; `None` once it was handled, failed, or was never sent.

@@ -6,10 +6,10 @@ use crate::{
     Timestamp,
     engine::{NewMessage, Stage},
     identity::Amid,
-    knock::KnockRequest,
+    knock::{KnockRequest, SessionType},
     wire::{
         id::MessageId,
-        plaintext::{MessageType, Payload},
+        plaintext::{Headers, MessageType, Payload},
     },
 };
 
@@ -24,6 +24,12 @@ pub struct SendOptions {
     pub id: Option<MessageId>,
     /// What the KNOCK asks for, should this message open a session.
     pub knock_request: Option<KnockRequest>,
+    /// How the session is to be used, should this message open one. Default: what `knock_request` says.
+    pub session_type: Option<SessionType>,
+    /// A W3C `traceparent`, sealed with the message. Default: none; answers carry that of their request.
+    pub trace: Option<String>,
+    /// The schema that the payload follows. A JSON payload is checked against it if the agent knows the schema.
+    pub schema: Option<String>,
     /// When to give up, if earlier than 72 h.
     pub expires_in: Option<Duration>,
 }
@@ -35,6 +41,9 @@ impl Default for SendOptions {
             timeout: Duration::from_secs(30),
             id: None,
             knock_request: None,
+            session_type: None,
+            trace: None,
+            schema: None,
             expires_in: None,
         }
     }
@@ -60,6 +69,11 @@ impl SendOptions {
             kind,
             in_reply_to,
             payload,
+            headers: Headers {
+                trace: self.trace.clone(),
+                stream: None,
+                schema: self.schema.clone(),
+            },
             knock_request: self.knock_request.clone(),
             expires_in: self.expires_in.map(|d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX)),
         }

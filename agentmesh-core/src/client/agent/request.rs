@@ -10,7 +10,10 @@ use crate::{
     client::driver::Command,
     engine::{IncomingMessage, Stage},
     identity::Amid,
-    wire::plaintext::{MessageType, Payload},
+    wire::{
+        peer_error::PeerError,
+        plaintext::{MessageType, Payload},
+    },
 };
 
 impl Agent {
@@ -45,8 +48,8 @@ impl Agent {
             Err(_) => return Err(AgentError::NoResponse { id }.into()),
         };
         if answer.kind == MessageType::Error {
-            let detail = answer.payload.as_json().unwrap_or_default().to_owned();
-            return Err(AgentError::ErrorResponse { detail }.into());
+            let error = PeerError::parse(answer.payload.as_json().unwrap_or_default());
+            return Err(AgentError::ErrorResponse { error: Box::new(error) }.into());
         }
         Ok(answer)
     }

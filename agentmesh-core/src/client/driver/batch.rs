@@ -93,6 +93,9 @@ impl Driver {
                 let reply = Reply::Queued { id, queued, watch };
                 jobs.push(Job { input: Input::Send(message), reply });
             }
+            Command::Status { status, reply } => {
+                jobs.push(Job { input: Input::SendStatus(status), reply: Reply::Plain(reply) });
+            }
             Command::Cancel { id, reply } => {
                 jobs.push(Job { input: Input::Cancel(id), reply: Reply::Plain(reply) });
             }

@@ -13,7 +13,7 @@ use crate::{
         registry::RegistryClient,
         subscription::Fanout,
     },
-    engine::{IncomingMessage, NewMessage, SendFailure, Stage},
+    engine::{IncomingMessage, NewMessage, NewStatus, SendFailure, Stage},
     identity::{Amid, IdentityPublic},
     wire::id::MessageId,
 };
@@ -33,6 +33,10 @@ pub(crate) enum Command {
         message: NewMessage,
         queued: Reply<Result<(), Error>>,
         watch: Option<(Stage, Reply<Result<Stage, SendFailure>>)>,
+    },
+    Status {
+        status: NewStatus,
+        reply: Reply<Result<(), Error>>,
     },
     AwaitResponse {
         id: MessageId,

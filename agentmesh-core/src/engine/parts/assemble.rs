@@ -21,7 +21,7 @@ use crate::{
     wire::{
         id::MessageId,
         json::check_json,
-        plaintext::{Part, Payload, Plaintext, Stage as ReceiptStage},
+        plaintext::{Headers, Part, Payload, Plaintext, Stage as ReceiptStage},
     },
 };
 
@@ -47,7 +47,7 @@ fn header_of(id: MessageId, part: &Part, plaintext: &Plaintext) -> Plaintext {
     header.in_reply_to = plaintext.in_reply_to;
     header.payload = empty(&plaintext.payload);
     header.part = Some(Part { index: 0, ..*part });
-    header.trace.clone_from(&plaintext.trace);
+    header.headers.clone_from(&plaintext.headers);
     header
 }
 
@@ -147,7 +147,9 @@ impl Engine {
         }
         let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         // The trace context may differ from part to part; nothing else may.
-        let same = Plaintext { trace: assembly.header.trace.clone(), ..header } == assembly.header;
+        let trace = assembly.header.headers.trace.clone();
+        let headers = Headers { trace, ..header.headers };
+        let same = Plaintext { headers, ..header } == assembly.header;
         let refusal = if !same || bytes.is_empty() {
             Some(ReceiptStage::Damaged)
         } else if assembly.bytes.saturating_add(length) > cap {

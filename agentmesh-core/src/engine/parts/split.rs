@@ -61,7 +61,8 @@ impl Engine {
         message: NewMessage,
         now: Timestamp,
     ) -> Result<(), SendError> {
-        let NewMessage { id, to, kind, in_reply_to, payload, knock_request, expires_in } = message;
+        let NewMessage { id, to, kind, in_reply_to, payload, headers, knock_request, expires_in } =
+            message;
         let limit = limits::MAX_LARGE_PAYLOAD;
         let actual = payload.len();
         if actual > limit {
@@ -82,8 +83,7 @@ impl Engine {
         let intent = knock_request.map(|request| request.to_json()).transpose();
         let intent = intent.map_err(|_| SendError::InvalidKnockRequest)?;
         let (pieces, empty) = cut(payload);
-        let internal = SendError::Internal { what: "parts" };
-        let count = u32::try_from(pieces.len()).map_err(|_| internal.clone())?;
+        let count = u32::try_from(pieces.len()).map_err(|_| SendError::Internal { what: "parts" })?;
         let whole: Vec<&[u8]> = pieces.iter().map(Vec::as_slice).collect();
         let sha256 = kdf::sha256(&whole);
         let part = Part { group: *id.as_bytes(), index: 0, count, sha256 };
@@ -91,8 +91,9 @@ impl Engine {
         let mut header = Plaintext::new(id, kind, seq, now);
         header.in_reply_to = in_reply_to;
         header.payload = empty;
+        header.headers = headers;
         header.part = Some(part);
-        header.encode().map_err(|_| internal)?;
+        header.encode().map_err(SendError::of)?;
 
         // From here on nothing fails.
         if self.peers.get(&to).is_none() {

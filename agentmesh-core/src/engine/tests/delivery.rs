@@ -114,6 +114,7 @@ fn same_id_is_handled_once_even_in_a_new_frame() {
         kind: crate::wire::plaintext::MessageType::Message,
         in_reply_to: None,
         payload: "\"idempotent\"".into(),
+        headers: Default::default(),
         knock_request: None,
         expires_in: None,
     };

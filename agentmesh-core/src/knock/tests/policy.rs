@@ -285,6 +285,29 @@ fn tiers() -> impl Strategy<Value = Tier> {
     prop_oneof![Just(Tier::Anonymous), Just(Tier::Verified), Just(Tier::Organization)]
 }
 
+fn session_types() -> impl Strategy<Value = SessionType> {
+    prop_oneof![
+        Just(SessionType::OneShot),
+        Just(SessionType::Streaming),
+        Just(SessionType::Persistent)
+    ]
+}
+
+#[test]
+fn session_types_can_be_limited() {
+    let policy = Policy::from_json(r#"{"acceptedSessionTypes":["one-shot","streaming"]}"#).unwrap();
+    let with = |session_type| KnockContext { session_type, ..context() };
+    assert!(policy.evaluate(&with(SessionType::Streaming)).is_accept());
+    assert_eq!(
+        reason(&policy, &with(SessionType::Persistent)),
+        "Session type persistent not accepted"
+    );
+    assert!(Policy::default().evaluate(&with(SessionType::Persistent)).is_accept());
+    for odd in [r#"{"acceptedSessionTypes":[]}"#, r#"{"accepted_session_types":["forever"]}"#] {
+        assert!(Policy::from_json(odd).is_err(), "{odd}");
+    }
+}
+
 prop_compose! {
     fn any_policy()(
         min_tier in tiers(),
@@ -294,6 +317,7 @@ prop_compose! {
         amids in proptest::array::uniform2(proptest::collection::btree_set((0..6u8).prop_map(amid), 0..4)),
         flags in any::<[bool; 6]>(),
         limits in any::<(u64, u32)>(),
+        accepted_session_types in proptest::collection::vec(session_types(), 0..3),
         rate in proptest::option::of(any::<(u32, u32)>()),
     ) -> Policy {
         let [allowed_intents, blocked_intents] = intents;
@@ -301,6 +325,7 @@ prop_compose! {
         let [match_categories, strict_mode, auto_accept, allow_legacy, auto_reject_when_offline, require_revocation_check] = flags;
         Policy {
             min_tier, accepted_tiers, min_reputation, allowed_intents, blocked_intents, match_categories,
+            accepted_session_types,
             allowed_amids, blocked_amids, strict_mode, auto_accept, allow_legacy, auto_reject_when_offline, require_revocation_check,
             max_session_ttl: limits.0,
             max_concurrent_sessions: limits.1,

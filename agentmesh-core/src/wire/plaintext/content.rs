@@ -2,7 +2,14 @@
 
 use core::fmt;
 
-use crate::{keys::Signature, wire::id::MessageId};
+use crate::{
+    keys::Signature,
+    limits::{
+        MAX_SCHEMA_NAME, MAX_STREAM_WINDOW_BYTES, MAX_STREAM_WINDOW_FRAMES, MAX_TRACE,
+        MIN_STREAM_WINDOW_BYTES,
+    },
+    wire::{cbor::CborError, id::MessageId},
+};
 
 use super::Stage;
 #[cfg(doc)]
@@ -87,6 +94,70 @@ impl fmt::Debug for Payload {
             Self::Json(text) => write!(f, "Json({} bytes)", text.len()),
             Self::Bytes(bytes) => write!(f, "Bytes({} bytes)", bytes.len()),
         }
+    }
+}
+
+/// What is said of a payload, and of how it is to be answered.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Headers {
+    /// A W3C `traceparent`, for distributed tracing. Only the two agents see it.
+    pub trace: Option<String>,
+    /// Set in a request that wants its answer as a stream: how much of it may be under way at once.
+    pub stream: Option<StreamTerms>,
+    /// Name of the schema that the payload follows, as the sender says.
+    pub schema: Option<String>,
+}
+
+impl Headers {
+    /// None of them.
+    pub const NONE: Self = Self { trace: None, stream: None, schema: None };
+
+    pub(super) fn check(&self) -> Result<(), CborError> {
+        if let Some(trace) = &self.trace
+            && trace.len() > MAX_TRACE
+        {
+            return Err(CborError::TooLong {
+                field: "trace",
+                limit: MAX_TRACE,
+                actual: trace.len(),
+            });
+        }
+        if self.stream.is_some_and(|terms| !terms.is_valid()) {
+            return Err(CborError::InvalidValue { field: "stream" });
+        }
+        match self.schema.as_ref().map(String::len) {
+            Some(0) => Err(CborError::InvalidValue { field: "schema" }),
+            Some(actual) if actual > MAX_SCHEMA_NAME => {
+                Err(CborError::TooLong { field: "schema", limit: MAX_SCHEMA_NAME, actual })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// How much of a stream its reader holds for itself: the sender sends no more until the reader has consumed some.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StreamTerms {
+    /// Frames that may be unconsumed, 1 to [`MAX_STREAM_WINDOW_FRAMES`].
+    pub frames: u32,
+    /// Bytes that may be unconsumed, [`MIN_STREAM_WINDOW_BYTES`] to [`MAX_STREAM_WINDOW_BYTES`].
+    pub bytes: u32,
+}
+
+impl StreamTerms {
+    /// Whether both are within their bounds.
+    pub const fn is_valid(&self) -> bool {
+        self.frames >= 1
+            && self.frames <= MAX_STREAM_WINDOW_FRAMES
+            && self.bytes >= MIN_STREAM_WINDOW_BYTES
+            && self.bytes <= MAX_STREAM_WINDOW_BYTES
+    }
+}
+
+impl Default for StreamTerms {
+    /// 16 frames, 256 KiB.
+    fn default() -> Self {
+        Self { frames: 16, bytes: 256 * 1024 }
     }
 }
 

@@ -12,6 +12,8 @@
 //! | 9 | receipts | `[[id, stage], …]` |
 //! | 10, 11 | signed body | bstr, and bstr 64 |
 //! | 12 | trace context | tstr |
+//! | 13 | stream terms | `[frames, bytes]` |
+//! | 14 | schema | tstr |
 //!
 //! 1, 2, 3 and 5 are always there. Other keys are skipped. Knows nothing of sessions, padding or encryption, and
 //! does not verify signatures: it hands body and signature on as received.
@@ -19,7 +21,7 @@
 mod content;
 mod kind;
 
-pub use content::{Part, Payload, Receipt, SignedBody};
+pub use content::{Headers, Part, Payload, Receipt, SignedBody, StreamTerms};
 pub use kind::{MessageType, Stage};
 
 use super::{
@@ -31,7 +33,9 @@ use crate::{
     Timestamp,
     error::errors,
     keys::Signature,
-    limits::{MAX_PARTS, MAX_PLAINTEXT, MAX_PLAINTEXT_ENTRIES, MAX_RECEIPTS, MAX_TRACE},
+    limits::{
+        MAX_PARTS, MAX_PLAINTEXT, MAX_PLAINTEXT_ENTRIES, MAX_RECEIPTS, MAX_SCHEMA_NAME, MAX_TRACE,
+    },
 };
 
 /// Longest encoding: padding takes a byte at least.
@@ -109,8 +113,8 @@ pub struct Plaintext {
     pub receipts: Vec<Receipt>,
     /// The signed body of a KNOCK, ACCEPT or REJECT.
     pub signed: Option<SignedBody>,
-    /// A W3C `traceparent`, for distributed tracing.
-    pub trace: Option<String>,
+    /// What is said of the payload, and of how it is to be answered.
+    pub headers: Headers,
 }
 
 impl Plaintext {
@@ -126,7 +130,7 @@ impl Plaintext {
             part: None,
             receipts: Vec::new(),
             signed: None,
-            trace: None,
+            headers: Headers::NONE,
         }
     }
 
@@ -143,7 +147,9 @@ impl Plaintext {
             + usize::from(self.part.is_some())
             + usize::from(!self.receipts.is_empty())
             + 2 * usize::from(self.signed.is_some())
-            + usize::from(self.trace.is_some());
+            + usize::from(self.headers.trace.is_some())
+            + usize::from(self.headers.stream.is_some())
+            + usize::from(self.headers.schema.is_some());
         let signed_len = self.signed.as_ref().map_or(0, |s| s.body.len() + ENVELOPE);
         let capacity = ENVELOPE + self.payload.len() + signed_len + 20 * self.receipts.len();
         let mut out = Encoder::with_capacity(capacity);
@@ -177,8 +183,14 @@ impl Plaintext {
         if let Some(signed) = &self.signed {
             out.uint(10).bytes(&signed.body).uint(11).bytes(signed.signature.as_bytes());
         }
-        if let Some(trace) = &self.trace {
+        if let Some(trace) = &self.headers.trace {
             out.uint(12).text(trace);
+        }
+        if let Some(StreamTerms { frames, bytes }) = self.headers.stream {
+            out.uint(13).array(2).uint(frames.into()).uint(bytes.into());
+        }
+        if let Some(schema) = &self.headers.schema {
+            out.uint(14).text(schema);
         }
         let bytes = out.finish();
         if bytes.len() > LONGEST {
@@ -214,11 +226,7 @@ impl Plaintext {
             let actual = self.receipts.len();
             Err(CborError::TooLong { field: "receipts", limit: MAX_RECEIPTS, actual })?;
         }
-        if let Some(trace) = &self.trace
-            && trace.len() > MAX_TRACE
-        {
-            Err(CborError::TooLong { field: "trace", limit: MAX_TRACE, actual: trace.len() })?;
-        }
+        self.headers.check()?;
         match (self.kind, &self.signed) {
             // A later version may sign more.
             (MessageType::Unknown(_), _) => Ok(()),
@@ -243,6 +251,8 @@ struct Fields<'a> {
     body: Option<&'a [u8]>,
     signature: Option<Signature>,
     trace: Option<&'a str>,
+    stream: Option<StreamTerms>,
+    schema: Option<&'a str>,
 }
 
 impl<'a> Fields<'a> {
@@ -267,6 +277,8 @@ impl<'a> Fields<'a> {
                         Some(Signature::from_bytes(input.array_of_bytes("signature")?));
                 }
                 12 => fields.trace = Some(input.text(MAX_TRACE, "trace")?),
+                13 => fields.stream = Some(stream_terms(&mut input)?),
+                14 => fields.schema = Some(input.text(MAX_SCHEMA_NAME, "schema")?),
                 _ => input.skip()?,
             }
         }
@@ -299,7 +311,11 @@ impl<'a> Fields<'a> {
                 }
                 _ => return Err(PlaintextError::Unsigned),
             },
-            trace: self.trace.map(str::to_owned),
+            headers: Headers {
+                trace: self.trace.map(str::to_owned),
+                stream: self.stream,
+                schema: self.schema.map(str::to_owned),
+            },
         })
     }
 }
@@ -317,6 +333,11 @@ pub(crate) fn timestamp(
     let ms = input.uint(field)?;
     let time = Timestamp::from_millis(ms);
     if time.as_millis() == ms { Ok(time) } else { Err(CborError::InvalidValue { field }) }
+}
+
+fn stream_terms(input: &mut Decoder<'_>) -> Result<StreamTerms, CborError> {
+    input.tuple(2, "stream")?;
+    Ok(StreamTerms { frames: input.u32("stream frames")?, bytes: input.u32("stream bytes")? })
 }
 
 fn part(input: &mut Decoder<'_>) -> Result<Part, CborError> {

@@ -1,7 +1,10 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::{limits::MAX_JSON_DEPTH, test_utils::seeded_rng};
+use crate::{
+    limits::{MAX_JSON_DEPTH, MIN_STREAM_WINDOW_BYTES},
+    test_utils::seeded_rng,
+};
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
@@ -33,7 +36,11 @@ fn full() -> Plaintext {
             Receipt { id: id(5), stage: Stage::Unknown(1000) },
         ],
         signed: Some(SignedBody { body: vec![0xa0], signature: Signature::from_bytes([0xcc; 64]) }),
-        trace: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into()),
+        headers: Headers {
+            trace: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into()),
+            stream: Some(StreamTerms { frames: 16, bytes: 262_144 }),
+            schema: Some("agentmesh/message".into()),
+        },
         ..message(MessageType::Knock)
     }
 }
@@ -81,21 +88,21 @@ fn cbor<T>(source: CborError) -> Result<T, PlaintextError> {
 #[test]
 fn unknown_keys_are_ignored_and_checked() {
     let bare = with(0, "").unwrap();
-    assert_eq!(with(1, "0df6"), Ok(bare.clone()));
-    assert_eq!(with(2, "0d83010203 1903e8a16161f5"), Ok(bare));
-    assert_eq!(with(1, "0d9f01ff"), cbor(CborError::Indefinite));
-    assert_eq!(with(1, "0da201000100"), cbor(CborError::DuplicateKey));
-    assert_eq!(with(1, "0dfa3f800000"), cbor(CborError::NotShortest));
-    assert_eq!(with(1, "0d1817"), cbor(CborError::NotShortest));
+    assert_eq!(with(1, "0ff6"), Ok(bare.clone()));
+    assert_eq!(with(2, "0f83010203 1903e8a16161f5"), Ok(bare));
+    assert_eq!(with(1, "0f9f01ff"), cbor(CborError::Indefinite));
+    assert_eq!(with(1, "0fa201000100"), cbor(CborError::DuplicateKey));
+    assert_eq!(with(1, "0ffa3f800000"), cbor(CborError::NotShortest));
+    assert_eq!(with(1, "0f1817"), cbor(CborError::NotShortest));
     let deep = "81".repeat(MAX_JSON_DEPTH);
     assert!(matches!(
-        with(1, &format!("0d{deep}00")),
+        with(1, &format!("0f{deep}00")),
         Err(PlaintextError::Cbor { source: CborError::TooDeep { .. } })
     ));
-    assert_eq!(with(1, "6161f6"), with(1, "0df93c00"));
-    assert_eq!(with(2, "6161f6 0df6"), cbor(CborError::UnsortedKeys));
+    assert_eq!(with(1, "6161f6"), with(1, "0ff93c00"));
+    assert_eq!(with(2, "6161f6 0ff6"), cbor(CborError::UnsortedKeys));
     let many =
-        (13..=77).map(|n| if n < 24 { format!("{n:02x}f6") } else { format!("18{n:02x}f6") });
+        (15..=79).map(|n| if n < 24 { format!("{n:02x}f6") } else { format!("18{n:02x}f6") });
     let many: String = many.collect();
     let start = "b845 0150019c28715a007abc8def0123456789ab 0206 0300 0501";
     assert_eq!(
@@ -111,7 +118,7 @@ fn non_canonical_encodings_are_refused() {
     assert_eq!(with(1, "0300"), cbor(CborError::UnsortedKeys));
     assert_eq!(with(1, "0501"), cbor(CborError::DuplicateKey));
     assert_eq!(with(1, "0580"), cbor(CborError::DuplicateKey));
-    assert_eq!(with(1, "180d00"), cbor(CborError::NotShortest));
+    assert_eq!(with(1, "180f00"), cbor(CborError::NotShortest));
     assert_eq!(with(1, "065801"), cbor(CborError::NotShortest));
     assert_eq!(with(1, "064101"), cbor(CborError::WrongType { field: "payload" }));
     assert_eq!(Plaintext::decode(&unhex("bfff")), cbor(CborError::Indefinite));
@@ -160,6 +167,19 @@ fn values_are_checked() {
     let trace = |len: usize| with(1, &format!("0c79{len:04x}{}", "30".repeat(len)));
     assert!(trace(256).is_ok());
     assert_eq!(trace(257), cbor(CborError::TooLong { field: "trace", limit: 256, actual: 257 }));
+    // Terms of a stream, and the name of a schema.
+    let terms = |frames: &str, bytes: &str| with(1, &format!("0d82{frames}{bytes}"));
+    let smallest = StreamTerms { frames: 1, bytes: MIN_STREAM_WINDOW_BYTES };
+    assert_eq!(terms("01", "198000").unwrap().headers.stream, Some(smallest));
+    assert!(terms("1840", "1a00200000").is_ok());
+    for (frames, bytes) in [("00", "198000"), ("1841", "198000"), ("01", "197fff"), ("01", "1a00200001")] {
+        assert_eq!(terms(frames, bytes), invalid("stream"));
+    }
+    assert_eq!(with(1, "0d8101"), invalid("stream"));
+    assert_eq!(with(1, "0e60"), invalid("schema"));
+    let schema = |len: usize| with(1, &format!("0e78{len:02x}{}", "61".repeat(len)));
+    assert_eq!(schema(128).unwrap().headers.schema, Some("a".repeat(128)));
+    assert_eq!(schema(129), cbor(CborError::TooLong { field: "schema", limit: 128, actual: 129 }));
 }
 
 #[test]
@@ -240,6 +260,8 @@ prop_compose! {
         receipts in proptest::collection::vec((0..99u64, 0..9u64), 0..20),
         signed in proptest::collection::vec(any::<u8>(), 0..60),
         trace in proptest::option::of("[ -~]{0,80}"),
+        stream in proptest::option::of((1..=64u32, 32_768..=2_097_152u32)),
+        schema in proptest::option::of("[a-z/-]{1,40}"),
     ) -> Plaintext {
         let kind = MessageType::from_code(kind);
         Plaintext {
@@ -251,7 +273,11 @@ prop_compose! {
                 .map(|(n, stage)| Receipt { id: id(n), stage: Stage::from_code(stage) })
                 .collect(),
             signed: kind.is_signed().then(|| SignedBody { body: signed, signature: Signature::from_bytes([5; 64]) }),
-            trace,
+            headers: Headers {
+                trace,
+                stream: stream.map(|(frames, bytes)| StreamTerms { frames, bytes }),
+                schema,
+            },
             ..Plaintext::new(id(0), kind, seq, Timestamp::from_millis(sent_at))
         }
     }
