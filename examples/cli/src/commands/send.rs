@@ -54,6 +54,7 @@ pub(super) async fn run(args: SendArgs, context: Context) -> Result<(), CliError
         id: Some(id),
         knock_request: args.intent.map(knock_request),
         expires_in: args.expires_in,
+        ..SendOptions::default()
     };
     let mut sending = Sending { opened, endpoints, out: context.out, to: args.amid, id, started };
     let result = sending.send(payload, options).await;
