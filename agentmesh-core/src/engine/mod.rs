@@ -51,11 +51,11 @@ pub use inbound::Opened;
 pub use loader::{LoadError, StoredIdentity};
 pub use needs::Need;
 pub use outbound::NewMessage;
-pub use status::NewStatus;
 pub use outcome::{Outcome, Outgoing, RelayAck, Request, SendError, SendFailure, Stage};
 pub use parts::Direction;
 pub use records::ChunkKey;
 pub use rotation::RotationError;
+pub use status::NewStatus;
 
 use crate::{
     handshake::SessionId,

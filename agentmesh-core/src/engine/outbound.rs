@@ -82,7 +82,8 @@ impl Engine {
         if actual > limits::MAX_PAYLOAD {
             return self.send_in_parts(message, now);
         }
-        let NewMessage { kind, in_reply_to, payload, headers, knock_request, expires_in, .. } = message;
+        let NewMessage { kind, in_reply_to, payload, headers, knock_request, expires_in, .. } =
+            message;
         let entries = self.outbox_order.len();
         if entries >= self.config.max_outbox_entries
             || self.outbox_bytes + 2 * actual > self.config.max_outbox_bytes

@@ -63,7 +63,8 @@ impl PeerError {
 
     /// As the payload of a message.
     pub fn to_json(&self) -> String {
-        let details = self.details.as_deref().and_then(|d| serde_json::from_str::<&RawValue>(d).ok());
+        let details =
+            self.details.as_deref().and_then(|d| serde_json::from_str::<&RawValue>(d).ok());
         let out =
             Out { code: &self.code, message: &self.message, retryable: self.retryable, details };
         // Strings and JSON that was checked cannot fail to be written.

@@ -155,7 +155,11 @@ impl StreamBody {
         let bytes = out.finish();
         if bytes.len() > MAX_STREAM_FRAME {
             let actual = bytes.len();
-            return Err(CborError::TooLong { field: "stream frame", limit: MAX_STREAM_FRAME, actual });
+            return Err(CborError::TooLong {
+                field: "stream frame",
+                limit: MAX_STREAM_FRAME,
+                actual,
+            });
         }
         Ok(bytes)
     }
@@ -167,7 +171,11 @@ impl StreamBody {
     pub fn decode(bytes: &[u8]) -> Result<Self, CborError> {
         if bytes.len() > MAX_STREAM_FRAME {
             let actual = bytes.len();
-            return Err(CborError::TooLong { field: "stream frame", limit: MAX_STREAM_FRAME, actual });
+            return Err(CborError::TooLong {
+                field: "stream frame",
+                limit: MAX_STREAM_FRAME,
+                actual,
+            });
         }
         Fields::read(bytes)?.into_body()
     }

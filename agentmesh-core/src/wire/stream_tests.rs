@@ -13,7 +13,11 @@ fn unhex(text: &str) -> Vec<u8> {
 }
 
 fn frame(first: u64, chunks: &[&str]) -> StreamFrame {
-    StreamFrame { first, chunks: chunks.iter().map(|c| (*c).into()).collect(), ..Default::default() }
+    StreamFrame {
+        first,
+        chunks: chunks.iter().map(|c| (*c).into()).collect(),
+        ..Default::default()
+    }
 }
 
 #[test]
@@ -77,7 +81,7 @@ fn every_bound_holds_in_both_directions() {
     let refused = |frame: StreamFrame| StreamBody::Frame(frame).encode().unwrap_err();
     let long = "x".repeat(MAX_STREAM_CHUNK + 1);
     assert!(matches!(refused(frame(0, &[&long])), CborError::TooLong { field: "chunk", .. }));
-    let many = vec!["" ; MAX_STREAM_CHUNKS + 1];
+    let many = vec![""; MAX_STREAM_CHUNKS + 1];
     assert!(matches!(refused(frame(0, &many)), CborError::TooLong { field: "chunks", .. }));
     let two = "x".repeat(MAX_STREAM_CHUNK - 100);
     assert!(matches!(
@@ -93,7 +97,8 @@ fn every_bound_holds_in_both_directions() {
     let full = frame(0, &[&"x".repeat(MAX_STREAM_CHUNK)]);
     assert!(StreamBody::Frame(full).encode().is_ok());
     // The same, read.
-    let chunk = format!("a201000281 79{:04x}{}", MAX_STREAM_CHUNK + 1, "78".repeat(MAX_STREAM_CHUNK + 1));
+    let chunk =
+        format!("a201000281 79{:04x}{}", MAX_STREAM_CHUNK + 1, "78".repeat(MAX_STREAM_CHUNK + 1));
     assert!(matches!(
         StreamBody::decode(&unhex(&chunk)),
         Err(CborError::TooLong { field: "chunk", .. })

@@ -284,9 +284,16 @@ pub(crate) fn is_cbor_reason(error: &CborError, reason: &str) -> bool {
         CborError::Malformed => &["cbor-utf8", "cbor-reserved"],
         CborError::WrongType { .. } => &["cbor-type"],
         CborError::Missing { .. } => &["cbor-missing"],
-        CborError::InvalidValue { .. } => {
-            &["cbor-type", "uuid", "time", "part", "receipts", "suite-set", "stream-terms", "schema"]
-        }
+        CborError::InvalidValue { .. } => &[
+            "cbor-type",
+            "uuid",
+            "time",
+            "part",
+            "receipts",
+            "suite-set",
+            "stream-terms",
+            "schema",
+        ],
         CborError::TooLong { .. } => &["cbor-type", "cbor-too-long"],
         _ => &[],
     };

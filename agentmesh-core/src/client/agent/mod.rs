@@ -206,8 +206,7 @@ impl Agent {
         in_reply_to: Option<MessageId>,
         payload: impl Into<Payload>,
     ) -> Result<(), Error> {
-        let status =
-            NewStatus { to, in_reply_to, payload: payload.into(), headers: Headers::NONE };
+        let status = NewStatus { to, in_reply_to, payload: payload.into(), headers: Headers::NONE };
         let (reply, done) = oneshot::channel();
         self.command(Command::Status { status, reply }).await?;
         done.await.map_err(|_| self.closed())?

@@ -83,7 +83,8 @@ impl Engine {
         let intent = knock_request.map(|request| request.to_json()).transpose();
         let intent = intent.map_err(|_| SendError::InvalidKnockRequest)?;
         let (pieces, empty) = cut(payload);
-        let count = u32::try_from(pieces.len()).map_err(|_| SendError::Internal { what: "parts" })?;
+        let count =
+            u32::try_from(pieces.len()).map_err(|_| SendError::Internal { what: "parts" })?;
         let whole: Vec<&[u8]> = pieces.iter().map(Vec::as_slice).collect();
         let sha256 = kdf::sha256(&whole);
         let part = Part { group: *id.as_bytes(), index: 0, count, sha256 };

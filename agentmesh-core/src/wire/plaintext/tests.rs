@@ -172,7 +172,9 @@ fn values_are_checked() {
     let smallest = StreamTerms { frames: 1, bytes: MIN_STREAM_WINDOW_BYTES };
     assert_eq!(terms("01", "198000").unwrap().headers.stream, Some(smallest));
     assert!(terms("1840", "1a00200000").is_ok());
-    for (frames, bytes) in [("00", "198000"), ("1841", "198000"), ("01", "197fff"), ("01", "1a00200001")] {
+    for (frames, bytes) in
+        [("00", "198000"), ("1841", "198000"), ("01", "197fff"), ("01", "1a00200001")]
+    {
         assert_eq!(terms(frames, bytes), invalid("stream"));
     }
     assert_eq!(with(1, "0d8101"), invalid("stream"));
