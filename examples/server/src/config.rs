@@ -5,7 +5,7 @@ use std::{
     path::PathBuf,
 };
 
-use crate::{Faults, Limits, ServerError};
+use crate::{Faults, IceConfig, Limits, ServerError, SignalingLimits};
 
 /// Whose shapes the HTTP interfaces answer with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -35,6 +35,10 @@ pub struct ServerConfig {
     /// `relay.example:8443`). Signatures that are bound to a server are accepted for these only. Empty: for whatever
     /// name the client used, which is safe only while nobody else's relay or registry can talk to this one.
     pub public_hosts: Vec<String>,
+    /// What signaling allows.
+    pub signaling: SignalingLimits,
+    /// ICE servers for clients of the signaling service.
+    pub ice: IceConfig,
 }
 
 impl Default for ServerConfig {
@@ -46,6 +50,8 @@ impl Default for ServerConfig {
             limits: Limits::default(),
             faults: Faults::default(),
             public_hosts: Vec::new(),
+            signaling: SignalingLimits::default(),
+            ice: IceConfig::default(),
         }
     }
 }
@@ -53,7 +59,11 @@ impl Default for ServerConfig {
 impl ServerConfig {
     /// What `agentmesh dev` runs, and tests: loopback, a free port, in memory, no limits per AMID or address.
     pub fn for_development() -> Self {
-        Self { limits: Limits::for_development(), ..Self::default() }
+        Self {
+            limits: Limits::for_development(),
+            signaling: SignalingLimits { connects: None, ..SignalingLimits::default() },
+            ..Self::default()
+        }
     }
 
     /// Checks what must hold before anything is opened. Services that need a secret on an address that others can

@@ -12,6 +12,7 @@ mod metrics;
 mod registry;
 mod relay;
 mod server;
+mod signaling;
 mod state;
 mod store;
 
@@ -20,3 +21,4 @@ pub use error::ServerError;
 pub use faults::Faults;
 pub use limits::Limits;
 pub use server::Server;
+pub use signaling::{IceConfig, Rate, SignalingLimits, TurnConfig};

@@ -3,6 +3,8 @@
 //! Prints one line of JSON on stdout when it is ready; logs go to stderr (`RUST_LOG` sets how much). Ends within five
 //! seconds of SIGTERM or SIGINT. Exit codes: 0 stopped as asked, 1 could not start or go on, 2 wrong flags.
 
+mod signaling_flags;
+
 use std::{
     io::{IsTerminal, Write},
     net::{Ipv4Addr, SocketAddr},
@@ -14,6 +16,7 @@ use std::{
 use agentmesh_server::{Limits, Profile, Server, ServerConfig};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::Serialize;
+use signaling_flags::SignalingFlags;
 use tracing_subscriber::EnvFilter;
 
 #[derive(Parser)]
@@ -46,6 +49,8 @@ struct Serve {
     public_host: Vec<String>,
     #[command(flatten)]
     limits: LimitFlags,
+    #[command(flatten)]
+    signaling: SignalingFlags,
 }
 
 #[derive(Clone, Copy, Default, ValueEnum)]
@@ -119,8 +124,8 @@ impl LimitFlags {
 }
 
 impl Serve {
-    fn into_config(self) -> ServerConfig {
-        ServerConfig {
+    fn into_config(self) -> Result<ServerConfig, String> {
+        Ok(ServerConfig {
             listen: self.listen,
             data_dir: Some(self.data_dir),
             profile: match self.profile {
@@ -129,8 +134,10 @@ impl Serve {
             },
             limits: self.limits.into_limits(),
             public_hosts: self.public_host,
+            signaling: self.signaling.limits(),
+            ice: self.signaling.ice()?,
             ..ServerConfig::default()
-        }
+        })
     }
 }
 
@@ -144,7 +151,7 @@ fn main() -> ExitCode {
         .init();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let result = match runtime {
-        Ok(runtime) => runtime.block_on(run(serve.into_config())),
+        Ok(runtime) => serve.into_config().and_then(|config| runtime.block_on(run(config))),
         Err(error) => Err(error.to_string()),
     };
     match result {

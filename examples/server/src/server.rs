@@ -9,10 +9,11 @@ use tokio_util::{
 };
 
 use crate::{
-    ServerConfig, ServerError, http,
+    ServerConfig, ServerError, clock, http,
     metrics::Metrics,
     registry::KeyRations,
     relay::{Parts, Relay},
+    signaling::{self, Hub},
     state::AppState,
     store::Store,
 };
@@ -80,12 +81,16 @@ impl Server {
             stopping: stopping.clone(),
         })
         .map_err(ServerError::Start)?;
+        let signaling =
+            Arc::new(Hub::new(config.signaling.clone(), config.ice.clone(), clock::now()));
+        tasks.spawn(signaling::run(Arc::clone(&signaling), stopping.clone()));
         let state = Arc::new(AppState {
             config,
             store: Arc::clone(&store),
             metrics,
             relay: Arc::clone(&relay),
             rations: KeyRations::default(),
+            signaling,
         });
         let router = http::router(Arc::clone(&state));
         tasks.spawn(http::serve(listener, router, state));

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::{ServerConfig, metrics::Metrics, registry::KeyRations, relay::Relay, store::Store};
+use crate::{
+    ServerConfig, metrics::Metrics, registry::KeyRations, relay::Relay, signaling::Hub,
+    store::Store,
+};
 
 /// See the module.
 #[derive(Debug)]
@@ -12,6 +15,7 @@ pub(crate) struct AppState {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) relay: Arc<Relay>,
     pub(crate) rations: KeyRations,
+    pub(crate) signaling: Arc<Hub>,
 }
 
 impl AppState {

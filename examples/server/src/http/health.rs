@@ -1,5 +1,7 @@
 //! Whether the server is well.
 
+use std::sync::atomic::Ordering;
+
 use agentmesh_core::wire::{registry::HealthResponse, relay_frame::RELAY_PROTOCOL};
 use axum::{
     extract::State,
@@ -9,11 +11,21 @@ use http::StatusCode;
 use serde_json::json;
 
 use super::reply;
-use crate::{state::Shared, store::agents};
+use crate::{
+    state::{AppState, Shared},
+    store::agents,
+};
 
-/// `GET /health`: the process is up.
-pub(super) async fn process() -> Response {
-    reply::json(StatusCode::OK, json!({"status": "ok"}))
+/// `GET /health`: the process is up; how much it has to do, without names.
+pub(super) async fn process(State(shared): State<Shared>) -> Response {
+    let AppState { relay, signaling, .. } = &*shared;
+    let sockets = relay.sockets.load(Ordering::Relaxed);
+    let body = json!({
+        "status": "ok",
+        "relay": {"sockets": sockets},
+        "signaling": {"rooms": signaling.rooms(), "sessions": signaling.sessions()},
+    });
+    reply::json(StatusCode::OK, body)
 }
 
 /// `GET /v1/health`: the database answers.

@@ -1,4 +1,4 @@
-//! The one port: HTTP for the registry, health and metrics, and the upgrade to the relay's WebSocket on any other path.
+//! The one port: HTTP for the registry, signaling, health and metrics, and the upgrade to the relay's WebSocket on any other path.
 //!
 //! hyper is driven here rather than by `axum::serve`, because the socket must have TCP_NODELAY, a slow client must not
 //! hold a connection for ever, and an upgraded socket goes to the relay without hyper's buffers.
@@ -28,7 +28,7 @@ use hyper_util::{
 };
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
-use crate::{limits::reached, metrics, registry, relay::Open, state::Shared};
+use crate::{limits::reached, metrics, registry, relay::Open, signaling, state::Shared};
 
 /// Time for a request's head, and for an idle connection to send another.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(20);
@@ -45,6 +45,7 @@ pub(crate) struct Peer(pub(crate) SocketAddr);
 pub(crate) fn router(shared: Shared) -> Router {
     Router::new()
         .nest("/v1", registry::routes().route("/health", get(health::registry)))
+        .nest("/api", signaling::routes())
         .route("/health", get(health::process))
         .route("/metrics", get(metrics::metrics))
         .fallback(fallback::fallback)

@@ -18,6 +18,7 @@ mod presence;
 mod process;
 mod registry;
 mod resume;
+mod signaling;
 mod slow;
 mod support;
 mod takeover;

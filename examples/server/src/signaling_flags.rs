@@ -1,0 +1,59 @@
+//! Flags of the signaling service.
+
+use std::path::PathBuf;
+
+use agentmesh_server::{IceConfig, Rate, SignalingLimits, TurnConfig};
+use clap::Args;
+
+/// 0 switches a limit off.
+#[derive(Args)]
+#[command(next_help_heading = "Signaling (limits: 0 = off)")]
+pub(crate) struct SignalingFlags {
+    /// Rooms at a time.
+    #[arg(long, value_name = "N", default_value_t = SignalingLimits::default().rooms)]
+    signaling_rooms: u32,
+    /// Clients in a room.
+    #[arg(long, value_name = "N", default_value_t = SignalingLimits::default().peers)]
+    signaling_peers: u32,
+    /// Streams that an IP address may open, and rooms that it may leave, in a minute; twice as many at once.
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    signaling_connects_per_minute_per_ip: u32,
+    /// URL of a STUN server for clients; repeat for several.
+    #[arg(long, value_name = "URL")]
+    ice_server: Vec<String>,
+    /// URL of a TURN server for clients; repeat for several.
+    #[arg(long, value_name = "URL", requires = "turn_secret_file")]
+    turn_server: Vec<String>,
+    /// File with the secret that the TURN server shares with this one (coturn's static-auth-secret).
+    #[arg(long, value_name = "FILE", requires = "turn_server")]
+    turn_secret_file: Option<PathBuf>,
+}
+
+impl SignalingFlags {
+    pub(crate) fn limits(&self) -> SignalingLimits {
+        let per_minute = self.signaling_connects_per_minute_per_ip;
+        SignalingLimits {
+            rooms: self.signaling_rooms,
+            peers: self.signaling_peers,
+            connects: (per_minute > 0)
+                .then(|| Rate { burst: per_minute.saturating_mul(2), per_minute }),
+            ..SignalingLimits::default()
+        }
+    }
+
+    pub(crate) fn ice(self) -> Result<IceConfig, String> {
+        let turn = match self.turn_secret_file {
+            None => None,
+            Some(path) => {
+                let secret = std::fs::read_to_string(&path)
+                    .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+                let secret = secret.trim().to_owned();
+                if secret.is_empty() {
+                    return Err(format!("{} is empty", path.display()));
+                }
+                Some(TurnConfig { urls: self.turn_server, secret })
+            }
+        };
+        Ok(IceConfig { urls: self.ice_server, turn })
+    }
+}
