@@ -257,7 +257,8 @@ async fn malformed_unknown_and_oversized_requests_get_the_deployed_answers() {
         assert_eq!(response.bytes().await.unwrap().len(), 0);
     }
     let response = http().get(format!("{}/health", server.url())).send().await.unwrap();
-    assert_eq!(response.json::<Value>().await.unwrap(), json!({"status": "ok"}));
+    let health = response.json::<Value>().await.unwrap();
+    assert_eq!(health["status"], "ok");
 }
 
 async fn set_status(server: &Server, alice: &Identity, status: &str) -> (u16, Value) {
