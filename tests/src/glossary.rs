@@ -77,7 +77,12 @@ fn error_glossary_is_up_to_date() {
         fs::write(&path, &rendered).expect("docs/errors.md can be written");
     }
     let written = fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(written, rendered, "run AGENTMESH_UPDATE_DOCS=1 cargo test -p agentmesh-tests");
+    let differs =
+        written.lines().zip(rendered.lines()).find(|(written, rendered)| written != rendered);
+    assert!(
+        written == rendered,
+        "docs/errors.md is not what the code says, first here: {differs:?}; run make docs"
+    );
 }
 
 #[test]
