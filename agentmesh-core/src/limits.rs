@@ -144,6 +144,9 @@ pub const HELD_MESSAGES_PER_PEER: usize = 16;
 pub const HELD_BYTES_PER_PEER: usize = 256 * 1024;
 /// Peers with an undecided KNOCK.
 pub const HELD_PEERS: usize = 100;
+/// How long messages of a peer wait for the ACCEPT that they have overtaken; the relay may have lost it, or it lay there
+/// too long. Longer than any decision takes.
+pub const ACCEPT_PATIENCE: u64 = 5 * MINUTE;
 /// Frames of unknown sessions parked a peer.
 pub const PARKED_FRAMES_PER_PEER: usize = 8;
 /// Peers with parked frames.

@@ -6,6 +6,7 @@ mod chaos;
 mod client_plumbing;
 mod control;
 mod e2e;
+mod errors;
 mod glossary;
 mod large;
 mod lineage;

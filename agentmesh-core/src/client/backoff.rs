@@ -24,9 +24,9 @@ pub struct BackoffConfig {
 }
 
 impl BackoffConfig {
-    /// Between connection attempts: half a second, doubling to half a minute.
-    pub const RECONNECT: Self =
-        Self { base: Duration::from_millis(500), max: Duration::from_secs(30) };
+    /// Between connection attempts: two seconds, doubling to half a minute. Even the first try after a relay was killed
+    /// is spread over that long: thousands of handshakes in its first half second would bring it down again.
+    pub const RECONNECT: Self = Self { base: Duration::from_secs(2), max: Duration::from_secs(30) };
     /// Between tries of one HTTP request.
     pub const REQUEST: Self =
         Self { base: Duration::from_millis(250), max: Duration::from_secs(5) };
@@ -85,7 +85,7 @@ mod tests {
     fn full_jitter_stays_within_its_bounds_and_uses_them() {
         let mut rng = ChaCha20Rng::from_seed([7; 32]);
         for (attempt, bound_ms) in
-            [500u64, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000].into_iter().enumerate()
+            [2000u64, 4000, 8000, 16_000, 30_000, 30_000].into_iter().enumerate()
         {
             let bound = Duration::from_millis(bound_ms);
             let draws: Vec<_> = (0..2000)
@@ -108,7 +108,7 @@ mod tests {
         let mut backoff = Backoff { config: BackoffConfig::RECONNECT, attempts: u32::MAX };
         assert!(backoff.next_delay(None, &mut rng) <= Duration::from_secs(30));
         backoff.reset();
-        assert!(backoff.next_delay(None, &mut rng) <= Duration::from_millis(500));
+        assert!(backoff.next_delay(None, &mut rng) <= Duration::from_secs(2));
         assert_eq!(backoff.attempts(), 1);
     }
 
@@ -120,7 +120,7 @@ mod tests {
                 let mut backoff = Backoff::new(BackoffConfig::RECONNECT);
                 let delay = backoff.next_delay(Some(asked), &mut rng);
                 assert!(
-                    delay >= asked && delay <= asked * 5 / 4 + Duration::from_millis(500),
+                    delay >= asked && delay <= asked * 5 / 4 + Duration::from_secs(2),
                     "{asked:?} {delay:?}"
                 );
             }

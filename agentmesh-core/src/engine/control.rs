@@ -39,7 +39,7 @@ impl Engine {
         }
     }
 
-    fn on_accept(&mut self, from: Amid, id: SessionId, now: Timestamp) {
+    pub(super) fn on_accept(&mut self, from: Amid, id: SessionId, now: Timestamp) {
         if let Some(entry) = self.sessions.modify(&id) {
             entry.decision = Decision::Accepted;
         }

@@ -1,5 +1,7 @@
 //! KNOCKs that wait for the application's decision.
 
+use std::collections::BTreeMap;
+
 use rand_core::CryptoRng;
 
 use crate::{
@@ -63,6 +65,36 @@ impl Engine {
             .into_iter()
             .filter_map(|key| self.inbox.get(&key).map(|e| (e.session, e.from)))
             .collect()
+    }
+
+    /// Sessions of ours in which the peer writes although its ACCEPT has not come, and since when.
+    pub(super) fn unanswered(&self) -> BTreeMap<SessionId, Timestamp> {
+        let mut since = BTreeMap::<_, Timestamp>::new();
+        for entry in self.inbox.values().filter(|e| e.state == InboxState::Held) {
+            let at = since.entry(entry.session).or_insert(entry.received_at);
+            *at = entry.received_at.min(*at);
+        }
+        if !since.is_empty() {
+            // These wait for our own decision.
+            for (session, _) in self.pending_knocks() {
+                since.remove(&session);
+            }
+        }
+        since
+    }
+
+    /// A peer that has written in our session for long has accepted it: its ACCEPT is lost.
+    pub(super) fn release_unanswered(&mut self, now: Timestamp) {
+        for (id, since) in self.unanswered() {
+            let Some(entry) = self.sessions.get(&id) else { continue };
+            let (peer, pending) = (entry.peer, entry.decision == Decision::Pending);
+            if entry.role == Role::Initiator
+                && pending
+                && now.since(since) >= limits::ACCEPT_PATIENCE
+            {
+                self.on_accept(peer, id, now);
+            }
+        }
     }
 
     /// Carries a decision out: the answer goes to the peer, held messages are handed on or dropped.

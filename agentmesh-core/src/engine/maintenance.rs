@@ -41,6 +41,7 @@ impl Engine {
         self.maintain_prekeys(now, rng);
         self.expire_outbox(now);
         self.expire_assemblies(now);
+        self.release_unanswered(now);
         self.probes.expire(now);
         self.parked.expire(now);
         for (peer, session) in self.parked.overdue(now.minus_millis(PARKED_GRACE)) {

@@ -72,6 +72,9 @@ impl Engine {
                 for peer in self.peers_due() {
                     missing.peer_with_sessions(peer);
                 }
+                for session in self.unanswered().into_keys() {
+                    missing.session(session);
+                }
             }
             Input::Parts => {
                 let (peers, chunks) = self.parts_needs(now);

@@ -346,6 +346,24 @@ mod tests {
     }
 
     #[test]
+    fn what_opens_and_is_no_identity_is_refused() {
+        let (salt, nonce) = ([1; SALT_LEN], [2; NONCE_LEN]);
+        let mut payload = Vec::new();
+        for number in [8 * 1024, 1, 1] {
+            payload.put_u32(number);
+        }
+        payload.put(&salt);
+        let aad = [PREFIX.as_bytes(), &payload].concat();
+        payload.put(&nonce);
+        let from = payload.len();
+        payload.put(b"somebody");
+        let key = passphrase::derive("pässwörd", &salt, cheap()).unwrap();
+        seal_in_place(&key, &nonce, &aad, &mut payload, from).unwrap();
+        let text = format!("{PREFIX}{}", Base64::encode_string(&payload));
+        assert!(matches!(refused(&text), BackupError::Identity { .. }));
+    }
+
+    #[test]
     fn an_empty_passphrase_is_refused() {
         let (identity, _) = sealed();
         let refused = seal(&identity, "", cheap(), &mut seeded_rng(2));

@@ -56,6 +56,10 @@ impl Identity {
     /// [`IdentityError::AmidMismatch`] and [`IdentityError::PublicKeyMismatch`] for what does not follow from the
     /// private keys.
     pub fn from_json(text: &str) -> Result<Self, IdentityError> {
+        // A derived struct would also read an array of its members.
+        if !text.trim_start().starts_with('{') {
+            return Err(IdentityError::MalformedJson { line: 1, column: 1 });
+        }
         let file: IdentityIn<'_> = serde_json::from_str(text)
             .map_err(|e| IdentityError::MalformedJson { line: e.line(), column: e.column() })?;
         let seed = key(&file.signing_private_key, SIGNING_PREFIX, "signing_private_key")?;

@@ -94,11 +94,11 @@ impl ReplayMemory {
         if version != VERSION {
             return Err(CodecError::UnknownVersion { what: "replay memory", version });
         }
-        let forgotten = Timestamp::from_millis(input.u64("forgotten")?);
+        let forgotten = input.timestamp("forgotten")?;
         let count = input.count(REPLAY_NONCES, "nonces")?;
         let mut seen = Vec::with_capacity(count);
         for _ in 0..count {
-            seen.push((input.array("nonce")?, Timestamp::from_millis(input.u64("until")?)));
+            seen.push((input.array("nonce")?, input.timestamp("until")?));
         }
         Ok(Self { seen, forgotten })
     }

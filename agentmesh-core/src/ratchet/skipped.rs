@@ -149,7 +149,7 @@ impl SkippedKeys {
         let mut skipped = Self::default();
         for _ in 0..r.count(MAX_SKIPPED_KEYS, "skipped runs")? {
             let remote = DhPublicKey::from_bytes(r.array("skipped chain")?);
-            let since = Timestamp::from_millis(r.u64("skipped since")?);
+            let since = r.timestamp("skipped since")?;
             let count = r.count(MAX_SKIPPED_KEYS - skipped.len, "skipped keys")?;
             let mut keys = VecDeque::with_capacity(count);
             let mut floor = 0;

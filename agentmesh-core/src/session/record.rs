@@ -20,7 +20,6 @@ use crate::{
     handshake::{SessionId, Suite},
     ratchet::DoubleRatchet,
     session::{Session, recent::RecentFrames},
-    time::Timestamp,
 };
 
 const VERSION: u8 = 1;
@@ -58,7 +57,7 @@ impl Session {
             .ok_or(CodecError::InvalidValue { field: "suite" })?;
         let id = SessionId::from_bytes(r.array("session id")?);
         let associated_data = r.array("associated data")?;
-        let created_at = Timestamp::from_millis(r.u64("created at")?);
+        let created_at = r.timestamp("created at")?;
         let ratchet = DoubleRatchet::read(r)?;
         let recent = RecentFrames::read(r)?;
         Ok(Self { suite, id, associated_data, created_at, ratchet, recent, commits: 0 })

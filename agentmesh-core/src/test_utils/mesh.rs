@@ -153,7 +153,13 @@ impl Mesh {
         let number = self.nodes.len();
         let mut rng = seeded_rng(self.seed.wrapping_mul(1000) + number as u64);
         let identity = Identity::generate(self.now, &mut rng);
-        self.nodes.push(open_node(MemoryStorage::new(), Some(identity), config, self.now, rng));
+        self.nodes.push(open_node(
+            MemoryStorage::new(),
+            Origin::New(identity),
+            config,
+            self.now,
+            rng,
+        ));
         self.connect(number);
         self.run();
         number
@@ -399,7 +405,7 @@ impl Mesh {
         let (config, rng, policy) = (old.config.clone(), old.rng.clone(), old.policy.clone());
         let (events, handled, handles) = (old.events.clone(), old.handled.clone(), old.handles);
         let (commits, crash) = (old.commits, old.crash);
-        let fresh = open_node(storage, None, config, self.now, rng);
+        let fresh = open_node(storage, Origin::Store, config, self.now, rng);
         self.nodes[node] = Node { events, handled, handles, policy, commits, crash, ..fresh };
     }
 
@@ -411,7 +417,8 @@ impl Mesh {
         let (config, rng, policy) = (old.config.clone(), old.rng.clone(), old.policy.clone());
         let (events, handled, handles) = (old.events.clone(), old.handled.clone(), old.handles);
         let (commits, crash) = (old.commits, old.crash);
-        let fresh = open_node(MemoryStorage::new(), Some(identity), config, self.now, rng);
+        let backup = Origin::Backup(identity);
+        let fresh = open_node(MemoryStorage::new(), backup, config, self.now, rng);
         self.nodes[node] = Node { events, handled, handles, policy, commits, crash, ..fresh };
     }
 
@@ -528,9 +535,16 @@ impl Mesh {
     }
 }
 
+/// Where a node's identity comes from.
+enum Origin {
+    New(Identity),
+    Backup(Identity),
+    Store,
+}
+
 fn open_node(
     storage: MemoryStorage,
-    create: Option<Identity>,
+    origin: Origin,
     config: EngineConfig,
     now: Timestamp,
     mut rng: ChaCha20Rng,
@@ -539,11 +553,14 @@ fn open_node(
     let key = StoreKey::from_bytes([7; 32]);
     let vault = Vault::new(&key);
     let engine = block_on(async {
-        let stored = match create {
-            Some(identity) => {
+        let stored = match origin {
+            Origin::New(identity) => {
                 StoredIdentity::create(&storage, &vault, identity, now, &mut rng).await
             }
-            None => StoredIdentity::find(&storage, &vault).await.map(Option::unwrap),
+            Origin::Backup(identity) => {
+                StoredIdentity::restore(&storage, &vault, identity, None, now, &mut rng).await
+            }
+            Origin::Store => StoredIdentity::find(&storage, &vault).await.map(Option::unwrap),
         };
         Engine::open(&storage, vault, stored.unwrap(), config.clone(), now, &mut rng).await.unwrap()
     });

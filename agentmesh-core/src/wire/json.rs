@@ -83,7 +83,8 @@ fn is_too_deep(text: &str) -> bool {
 ///
 /// Derived structs read arrays as well, member by member; to every other reader of the same JSON that is something
 /// else, and with defaults an empty array would be a valid anything.
-pub(crate) struct Object<T>(pub(crate) T);
+#[derive(Debug)]
+pub struct Object<T>(pub T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {

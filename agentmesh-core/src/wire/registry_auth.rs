@@ -191,9 +191,10 @@ fn decode<const N: usize>(text: &str) -> Option<[u8; N]> {
     (Base64::decode(text, &mut bytes).ok()?.len() == N).then_some(bytes)
 }
 
-/// Decimal digits only: `u64::from_str` would take a sign as well.
+/// Decimal digits in their one form: `u64::from_str` would take a sign and leading zeros as well.
 fn digits(text: &str) -> Option<u64> {
-    text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok())?
+    let digits = text.bytes().all(|b| b.is_ascii_digit());
+    (digits && (text == "0" || !text.starts_with('0'))).then(|| text.parse().ok())?
 }
 
 #[cfg(test)]
@@ -274,10 +275,12 @@ mod tests {
         let mut other = fields.clone();
         other[1] = "3vaLv8qnmGSndxmYvHiHWN3cb312";
         assert_eq!(RequestAuth::parse(&other.join(" ")), Err(RequestAuthError::AmidMismatch));
-        let mut signed_number = fields;
-        let plus = format!("+{}", signed_number[3]);
-        signed_number[3] = &plus;
-        assert_eq!(RequestAuth::parse(&signed_number.join(" ")), Err(RequestAuthError::Malformed));
+        for prefix in ["+", "-", "0"] {
+            let mut other_form = fields.clone();
+            let number = format!("{prefix}{}", other_form[3]);
+            other_form[3] = &number;
+            assert_eq!(RequestAuth::parse(&other_form.join(" ")), Err(RequestAuthError::Malformed));
+        }
     }
 
     proptest! {

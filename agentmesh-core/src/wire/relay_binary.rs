@@ -135,7 +135,7 @@ impl<'a> BinaryFrame<'a> {
         if kind == SEND {
             return Ok(Self::Send { to: peer, id, message_type, frame: r.rest() });
         }
-        let time = Timestamp::from_millis(r.u64("time")?);
+        let time = r.timestamp("time")?;
         Ok(Self::Receive { from: peer, id, message_type, time, frame: r.rest() })
     }
 

@@ -8,7 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    relay_error::RelayErrorCode, relay_features::Features, relay_id::RelayMessageId,
+    json::Object, relay_error::RelayErrorCode, relay_features::Features, relay_id::RelayMessageId,
     text_enum::text_enum,
 };
 use crate::{error::errors, limits::MAX_RELAY_FRAME};
@@ -276,7 +276,8 @@ fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, RelayFrameError> {
     if text.len() > MAX_RELAY_FRAME {
         return Err(RelayFrameError::TooLong { limit: MAX_RELAY_FRAME, actual: text.len() });
     }
-    serde_json::from_str(text).map_err(|_| RelayFrameError::Malformed)
+    let read = serde_json::from_str::<Object<T>>(text).map_err(|_| RelayFrameError::Malformed)?;
+    Ok(read.0)
 }
 
 impl ClientFrame {

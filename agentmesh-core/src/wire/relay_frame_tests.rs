@@ -183,9 +183,17 @@ fn what_the_deployed_relay_sends_is_understood() {
 
 #[test]
 fn malformed_and_oversized_frames_are_refused() {
-    for bad in
-        ["", "[]", "{}", "null", r#"{"type":"send","to":"B"}"#, r#"{"type":7}"#, "{\"type\":"]
-    {
+    for bad in [
+        "",
+        "[]",
+        "{}",
+        "null",
+        r#"{"type":"send","to":"B"}"#,
+        r#"{"type":7}"#,
+        "{\"type\":",
+        r#"["ping","T"]"#,
+        r#"["ping",{"timestamp":"T"}]"#,
+    ] {
         assert_eq!(ClientFrame::parse(bad), Err(RelayFrameError::Malformed), "{bad}");
     }
     // Deeply nested input must not overflow the stack.

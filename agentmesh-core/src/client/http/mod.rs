@@ -30,7 +30,7 @@ use super::{
     proxy::ProxyConfig,
     tls,
 };
-use crate::{Timestamp, error::ErrorInfo, rng::SystemRng};
+use crate::{Timestamp, error::ErrorInfo, rng::SystemRng, wire::json::Object};
 
 /// Ties a request to the lines about it in the server's log.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -93,7 +93,9 @@ pub(crate) struct HttpResponse {
 impl HttpResponse {
     /// Reads the body as JSON.
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, HttpError> {
-        serde_json::from_slice(&self.body).map_err(|_| HttpError::Unreadable { what: self.what })
+        serde_json::from_slice::<Object<T>>(&self.body)
+            .map(|read| read.0)
+            .map_err(|_| HttpError::Unreadable { what: self.what })
     }
 }
 

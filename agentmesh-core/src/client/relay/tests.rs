@@ -374,7 +374,7 @@ async fn pauses_between_attempts_are_jittered_and_grow() {
         pauses.push(retry_in);
     }
     for (attempt, pause) in pauses.iter().enumerate() {
-        let bound = Duration::from_millis(500 << attempt.min(6)).min(Duration::from_secs(30));
+        let bound = Duration::from_millis(2000 << attempt.min(6)).min(Duration::from_secs(30));
         assert!(*pause <= bound, "{attempt}: {pause:?}");
     }
     let late = pauses.iter().skip(6).sum::<Duration>() / 34;
@@ -390,7 +390,7 @@ async fn pauses_between_attempts_are_jittered_and_grow() {
     }
     drop(relay);
     let (_, retry_in) = client.lost().await;
-    assert!(retry_in <= Duration::from_millis(500), "{retry_in:?}");
+    assert!(retry_in <= Duration::from_secs(2), "{retry_in:?}");
 }
 
 impl Client {

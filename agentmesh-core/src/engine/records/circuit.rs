@@ -53,7 +53,7 @@ impl Stored for CircuitRecord {
         }
         let state = CircuitState::from_u8(r.u8("state")?)
             .ok_or(CodecError::InvalidValue { field: "state" })?;
-        let since = Timestamp::from_millis(r.u64("since")?);
+        let since = r.timestamp("since")?;
         let mut blocked = BTreeMap::new();
         for _ in 0..r.count(limits::MAX_BLOCKED_PEERS, "blocked peers")? {
             let peer = Amid::from_bytes(r.array("blocked peer")?);
@@ -61,7 +61,7 @@ impl Stored for CircuitRecord {
             if blocked.last_key_value().is_some_and(|(last, _)| *last >= peer) {
                 return Err(CodecError::InvalidValue { field: "blocked peer" });
             }
-            blocked.insert(peer, Timestamp::from_millis(r.u64("blocked since")?));
+            blocked.insert(peer, r.timestamp("blocked since")?);
         }
         r.finish("circuit record")?;
         Ok(Self { state, since, blocked })

@@ -93,7 +93,7 @@ impl Stored for InboxEntry {
                 _ => return Err(CodecError::InvalidValue { field: "state" }),
             },
             order: r.u64("order")?,
-            received_at: Timestamp::from_millis(r.u64("received at")?),
+            received_at: r.timestamp("received at")?,
             plaintext: r.lp(limits::MAX_FRAME, "plaintext")?.to_vec(),
         };
         r.finish("inbox record")?;
@@ -141,7 +141,7 @@ impl Stored for Seen {
             id: MessageId::from_bytes(r.array("id")?)?,
             stage: Stage::from_u8(r.u8("stage")?)
                 .ok_or(CodecError::InvalidValue { field: "stage" })?,
-            at: Timestamp::from_millis(r.u64("at")?),
+            at: r.timestamp("at")?,
         };
         r.finish("seen record")?;
         Ok(seen)

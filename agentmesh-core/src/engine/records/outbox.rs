@@ -144,8 +144,8 @@ impl Stored for OutboxEntry {
         let id = MessageId::from_bytes(r.array("id")?)?;
         let to = Amid::from_bytes(r.array("to")?);
         let order = r.u64("order")?;
-        let created_at = Timestamp::from_millis(r.u64("created at")?);
-        let expires_at = Timestamp::from_millis(r.u64("expires at")?);
+        let created_at = r.timestamp("created at")?;
+        let expires_at = r.timestamp("expires at")?;
         let stage =
             Stage::from_u8(r.u8("stage")?).ok_or(CodecError::InvalidValue { field: "stage" })?;
         let body = match r.u8("body")? {
@@ -158,7 +158,7 @@ impl Stored for OutboxEntry {
             },
             2 => OutboxBody::Control,
             3 => OutboxBody::Handshake {
-                resend_at: Timestamp::from_millis(r.u64("resend at")?),
+                resend_at: r.timestamp("resend at")?,
                 pause: r.u64("pause")?,
             },
             4 => OutboxBody::Group(Box::new(Group::decode(&mut r)?)),

@@ -129,20 +129,20 @@ impl Stored for Peer {
                 .map_err(|_| CodecError::InvalidValue { field: "identity" })
         })?;
         let suite_pin = r.u8("suite pin")?;
-        let newest_bundle = Timestamp::from_millis(r.u64("newest bundle")?);
+        let newest_bundle = r.timestamp("newest bundle")?;
         let sending = r.option("sending", |r| r.array("sending").map(SessionId::from_bytes))?;
         let mut receive_only = Vec::new();
         for _ in 0..r.count(limits::RECEIVE_ONLY_SESSIONS, "receive-only sessions")? {
             receive_only.push(ReceiveOnly {
                 session: SessionId::from_bytes(r.array("session")?),
-                until: Timestamp::from_millis(r.u64("until")?),
+                until: r.timestamp("until")?,
             });
         }
         let next_seq = r.u64("next seq")?;
-        let rejected_until = Timestamp::from_millis(r.u64("rejected until")?);
+        let rejected_until = r.timestamp("rejected until")?;
         let mut refused_at = Vec::new();
         for _ in 0..r.count(limits::REFUSED_RETRIES_PER_HOUR, "refusals")? {
-            refused_at.push(Timestamp::from_millis(r.u64("refused at")?));
+            refused_at.push(r.timestamp("refused at")?);
         }
         r.finish("peer record")?;
         Ok(Self {

@@ -96,7 +96,7 @@ impl Stored for SessionEntry {
             peer: Amid::from_bytes(r.array("peer")?),
             role: if r.bool("role")? { Role::Initiator } else { Role::Responder },
             signed_prekey_id: r.u32("signed prekey id")?,
-            knock_time: Timestamp::from_millis(r.u64("knock time")?),
+            knock_time: r.timestamp("knock time")?,
             knock_nonce: r.array("knock nonce")?,
             decision: if r.bool("decision")? { Decision::Accepted } else { Decision::Pending },
             confirmed: r.bool("confirmed")?,

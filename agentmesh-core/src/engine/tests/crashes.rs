@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
 use proptest::prelude::*;
 
@@ -60,22 +60,6 @@ fn check(mesh: &Mesh, sent: &[(usize, MessageId)], amids: [Amid; 2], what: &str)
         assert!(mesh.nodes[node].engine.outbox().is_empty(), "{what}: everything is confirmed");
     }
     no_key_is_used_twice(mesh, what);
-}
-
-/// The same ratchet key and number in one session mean the same message key: it may carry one frame only.
-pub(super) fn no_key_is_used_twice(mesh: &Mesh, what: &str) {
-    let mut used: BTreeMap<Vec<u8>, &[u8]> = BTreeMap::new();
-    for (_, stored) in &mesh.wiretap {
-        let frame = &stored.frame;
-        if frame[1] != 2 {
-            continue;
-        }
-        // Session id, ratchet key and number; `pn` in between says nothing about the key.
-        let name = [&frame[2..18], &frame[20..52], &frame[56..60]].concat();
-        if let Some(other) = used.insert(name, frame) {
-            assert_eq!(other, frame.as_slice(), "{what}: a message key was used for two frames");
-        }
-    }
 }
 
 #[test]

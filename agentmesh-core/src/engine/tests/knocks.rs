@@ -202,3 +202,34 @@ fn agent_that_opens_only_the_weaker_suite_can_still_be_reached() {
     mesh.run();
     assert_eq!(texts(&mesh, other), ["\"classical\""]);
 }
+
+#[test]
+fn lost_accept_holds_the_peers_messages_up_for_five_minutes_and_not_for_ever() {
+    let mut mesh = Mesh::new(2, 59);
+    let (a, b) = (mesh.amid(0), mesh.amid(1));
+    mesh.send(0, 1, "hello").unwrap();
+    mesh.disconnect(0);
+    mesh.run();
+    // The ACCEPT, and the receipts that came with it, were too long at the relay.
+    mesh.relay.get_mut(&a).unwrap().clear();
+    let id = mesh.send(1, 0, "are you there").unwrap();
+    mesh.restart(0);
+    mesh.connect(0);
+    mesh.run();
+    assert!(texts(&mesh, 0).is_empty());
+    mesh.restart(0);
+    mesh.connect(0);
+    mesh.advance(limits::ACCEPT_PATIENCE - 1);
+    mesh.run();
+    assert!(texts(&mesh, 0).is_empty());
+    mesh.advance(1);
+    mesh.run();
+    assert_eq!(texts(&mesh, 0), ["\"are you there\""]);
+    assert_eq!(mesh.stage(1, id), Some(Stage::Handled));
+    // From now on they do not wait.
+    mesh.send(1, 0, "again").unwrap();
+    mesh.run();
+    assert_eq!(texts(&mesh, 0).len(), 2);
+    let accepted = |e: &Event| matches!(e, Event::KnockAccepted { peer, .. } if *peer == b);
+    assert_eq!(mesh.nodes[0].events.iter().filter(|e| accepted(e)).count(), 1);
+}

@@ -390,7 +390,7 @@ fn crash_at_every_single_write_of_a_payload_in_parts_loses_and_repeats_nothing()
                     assert_eq!(stored(&mesh, node, RecordKind::Chunk), 0, "{what}");
                     assert_eq!(stored(&mesh, node, RecordKind::Assembly), 0, "{what}");
                 }
-                crashes::no_key_is_used_twice(&mesh, &what);
+                no_key_is_used_twice(&mesh, &what);
             }
         }
     }
@@ -495,6 +495,6 @@ proptest! {
             prop_assert_eq!(stored(&mesh, node, RecordKind::Chunk), 0);
             prop_assert_eq!(stored(&mesh, node, RecordKind::Assembly), 0);
         }
-        crashes::no_key_is_used_twice(&mesh, "schedule");
+        no_key_is_used_twice(&mesh, "schedule");
     }
 }

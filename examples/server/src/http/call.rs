@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use agentmesh_core::wire::registry_auth::{REQUEST_AUTH_HEADER, SignedRequest};
+use agentmesh_core::wire::{
+    json::Object,
+    registry_auth::{REQUEST_AUTH_HEADER, SignedRequest},
+};
 use axum::{body::Body, extract::OriginalUri};
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -64,7 +67,8 @@ impl Call {
 
     /// The body as JSON.
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, Refused> {
-        serde_json::from_slice(&self.body).map_err(|error| {
+        let read = serde_json::from_slice::<Object<T>>(&self.body);
+        read.map(|read| read.0).map_err(|error| {
             reply::malformed(format!("the body is not what it should be: {error}"))
         })
     }

@@ -122,7 +122,9 @@ impl Session {
     }
 
     pub(super) fn on_text(&mut self, text: &str) -> Next {
-        if let Ok(view) = serde_json::from_str::<SendView<'_>>(text)
+        // A derived struct would also read an array of its members.
+        if text.trim_start().starts_with('{')
+            && let Ok(view) = serde_json::from_str::<SendView<'_>>(text)
             && view.r#type == "send"
         {
             return self.on_send(&view);
