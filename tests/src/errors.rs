@@ -27,6 +27,7 @@ use futures_util::{SinkExt, StreamExt};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
+    task::JoinSet,
     time::timeout,
 };
 use tokio_tungstenite::tungstenite::{
@@ -52,6 +53,17 @@ fn builder() -> AgentBuilder {
 
 fn offline() -> AgentBuilder {
     builder().storage(MemoryStorage::new())
+}
+
+/// A task that ends with its owner.
+fn task<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> JoinSet<T> {
+    let mut tasks = JoinSet::new();
+    tasks.spawn(future);
+    tasks
+}
+
+async fn ended<T: 'static>(mut tasks: JoinSet<T>) -> T {
+    timeout(PATIENCE, tasks.join_next()).await.unwrap().unwrap().unwrap()
 }
 
 fn code<T: std::fmt::Debug>(result: Result<T, Error>) -> &'static str {
@@ -138,20 +150,16 @@ async fn who_waits_to_be_online_hears_that_another_connection_took_over() {
         .await
         .unwrap();
     let mut events = older.events();
-    let waiting = tokio::spawn({
+    let waiting = task({
         let older = older.clone();
         async move { older.connect().await }
     });
-    loop {
-        match timeout(PATIENCE, events.next()).await.unwrap().unwrap() {
-            AgentEvent::Connected { .. } => break,
-            _ => {}
-        }
-    }
+    let connected = |event: AgentEvent| matches!(event, AgentEvent::Connected { .. });
+    while !connected(timeout(PATIENCE, events.next()).await.unwrap().unwrap()) {}
     let newer =
         offline().identity(copy).relay_url(server.relay_url()).open_or_create().await.unwrap();
     newer.connect().await.unwrap();
-    let error = timeout(PATIENCE, waiting).await.unwrap().unwrap().unwrap_err();
+    let error = ended(waiting).await.unwrap_err();
     assert_eq!(error, AgentError::Replaced.into());
 }
 
@@ -179,7 +187,7 @@ async fn message_taken_back_fails_for_who_waits_for_it() {
     let options = SendOptions { id: Some(id), ..SendOptions::wait_for(Stage::Queued) };
     agent.send(nobody, "1", options).await.unwrap();
     let options = SendOptions { id: Some(id), ..SendOptions::wait_for(Stage::Delivered) };
-    let waiting = tokio::spawn({
+    let waiting = task({
         let agent = agent.clone();
         async move { agent.send(nobody, "1", options).await }
     });
@@ -187,7 +195,7 @@ async fn message_taken_back_fails_for_who_waits_for_it() {
     tokio::task::yield_now().await;
     while agent.stage(id).await.unwrap().is_none() {}
     agent.cancel(id).await.unwrap();
-    let error = timeout(PATIENCE, waiting).await.unwrap().unwrap();
+    let error = ended(waiting).await;
     assert_eq!(code(error), "SEND_CANCELLED");
 }
 
@@ -209,7 +217,7 @@ async fn record_beyond_the_limit_is_refused_and_the_store_goes_on() {
 async fn answer_that_breaks_off_is_told_from_one_that_never_came() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/v1", listener.local_addr().unwrap());
-    let server = tokio::spawn(async move {
+    let server = task(async move {
         loop {
             let (mut socket, _) = listener.accept().await.unwrap();
             let mut head = Vec::new();
@@ -228,14 +236,14 @@ async fn answer_that_breaks_off_is_told_from_one_that_never_came() {
     let RegistryError::Http(HttpError::Interrupted { .. }) = &error else { panic!("{error:?}") };
     assert_eq!(error.code(), "HTTP_INTERRUPTED");
     assert!(error.is_retryable());
-    server.abort();
+    drop(server);
 }
 
 #[tokio::test]
 async fn relay_that_closes_after_connected_is_told_from_a_broken_line() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = Url::parse(&format!("ws://{}/v1/connect", listener.local_addr().unwrap())).unwrap();
-    let relay = tokio::spawn(async move {
+    let relay = task(async move {
         let (socket, _) = listener.accept().await.unwrap();
         let mut socket = tokio_tungstenite::accept_async(socket).await.unwrap();
         socket.next().await.unwrap().unwrap();
@@ -259,5 +267,5 @@ async fn relay_that_closes_after_connected_is_told_from_a_broken_line() {
     let lost = timeout(PATIENCE, events.next()).await.unwrap().unwrap();
     let RelayEvent::Disconnected { error, .. } = lost else { panic!("{lost:?}") };
     assert_eq!(error, RelayError::ClosedByRelay { code: Some(1001) });
-    relay.await.unwrap();
+    ended(relay).await;
 }
