@@ -277,6 +277,10 @@ union! {
     Storage(crate::storage::StorageError);
     /// A stored record that could not be sealed or opened.
     Vault(crate::vault::VaultError);
+    /// A step of the low-level API that was not done.
+    Manager(crate::managers::ManagerError);
+    /// An identity that could not be loaded or saved.
+    IdentityStore(crate::managers::IdentityStoreError);
     /// A value that could not be read or written.
     Value(crate::values::KeyValueError);
     /// An HTTP request that failed.

@@ -20,6 +20,7 @@ pub mod session;
 pub mod wire;
 
 pub mod engine;
+pub mod managers;
 pub mod storage;
 pub mod values;
 pub mod vault;

@@ -58,6 +58,22 @@ const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "managers",
+        &[
+            "keys",
+            "identity",
+            "prekeys",
+            "handshake",
+            "session",
+            "wire",
+            "knock",
+            "storage",
+            "vault",
+            "values",
+            "engine",
+        ],
+    ),
+    (
         "client",
         &[
             "keys",

@@ -4,18 +4,14 @@
 use rand_core::CryptoRng;
 
 use crate::{
-    handshake::{HandshakeError, InitialMessage, ResponderKeys, SessionId, Suite, accept},
+    Error,
+    handshake::{HandshakeError, InitialMessage, SessionId, Suite},
     identity::Amid,
-    knock::{Knock, KnockChecks, KnockError},
+    knock::{Knock, KnockError},
     limits,
     session::Session,
     time::Timestamp,
-    wire::{
-        control::RefuseReason,
-        frame::HandshakeFrame,
-        id::MessageId,
-        plaintext::{MessageType, Plaintext},
-    },
+    wire::{control::RefuseReason, frame::HandshakeFrame, id::MessageId},
 };
 
 use super::{
@@ -23,6 +19,7 @@ use super::{
     crossing::{InUse, takes_over},
     inbound::{Opened, Source},
     knocking::StoredKnock,
+    opening::{FirstMessage, open_first},
     records::{Decision, InboxEntry, InboxState, Role, SessionEntry},
 };
 
@@ -102,39 +99,24 @@ impl Engine {
         if hs.one_time_prekey_id() == 0 && self.tombstones >= limits::MAX_TOMBSTONES {
             return Err(Turned::Down(RefuseReason::PrekeyGone));
         }
-        let rejected = Turned::Away(DropReason::Rejected);
-        let own = self.identity.signing_key();
-        let keys = ResponderKeys::find(own, self.prekeys(), &hs).map_err(|error| match error {
-            HandshakeError::PreKeyGone { .. } => Turned::Down(RefuseReason::PrekeyGone),
-            _ => rejected,
-        })?;
-        // What counts is the bundle that the initiator used, not what we would ourselves open a session with.
-        if !keys.triple.suites().contains(&suite.id()) {
-            return Err(Turned::Down(RefuseReason::Suite));
-        }
-        let established = accept(&hs, keys).map_err(|_| rejected)?;
-        let associated_data = established.associated_data;
-        let signed_prekey = keys.triple.key();
-        let mut session = Session::accept(suite, established, signed_prekey, message, now, rng)
-            .map_err(|_| rejected)?;
-        // The session is ours alone until it is admitted, so it may advance at once.
-        let opened =
-            session.open(message, now).map_err(|_| Turned::Away(DropReason::Undecryptable))?;
-        let plaintext = Plaintext::decode(opened.plaintext())
-            .map_err(|_| Turned::Away(DropReason::Malformed))?;
-        session.commit(opened).map_err(|_| rejected)?;
-        let (MessageType::Knock, Some(signed)) = (plaintext.kind, plaintext.signed) else {
-            return Err(rejected);
-        };
-        // The pin was checked before anything was computed.
-        let checks = KnockChecks { now, suite, own_suites: keys.triple.suites(), pinned: None };
-        let verified = Knock::open(&signed, hs.identity(), &associated_data, checks);
-        let knock = verified.map_err(|error| match error {
-            KnockError::SuiteDowngrade { .. } => Turned::Away(DropReason::SuiteDowngrade),
-            _ => rejected,
-        })?;
+        let first = open_first(&self.identity, self.prekeys(), &hs, message, now, rng);
+        let FirstMessage { session, knock, knock_id, body } =
+            first.map_err(|error| match error {
+                Error::Handshake(HandshakeError::PreKeyGone { .. }) => {
+                    Turned::Down(RefuseReason::PrekeyGone)
+                }
+                Error::Handshake(HandshakeError::NoCommonSuite) => {
+                    Turned::Down(RefuseReason::Suite)
+                }
+                Error::Decrypt(_) => Turned::Away(DropReason::Undecryptable),
+                Error::Plaintext(_) => Turned::Away(DropReason::Malformed),
+                Error::Knock(KnockError::SuiteDowngrade { .. }) => {
+                    Turned::Away(DropReason::SuiteDowngrade)
+                }
+                _ => Turned::Away(DropReason::Rejected),
+            })?;
         let knock = knock.knock().clone();
-        Ok(Verified { id, suite, session, knock, knock_id: plaintext.id, body: signed.body, hs })
+        Ok(Verified { id, suite, session, knock, knock_id, body, hs })
     }
 
     /// One batch: session, consumed one-time keys, the KNOCK in the inbox. Then the policy is asked.

@@ -4,23 +4,19 @@ use rand_core::CryptoRng;
 
 use crate::{
     error::ErrorInfo,
-    handshake::{SessionId, Suite, initiate},
+    handshake::{SessionId, Suite},
     identity::Amid,
     keys::VerifyingKey,
     knock::{Knock, KnockError, KnockRequest},
     limits,
     prekeys::{BundleError, KnownPeer, PreKeyBundle},
-    session::Session,
     time::Timestamp,
-    wire::{
-        frame::HANDSHAKE_PREFIX, id::MessageId, plaintext::MessageType,
-        relay_frame::RelayMessageType, relay_id::RelayMessageId,
-    },
+    wire::{id::MessageId, relay_frame::RelayMessageType, relay_id::RelayMessageId},
 };
 
 use super::{
     Engine, Event, SendFailure, Stage,
-    outbound::control,
+    opening::{Begun, begin},
     records::{Decision, OutboxBody, OutboxEntry, Peer, Role, SessionEntry, Transmission},
 };
 
@@ -106,38 +102,16 @@ impl Engine {
         now: Timestamp,
         rng: &mut dyn CryptoRng,
     ) {
-        let failure = SendFailure::BundleRefused { amid: peer, code: "HANDSHAKE_FAILED" };
-        let Ok((hs, established)) = initiate(&self.identity, bundle, suite, rng) else {
-            self.fail_peer(peer, &failure);
+        let knock = |rng: &mut dyn CryptoRng| self.compose_knock(peer, now, rng);
+        let Ok(Begun { id, hs, session, knock, knock_id, frame }) =
+            begin(&self.identity, bundle, suite, knock, now, rng)
+        else {
+            self.fail_peer(
+                peer,
+                &SendFailure::BundleRefused { amid: peer, code: "HANDSHAKE_FAILED" },
+            );
             return;
         };
-        let id = established.session_id;
-        let associated_data = established.associated_data;
-        let (_, remote) = bundle.signed_prekey();
-        let Ok(mut session) = Session::initiate(suite, established, remote, now, rng) else {
-            self.fail_peer(peer, &failure);
-            return;
-        };
-        let knock = self.compose_knock(peer, now, rng);
-        let mut plaintext = control(MessageType::Knock, now, rng);
-        let sealed = knock.and_then(|k| Ok((k.seal(&self.identity, &associated_data)?, k)));
-        let Ok((signed, knock)) = sealed else {
-            self.fail_peer(peer, &failure);
-            return;
-        };
-        plaintext.signed = Some(signed);
-        let hs_bytes = hs.as_bytes();
-        let mut frame = Vec::with_capacity(hs_bytes.len() + 1024);
-        frame.extend_from_slice(&HANDSHAKE_PREFIX);
-        frame.extend_from_slice(hs_bytes);
-        let sealed = plaintext
-            .encode()
-            .ok()
-            .and_then(|p| session.encrypt_into(&p, &mut frame, now, rng).ok());
-        if sealed.is_none() || frame.len() > limits::MAX_FRAME {
-            self.fail_peer(peer, &failure);
-            return;
-        }
         let recovery = self.wanted.remove(&peer);
         self.live += 1;
         self.sessions.put(
@@ -155,7 +129,7 @@ impl Engine {
             },
         );
         self.supersede(peer, id, now);
-        self.queue_handshake(peer, id, plaintext.id, frame, now, rng);
+        self.queue_handshake(peer, id, knock_id, frame, now, rng);
         self.out.events.push(Event::SessionEstablished {
             peer,
             session: id,

@@ -17,14 +17,15 @@ use crate::{
 
 use super::{
     Continuation, Engine, EngineConfig, Need, Outcome,
+    lookup::{DEFAULT_IDENTITY_KEY, put_key},
     records::{CircuitRecord, OutboxBody},
     table::Table,
 };
 
 /// Records read from the store at a time.
 const PAGE: usize = 256;
-const IDENTITY: &[u8] = b"identity";
-const PREKEYS: &[u8] = b"prekeys";
+pub(super) const IDENTITY: &[u8] = b"identity";
+pub(super) const PREKEYS: &[u8] = b"prekeys";
 
 errors! {
     /// Why an agent's state could not be opened or created. Nothing is ever created in place of it.
@@ -66,6 +67,15 @@ errors! {
         #[error("the store already holds an identity")]
         IdentityExists = "STATE_IDENTITY_EXISTS", Conflict, permanent;
     }
+}
+
+/// Where a new store's identity comes from: ids of prekeys must not be used twice.
+#[derive(Debug, Clone, Copy)]
+pub enum Origin<'a> {
+    /// It was generated just now.
+    New,
+    /// It was in use elsewhere, with these numbers if they are known.
+    Elsewhere(Option<&'a Continuation>),
 }
 
 /// An identity found in a store.
@@ -182,8 +192,8 @@ impl StoredIdentity {
         now: Timestamp,
         rng: &mut (dyn CryptoRng + Send),
     ) -> Result<Self, LoadError> {
-        let prekeys = PreKeys::generate(&identity, now, rng);
-        Self::put(storage, vault, identity, prekeys, None, rng).await
+        let (key, origin) = (DEFAULT_IDENTITY_KEY, Origin::New);
+        Self::create_as(storage, vault, identity, key, origin, now, rng).await
     }
 
     /// As [`StoredIdentity::create`], for an identity that was in use elsewhere, such as one out of a backup: it goes on
@@ -200,21 +210,28 @@ impl StoredIdentity {
         now: Timestamp,
         rng: &mut (dyn CryptoRng + Send),
     ) -> Result<Self, LoadError> {
-        let prekeys = match continuation {
-            Some(continuation) => continuation.prekeys(&identity, now, rng),
-            None => PreKeys::recover(&identity, now, rng),
-        };
-        Self::put(storage, vault, identity, prekeys, continuation, rng).await
+        let (key, origin) = (DEFAULT_IDENTITY_KEY, Origin::Elsewhere(continuation));
+        Self::create_as(storage, vault, identity, key, origin, now, rng).await
     }
 
-    async fn put(
+    /// As [`StoredIdentity::create`] or [`StoredIdentity::restore`], under an identity key of the caller's.
+    ///
+    /// # Errors
+    /// As [`StoredIdentity::create`].
+    pub async fn create_as(
         storage: &dyn Storage,
         vault: &Vault,
         identity: Identity,
-        prekeys: PreKeys,
-        continuation: Option<&Continuation>,
+        key: &str,
+        origin: Origin<'_>,
+        now: Timestamp,
         rng: &mut (dyn CryptoRng + Send),
     ) -> Result<Self, LoadError> {
+        let (prekeys, continuation) = match origin {
+            Origin::New => (PreKeys::generate(&identity, now, rng), None),
+            Origin::Elsewhere(None) => (PreKeys::recover(&identity, now, rng), None),
+            Origin::Elsewhere(Some(from)) => (from.prekeys(&identity, now, rng), Some(from)),
+        };
         if Self::find(storage, vault).await?.is_some() {
             return Err(LoadError::IdentityExists);
         }
@@ -222,6 +239,7 @@ impl StoredIdentity {
         let sealed = vault.seal(id, 1, &identity.to_record(), rng)?;
         let mut changes = Changes::new();
         changes.put(id, 0, sealed.clone());
+        put_key(vault, key, rng, &mut changes)?;
         new_prekeys(vault, prekeys).seal_into(vault, rng, &mut changes)?;
         if let Some(continuation) = continuation {
             continuation.put_peers(vault, rng, &mut changes)?;

@@ -68,6 +68,9 @@ errors! {
         /// An answer to another KNOCK.
         #[error("this answers another KNOCK")]
         WrongNonce = "KNOCK_WRONG_NONCE", Authentication, permanent;
+        /// The first message of a session is something else than a KNOCK.
+        #[error("the first message of a session must be a KNOCK")]
+        NotAKnock = "KNOCK_NOT_A_KNOCK", Protocol, permanent;
         /// Neither a KNOCK nor an answer to one.
         #[error("not an answer to a KNOCK")]
         NotAnAnswer = "KNOCK_NOT_AN_ANSWER", Protocol, permanent;

@@ -231,6 +231,19 @@ impl PreKeys {
         opk || kopk
     }
 
+    /// How many one-time prekeys are unused.
+    pub fn one_time_len(&self) -> usize {
+        self.one_time.keys.len()
+    }
+
+    /// Makes one-time prekeys until `n` are unused, 500 at most, and fills up the ML-KEM ones; whether anything changed.
+    pub fn fill_one_time(&mut self, n: usize, rng: &mut dyn CryptoRng) -> bool {
+        let opks = self.one_time.fill_to(n, OPK_POOL, || DhSecretKey::generate(rng));
+        let full = ONE_TIME_KEM_PREKEYS;
+        let kopks = self.one_time_kem.fill_to(full, KOPK_POOL, || KemSecretKey::generate(rng));
+        opks + kopks > 0
+    }
+
     /// Whether [`PreKeys::maintain`] would change anything.
     pub fn needs_maintenance(&self, identity: &Identity, now: Timestamp) -> bool {
         self.needs_rotation(identity, now)

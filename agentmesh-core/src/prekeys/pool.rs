@@ -59,9 +59,32 @@ impl<K> Pool<K> {
         true
     }
 
+    /// Makes keys until `target` are unused, at most as many as are kept; how many were made.
+    pub(super) fn fill_to(
+        &mut self,
+        target: usize,
+        size: PoolSize,
+        mut generate: impl FnMut() -> K,
+    ) -> usize {
+        let mut made = 0;
+        while self.keys.len() < target.min(size.kept) {
+            let Some(id) = take_id(&mut self.next_id) else { break };
+            self.keys.insert(id, generate());
+            made += 1;
+        }
+        let held = |stock: u32| stock.saturating_add(u32::try_from(made).unwrap_or(u32::MAX));
+        self.stock = self.stock.map(held);
+        made
+    }
+
     /// Keys that no upload was confirmed of.
     pub(super) fn pending(&self) -> impl Iterator<Item = (u32, &K)> {
         self.keys.range(self.uploaded_through.saturating_add(1)..).map(|(id, key)| (*id, key))
+    }
+
+    /// Keys that were not used.
+    pub(super) fn all(&self) -> impl Iterator<Item = (u32, &K)> {
+        self.keys.iter().map(|(id, key)| (*id, key))
     }
 
     /// The highest id in use.

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     identity::{Identity, Label},
-    keys::{DhPublicKey, Signature},
+    keys::{DhPublicKey, DhSecretKey, KemSecretKey, Signature},
     time::Timestamp,
 };
 
@@ -81,17 +81,28 @@ impl PreKeys {
     /// The current bundle, and all one-time keys that no upload was confirmed of. Commit the record first: a key
     /// that the registry knows and we forgot breaks the handshakes made with it.
     pub fn publication(&self, identity: &Identity) -> Publication {
+        self.publish(identity, self.one_time.pending(), self.one_time_kem.pending())
+    }
+
+    /// As [`PreKeys::publication`], with all one-time keys that are unused, whether they were uploaded or not: for
+    /// those who hand bundles on themselves.
+    pub fn publication_of_all(&self, identity: &Identity) -> Publication {
+        self.publish(identity, self.one_time.all(), self.one_time_kem.all())
+    }
+
+    fn publish<'a>(
+        &self,
+        identity: &Identity,
+        one_time: impl Iterator<Item = (u32, &'a DhSecretKey)>,
+        one_time_kem: impl Iterator<Item = (u32, &'a KemSecretKey)>,
+    ) -> Publication {
         let signed_prekey = *self.current.dh.public_key();
         Publication {
             bundle: self.bundle(identity),
-            one_time: self
-                .one_time
-                .pending()
+            one_time: one_time
                 .map(|(id, key)| sign_one_time(identity, id, key.public_key()))
                 .collect(),
-            one_time_kem: self
-                .one_time_kem
-                .pending()
+            one_time_kem: one_time_kem
                 .map(|(id, key)| {
                     let key = key.public_key();
                     let message = one_time_kem_message(id, &key);

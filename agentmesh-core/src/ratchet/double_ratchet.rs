@@ -145,6 +145,14 @@ impl DoubleRatchet {
         self.skipped.expire(now)
     }
 
+    /// The public half of our own ratchet key; none before the turn that is due.
+    pub(crate) const fn own_public_key(&self) -> Option<&DhPublicKey> {
+        match &self.sending {
+            Sending::Active { own, .. } => Some(own.public_key()),
+            Sending::Due { .. } => None,
+        }
+    }
+
     /// Numbers only, for descriptions and `Debug`.
     pub(crate) fn indices(&self) -> Indices {
         let (sent, turn_due) = match &self.sending {

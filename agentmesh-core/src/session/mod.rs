@@ -151,6 +151,12 @@ impl Session {
         &self.associated_data
     }
 
+    /// The public half of our own ratchet key. None between a new ratchet key of the peer and our next message: the next
+    /// one is not drawn before.
+    pub fn ratchet_public_key(&self) -> Option<DhPublicKey> {
+        self.ratchet.own_public_key().copied()
+    }
+
     /// When this end was made.
     pub const fn created_at(&self) -> Timestamp {
         self.created_at
