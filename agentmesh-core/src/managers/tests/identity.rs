@@ -56,15 +56,8 @@ fn the_agent_of_the_store_is_found_by_its_identity_key_with_its_prekeys() {
     let agent = identity(5);
     let amid = agent.amid();
     let key_of_agent = "worker-agent";
-    let made = StoredIdentity::create_as(
-        &disk,
-        &vault,
-        agent,
-        key_of_agent,
-        Origin::New,
-        now,
-        &mut rng,
-    );
+    let made =
+        StoredIdentity::create_as(&disk, &vault, agent, key_of_agent, Origin::New, now, &mut rng);
     block_on(made).unwrap();
     let store = SealedStore::new(disk.clone(), &key(), Clock::new().context(6));
     assert!(block_on(Identity::load(&store, "agent-identity")).is_err());
