@@ -99,7 +99,7 @@ impl AgentPrekeys {
         vault: &Vault,
         amid: Amid,
     ) -> Result<Option<(Self, PreKeys)>, LoadError> {
-        if !StoredIdentity::peek(storage, vault).await?.is_some_and(|(i, _)| i.amid() == amid) {
+        if StoredIdentity::peek(storage, vault).await?.is_none_or(|(i, _)| i.amid() != amid) {
             return Ok(None);
         }
         let id = vault.record_id(RecordKind::Prekeys, PREKEYS);

@@ -34,6 +34,7 @@ struct Inner {
 }
 
 /// Where the prekeys are kept.
+#[allow(clippy::large_enum_variant, reason = "lives for one call")]
 enum Place {
     Managed(Slot<PreKeys>),
     Agent(AgentPrekeys),

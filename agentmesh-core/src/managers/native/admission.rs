@@ -23,6 +23,7 @@ use super::{
 };
 
 /// What a handshake turned out to be.
+#[allow(clippy::large_enum_variant, reason = "lives for one call")]
 pub(in super::super) enum Examined {
     /// Its session is open already.
     Known(Slot<SessionEntry>),

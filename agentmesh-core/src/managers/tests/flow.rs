@@ -82,7 +82,7 @@ fn objects_have_the_names_of_0_2_and_round_trip() {
         assert!(bundle[member].is_string(), "{member}");
     }
     assert_eq!(bundle["one_time_prekeys"].as_array().unwrap().len(), 99);
-    let mut wrong = envelope.clone();
+    let mut wrong = envelope;
     wrong["type"] = json!("plain");
     assert!(serde_json::from_value::<Envelope>(wrong).is_err());
     assert!(serde_json::from_value::<Envelope>(json!([])).is_err());

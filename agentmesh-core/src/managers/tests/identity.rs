@@ -112,7 +112,7 @@ fn another_store_key_finds_nothing_and_spoils_nothing() {
     let store = SealedStore::new(disk.clone(), &key(), Clock::new().context(12));
     block_on(a.save(&store, "a")).unwrap();
     let other = crate::vault::StoreKey::from_bytes([8; 32]);
-    let stranger = SealedStore::new(disk.clone(), &other, Clock::new().context(13));
+    let stranger = SealedStore::new(disk, &other, Clock::new().context(13));
     let wrong = block_on(Identity::load(&stranger, "a"));
     assert!(matches!(wrong, Err(IdentityStoreError::LoadFailed { .. })), "{wrong:?}");
     assert!(block_on(Identity::load_or_generate(&stranger, "a")).is_err());

@@ -140,8 +140,7 @@ fn the_policy_counts_open_sessions() {
     let clock = Clock::new();
     let (alice, bob, eve) =
         (Party::new(89, &clock), Party::new(90, &clock), Party::new(91, &clock));
-    let mut policy = Policy::default();
-    policy.max_concurrent_sessions = 1;
+    let policy = Policy { max_concurrent_sessions: 1, ..Policy::default() };
     let knocks = protocol(&bob, policy);
     let judge = |party: &Party, begun: &Initiated| {
         let from = party.identity().amid();
