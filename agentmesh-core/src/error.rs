@@ -275,6 +275,8 @@ union! {
     Decrypt(crate::session::DecryptError);
     /// A store that could not be opened, read or written.
     Storage(crate::storage::StorageError);
+    /// An audit log that cannot be written, read or believed.
+    Audit(crate::audit::AuditError);
     /// A stored record that could not be sealed or opened.
     Vault(crate::vault::VaultError);
     /// A step of the low-level API that was not done.

@@ -8,6 +8,7 @@ pub mod limits;
 pub mod rng;
 pub mod time;
 
+pub mod audit;
 pub mod handshake;
 pub mod identity;
 pub mod keys;

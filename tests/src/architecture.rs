@@ -85,9 +85,11 @@ const LAYERS: &[(&str, &[&str])] = &[
             "storage",
             "vault",
             "engine",
+            "audit",
             "rng",
         ],
     ),
+    ("audit", &["keys", "identity", "handshake", "wire", "vault"]),
     ("hazmat", &["keys", "identity", "prekeys", "handshake", "engine"]),
 ];
 

@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod architecture;
+mod audit;
 mod chaos;
 mod client_plumbing;
 mod control;

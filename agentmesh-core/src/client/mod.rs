@@ -4,6 +4,7 @@
 //! driver above them owns the engine.
 
 mod agent;
+mod audit;
 pub mod backoff;
 mod driver;
 pub mod http;
@@ -22,6 +23,7 @@ pub use agent::{
     Agent, AgentBuilder, AgentConfig, AgentError, AgentEvent, KnockHandler, Message, Messages,
     OutboxItem, SendOptions, Sent,
 };
+pub use audit::{AuditLog, AuditOptions, AuditOwner, AuditReader, Fsync};
 pub use rate_limit::{
     BucketStatus, Rate, RateLimited, RateLimiter, RateLimits, RateScope, RateStatus,
 };

@@ -129,6 +129,11 @@ pub enum Event {
         /// The session.
         session: SessionId,
     },
+    /// The own prekeys changed.
+    PrekeysChanged {
+        /// How.
+        change: PrekeyChange,
+    },
     /// The agent was paused, stopped or resumed.
     CircuitChanged {
         /// What it is now.
@@ -163,6 +168,20 @@ pub enum Event {
         /// Why, as a stable code.
         reason: DropReason,
     },
+}
+
+/// What happened to the own prekeys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum PrekeyChange {
+    /// New ones were made.
+    Generated,
+    /// The signed prekey was replaced.
+    Rotated,
+    /// A handshake used one-time prekeys up.
+    Consumed,
+    /// They reached the registry.
+    Published,
 }
 
 /// Why a frame was dropped.

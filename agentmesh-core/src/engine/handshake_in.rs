@@ -15,7 +15,7 @@ use crate::{
 };
 
 use super::{
-    DropReason, Engine, Event,
+    DropReason, Engine, Event, PrekeyChange,
     crossing::{InUse, takes_over},
     inbound::{Opened, Source},
     knocking::StoredKnock,
@@ -126,6 +126,7 @@ impl Engine {
         let (opk, kopk) = (hs.one_time_prekey_id(), hs.one_time_kem_id());
         if opk != 0 || kopk != 0 {
             self.change_prekeys(|prekeys| prekeys.consume(opk, kopk));
+            self.tell_prekeys(PrekeyChange::Consumed);
         }
         self.pin(peer, *hs.identity(), suite.id());
         self.live += 1;

@@ -9,7 +9,7 @@ use crate::{
     time::{SECOND, Timestamp},
 };
 
-use super::{Engine, Event, Request, SendFailure, Stage};
+use super::{Engine, Event, PrekeyChange, Request, SendFailure, Stage};
 
 /// How long a frame of an unknown session waits before its sender is asked: its handshake may be right behind.
 const PARKED_GRACE: u64 = SECOND;
@@ -126,11 +126,23 @@ impl Engine {
     pub(super) fn maintain_prekeys(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) {
         if self.prekeys().needs_maintenance(&self.identity, now) {
             let identity = &self.identity;
+            let signed = self.prekeys().signed_ids().last();
+            let counted = self.prekeys().one_time_made();
             self.prekeys.value_mut().maintain(identity, now, rng);
+            if self.prekeys().signed_ids().last() != signed {
+                self.tell_prekeys(PrekeyChange::Rotated);
+            }
+            if self.prekeys().one_time_made() != counted {
+                self.tell_prekeys(PrekeyChange::Generated);
+            }
         }
         if self.has_unpublished_prekeys() {
             self.out.requests.push(Request::PublishPrekeys);
         }
+    }
+
+    pub(super) fn tell_prekeys(&mut self, change: PrekeyChange) {
+        self.out.events.push(Event::PrekeysChanged { change });
     }
 
     /// Whether the registry lacks public prekeys.

@@ -48,7 +48,7 @@ use rand_core::CryptoRng;
 pub use circuit::{CircuitChange, CircuitState, CircuitStatus};
 pub use config::EngineConfig;
 pub use continuation::Continuation;
-pub use event::{DropReason, Event, IncomingMessage};
+pub use event::{DropReason, Event, IncomingMessage, PrekeyChange};
 pub use inbound::Opened;
 pub use loader::{LoadError, Origin, StoredIdentity};
 pub(crate) use lookup::AgentPrekeys;
@@ -296,6 +296,7 @@ impl Engine {
             Input::QueueDrained => self.on_queue_drained(now),
             Input::PrekeysPublished { receipt, stock } => {
                 self.change_prekeys(|prekeys| prekeys.confirm_uploaded(receipt, stock, now));
+                self.tell_prekeys(PrekeyChange::Published);
             }
             Input::RegistryForgot => {
                 self.change_prekeys(|prekeys| prekeys.registry_forgot(now));

@@ -33,6 +33,8 @@ pub enum Label {
     Did,
     /// An agent's membership in an organization.
     OrgAgent,
+    /// The end of an audit log.
+    Audit,
 }
 
 /// What all labels begin with, after their length. Longer ones may come, so [`is_reserved`] goes by less.
@@ -61,6 +63,7 @@ impl Label {
             Self::Request => label_text!("request"),
             Self::Did => label_text!("did"),
             Self::OrgAgent => label_text!("org-agent"),
+            Self::Audit => label_text!("audit"),
         }
     }
 
@@ -104,7 +107,7 @@ impl VerifyingKey {
 mod tests {
     use super::*;
 
-    const ALL: [Label; 13] = [
+    const ALL: [Label; 14] = [
         Label::Bundle,
         Label::Opk,
         Label::Kem,
@@ -118,6 +121,7 @@ mod tests {
         Label::Request,
         Label::Did,
         Label::OrgAgent,
+        Label::Audit,
     ];
 
     #[test]

@@ -212,6 +212,11 @@ impl PreKeys {
         self.bundle_created_at
     }
 
+    /// Ids that the next one-time prekeys of both kinds will get: they tell whether new ones were made.
+    pub(crate) const fn one_time_made(&self) -> (u32, u32) {
+        (self.one_time.next_id, self.one_time_kem.next_id)
+    }
+
     /// An unused one-time prekey.
     pub fn one_time(&self, id: u32) -> Option<&DhSecretKey> {
         self.one_time.keys.get(&id)

@@ -24,7 +24,7 @@ pub mod relay_features;
 pub mod relay_frame;
 pub mod relay_id;
 pub mod stream;
-mod text_enum;
+pub(crate) mod text_enum;
 pub mod version;
 
 pub use cbor::CborError;

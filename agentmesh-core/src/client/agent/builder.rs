@@ -2,7 +2,7 @@
 
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
-use super::{Agent, AgentError};
+use super::{Agent, AgentError, audit::AuditPlan};
 use crate::{
     Error,
     client::{
@@ -119,6 +119,7 @@ pub struct AgentBuilder {
     key: Option<KeySource>,
     identity: Option<Identity>,
     continuation: Option<Vec<u8>>,
+    pub(super) audit: Option<AuditPlan>,
 }
 
 impl fmt::Debug for AgentBuilder {
@@ -280,7 +281,7 @@ impl AgentBuilder {
     }
 
     async fn start(self, create: bool, open: bool) -> Result<Agent, Error> {
-        let Self { mut config, storage, key, identity, continuation } = self;
+        let Self { audit, mut config, storage, key, identity, continuation } = self;
         let continuation = continuation
             .map(|bytes| Continuation::from_bytes(&bytes))
             .transpose()
@@ -301,6 +302,7 @@ impl AgentBuilder {
         let vault = Vault::new(&key);
         let now = config.clock.now();
         let found = StoredIdentity::find(storage.as_ref(), &vault).await?;
+        let created = found.is_none();
         let stored = match (found, open, create) {
             (Some(_), false, _) => return Err(crate::engine::LoadError::IdentityExists.into()),
             (Some(stored), true, _) => {
@@ -335,7 +337,8 @@ impl AgentBuilder {
             &mut SystemRng,
         )
         .await?;
-        driver::start(engine, storage, key, config)
+        let audit = audit.map(|plan| plan.open(engine.identity(), &key, created)).transpose()?;
+        driver::start(engine, storage, key, config, audit)
     }
 }
 

@@ -26,6 +26,23 @@ pub enum AgentEvent {
     },
     /// Another connection with this identity took over; this agent stays offline.
     Replaced,
+    /// The registry knows this agent.
+    Registered {
+        /// Whether it did not know it before.
+        newly: bool,
+    },
+    /// Something did not work; it is tried again, if that can help.
+    Trouble {
+        /// Stable code of the error.
+        code: &'static str,
+        /// What happened, without content.
+        message: String,
+    },
+    /// The agent was closed; the last event.
+    Closed {
+        /// Why, if nobody asked for it.
+        reason: Option<String>,
+    },
     /// The policy changed, and the new one is in force.
     PolicyReloaded,
     /// The policy's file is missing or not understood: until it is mended, all KNOCKs are rejected.

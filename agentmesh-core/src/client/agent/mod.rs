@@ -3,6 +3,7 @@
 //! The agent is a handle; a driver task owns the engine. Cloning the handle is cheap, and the task ends when
 //! [`Agent::close`] is called or the last handle is dropped.
 
+mod audit;
 mod builder;
 mod control;
 mod error;
@@ -26,6 +27,7 @@ pub use options::{OutboxItem, SendOptions, Sent};
 
 use crate::{
     Error,
+    audit::{AuditFields, AuditType},
     client::{
         driver::{Command, Shared},
         registry::{AgentSearch, Listing, RegistryClient, SearchPage},
@@ -274,7 +276,10 @@ impl Agent {
     /// # Errors
     /// What the registry client says.
     pub async fn search(&self, search: &AgentSearch) -> Result<SearchPage, Error> {
-        self.registry()?.search(search).await.map_err(Error::from)
+        let page = self.registry()?.search(search).await.map_err(Error::from)?;
+        let fields = AuditFields::new().with("found", page.agents.len());
+        self.audit(AuditType::RegistrySearch, "registry searched", fields);
+        Ok(page)
     }
 
     /// An agent's entry in the registry; its signing key is checked against the AMID.
@@ -282,7 +287,10 @@ impl Agent {
     /// # Errors
     /// What the registry client says.
     pub async fn lookup(&self, amid: &Amid) -> Result<Listing, Error> {
-        self.registry()?.lookup(amid).await.map_err(Error::from)
+        let listing = self.registry()?.lookup(amid).await.map_err(Error::from)?;
+        let fields = AuditFields::new().peer(*amid);
+        self.audit(AuditType::RegistryLookup, "agent looked up", fields);
+        Ok(listing)
     }
 
     /// Tells the registry what this agent can do; kept for the next registration.

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use tokio::{sync::oneshot, time::Instant};
 
-use super::{Command, Driver, SETTLE, SWEEP, Wake};
+use super::{Command, Driver, SETTLE, SWEEP, Wake, auditing};
 use crate::{
     Error, ErrorInfo,
     client::{
@@ -14,6 +14,7 @@ use crate::{
         CircuitChange, Engine, Event, Input, Outcome, SendFailure, Stage, Step, StoredIdentity,
     },
     error::ErrorKind,
+    identity::Amid,
     rng::SystemRng,
     storage::StorageError,
     vault::Vault,
@@ -25,6 +26,7 @@ pub(super) enum Reply {
     Plain(oneshot::Sender<Result<(), Error>>),
     Queued {
         id: MessageId,
+        to: Amid,
         queued: oneshot::Sender<Result<(), Error>>,
         watch: Option<(Stage, oneshot::Sender<Result<Stage, SendFailure>>)>,
     },
@@ -90,7 +92,7 @@ impl Driver {
                     let _ = queued.send(Err(refused));
                     return;
                 }
-                let reply = Reply::Queued { id, queued, watch };
+                let reply = Reply::Queued { id, to: message.to, queued, watch };
                 jobs.push(Job { input: Input::Send(message), reply });
             }
             Command::Status { status, reply } => {
@@ -265,7 +267,7 @@ impl Driver {
             Reply::Plain(reply) => {
                 let _ = reply.send(Ok(()));
             }
-            Reply::Queued { id, queued, watch } => {
+            Reply::Queued { id, to, queued, watch } => {
                 if let Some((wanted, reply)) = watch {
                     // The same id sent again may be further on than its caller asks for.
                     match self.engine.stage(&id) {
@@ -274,6 +276,9 @@ impl Driver {
                         }
                         _ => self.waiting.watch(id, wanted, reply),
                     }
+                }
+                if let Some(log) = self.events.audit() {
+                    auditing::sent(log, &to, &id, Stage::Queued);
                 }
                 let _ = queued.send(Ok(()));
             }

@@ -8,17 +8,16 @@ use zeroize::Zeroizing;
 use crate::{
     Error,
     client::{
-        agent::{AgentConfig, AgentEvent, Consumer, OutboxItem},
+        agent::{AgentConfig, Consumer, OutboxItem},
         platform::Task,
         registry::RegistryClient,
-        subscription::Fanout,
     },
     engine::{IncomingMessage, NewMessage, NewStatus, SendFailure, Stage},
     identity::{Amid, IdentityPublic},
     wire::id::MessageId,
 };
 
-use super::control::Control;
+use super::{control::Control, events::Events};
 
 type Reply<T> = oneshot::Sender<T>;
 
@@ -86,7 +85,7 @@ pub(crate) struct Shared {
     pub(crate) config: AgentConfig,
     pub(crate) registry: Option<RegistryClient>,
     pub(crate) commands: mpsc::Sender<Command>,
-    pub(crate) events: std::sync::Arc<Fanout<AgentEvent>>,
+    pub(crate) events: std::sync::Arc<Events>,
     pub(crate) status: std::sync::Arc<Status>,
     /// Ends with the last handle.
     pub(crate) task: Task<()>,

@@ -4,7 +4,7 @@ use tokio::sync::oneshot;
 
 use super::{Driver, batch};
 use crate::{
-    Error,
+    Error, ErrorInfo,
     client::{
         agent::{AgentError, AgentEvent},
         rate_limit::{RateLimited, RateStatus},
@@ -55,6 +55,12 @@ impl Driver {
                 let _ = reply.send(Rates { status, refused });
             }
         }
+    }
+
+    /// Tells that something did not work.
+    pub(super) fn trouble(&self, error: &dyn ErrorInfo) {
+        let (code, message) = (error.code(), error.to_string());
+        self.events.publish(&AgentEvent::Trouble { code, message });
     }
 
     /// Takes a token for a message. One that is in the outbox already is not sent twice, and costs nothing.

@@ -431,6 +431,7 @@ impl Driver {
             }
             Err(RegistryError::Http(HttpError::Conflict { .. })) => self.superseded(),
             Err(error) => {
+                self.trouble(&error);
                 tracing::warn!(target: "agentmesh", code = error.code(), "prekeys were not published yet");
                 self.status.set_offline(error.to_string());
                 let delay = self.jobs.publish_backoff.next_delay(None, &mut SystemRng);

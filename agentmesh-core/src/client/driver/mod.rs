@@ -6,10 +6,12 @@
 //! `batch` does the step, `large` what is special about payloads that come in parts, `online` the way online and the relay's events, `jobs` what waits, `delivery` hands
 //! messages to the application, `waiting` answers its callers.
 
+mod auditing;
 mod batch;
 mod command;
 mod control;
 mod delivery;
+mod events;
 mod jobs;
 mod large;
 mod online;
@@ -30,18 +32,20 @@ use tokio::{
 
 pub(crate) use command::{Command, Shared, Status};
 pub(crate) use control::{Control, Rates};
+use events::Events;
 pub(in crate::client) use policy::engine_config;
 
 use crate::{
     Error, Timestamp,
     client::{
         agent::{Agent, AgentConfig, AgentEvent, Completion, Message},
+        audit::AuditLog,
         http::HttpClient,
         platform,
         rate_limit::RateLimiter,
         registry::RegistryClient,
         relay::{RelayCommand, RelayEvent, RelayHandle},
-        subscription::{Fanout, Subscription},
+        subscription::Subscription,
     },
     engine::Engine,
     identity::{Amid, IdentityPublic},
@@ -75,6 +79,7 @@ pub(super) fn start(
     storage: Arc<dyn Storage>,
     key: StoreKey,
     config: AgentConfig,
+    audit: Option<AuditLog>,
 ) -> Result<Agent, Error> {
     let registry = config
         .registry_url
@@ -86,7 +91,7 @@ pub(super) fn start(
         .transpose()?;
     let relay_url = online::relay_url(&config)?;
     let (commands, inbox) = mpsc::channel(COMMANDS);
-    let events = Arc::new(Fanout::new(EVENTS));
+    let events = Arc::new(Events::new(EVENTS, audit));
     let status = Arc::new(Status::default());
     let (mut delivery, completions) = Delivery::new(config.delivery_window);
     delivery.set_pace(config.policy.rate_limit);
@@ -150,7 +155,7 @@ pub(super) struct Driver {
     config: AgentConfig,
     online: Online,
     jobs: Jobs,
-    events: Arc<Fanout<AgentEvent>>,
+    events: Arc<Events>,
     status: Arc<Status>,
     public: Arc<Mutex<IdentityPublic>>,
     delivery: Delivery,
@@ -320,7 +325,13 @@ impl Driver {
             tracing::warn!(target: "agentmesh", %error, "bookkeeping was not written; it is done again at the next start");
         }
         let closed = self.storage.close().await;
+        let reason = result.as_ref().err().map(ToString::to_string);
+        self.events.publish(&AgentEvent::Closed { reason });
         self.events.close();
+        if let Some(log) = self.events.audit() {
+            // What it could not write, it has said and counted.
+            let _ = log.close().await;
+        }
         if let Some(reply) = reply {
             let _ = reply.send(result.and(closed.map_err(Error::from)));
         }

@@ -288,6 +288,7 @@ impl Driver {
             Ok(Standing { newly, current_key, .. }) => {
                 self.online.registered = true;
                 self.online.other_exchange_key = !current_key;
+                self.events.publish(&AgentEvent::Registered { newly });
                 self.online.backoff.reset();
                 self.online.heartbeat_at = Some(now + self.config.heartbeat);
                 self.online.republish_at = Some(now + REPUBLISH);
@@ -304,6 +305,7 @@ impl Driver {
                 self.online.settle();
             }
             Err(error) => {
+                self.trouble(&error);
                 tracing::warn!(target: "agentmesh", code = error.code(), "not registered yet");
                 self.status.set_offline(error.to_string());
                 let delay = self.online.backoff.next_delay(None, &mut SystemRng);
