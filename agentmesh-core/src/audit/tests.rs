@@ -121,14 +121,14 @@ fn lines_taken_out_put_in_doubled_or_exchanged_are_found() {
     assert!(at("0", 3)(&tampered(&|f| drop(f[0].remove(2)))));
     assert!(at("0", 3)(&tampered(&|f| {
         let l = f[0][1].clone();
-        f[0].insert(2, l)
+        f[0].insert(2, l);
     })));
     assert!(at("0", 2)(&tampered(&|f| f[0].swap(1, 2))));
     assert!(at("1", 1)(&tampered(&|f| drop(f[0].pop()))));
     assert!(at("0", 1)(&tampered(&|f| drop(f[0].remove(0)))));
     assert!(at("0", 2)(&tampered(&|f| {
         let l = f[1][0].clone();
-        f[0].insert(1, l)
+        f[0].insert(1, l);
     })));
     assert!(at("0", 3)(&tampered(&|f| f[0].insert(2, "{}".into()))));
     assert_eq!(tampered(&|f| drop(f.remove(0))), AuditError::FileMissing { number: 1 });
