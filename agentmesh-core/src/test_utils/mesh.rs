@@ -8,16 +8,22 @@
     reason = "a fixture: failing loudly is its job"
 )]
 
+mod opening;
+mod snapshot;
+
+pub use snapshot::snapshot;
+
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use rand_chacha::ChaCha20Rng;
 
+use self::opening::{Origin, open_node};
 use super::{block_on, seeded_rng};
 use crate::{
     Timestamp,
     engine::{
         Engine, EngineConfig, Event, Inbound, Input, NewMessage, Outcome, Outgoing, Request,
-        SendError, SendFailure, Stage, Step, StoredIdentity,
+        SendError, SendFailure, Stage, Step,
     },
     identity::{Amid, Identity},
     keys::VerifyingKey,
@@ -25,8 +31,7 @@ use crate::{
     prekeys::{
         BundleError, BundleParts, KnownPeer, OneTimePart, PreKeyBundle, SignedOneTime, Stock,
     },
-    storage::{MemoryStorage, Storage, StorageError},
-    vault::{StoreKey, Vault},
+    storage::{MemoryStorage, Storage},
     wire::{
         id::MessageId,
         plaintext::{Headers, MessageType, Payload},
@@ -533,77 +538,4 @@ impl Mesh {
             .filter(|(_, s)| s.frame.get(1) == Some(&1) && seen.insert(s.frame.clone()))
             .count()
     }
-}
-
-/// Where a node's identity comes from.
-enum Origin {
-    New(Identity),
-    Backup(Identity),
-    Store,
-}
-
-fn open_node(
-    storage: MemoryStorage,
-    origin: Origin,
-    config: EngineConfig,
-    now: Timestamp,
-    mut rng: ChaCha20Rng,
-) -> Node {
-    // One key for all: what is tested is not the vault.
-    let key = StoreKey::from_bytes([7; 32]);
-    let vault = Vault::new(&key);
-    let engine = block_on(async {
-        let stored = match origin {
-            Origin::New(identity) => {
-                StoredIdentity::create(&storage, &vault, identity, now, &mut rng).await
-            }
-            Origin::Backup(identity) => {
-                StoredIdentity::restore(&storage, &vault, identity, None, now, &mut rng).await
-            }
-            Origin::Store => StoredIdentity::find(&storage, &vault).await.map(Option::unwrap),
-        };
-        Engine::open(&storage, vault, stored.unwrap(), config.clone(), now, &mut rng).await.unwrap()
-    });
-    Node {
-        engine,
-        storage,
-        events: Vec::new(),
-        handled: Vec::new(),
-        handles: true,
-        online: false,
-        policy: knock::Decision::accept(),
-        commits: 0,
-        crash: None,
-        config,
-        rng,
-        ready: VecDeque::new(),
-    }
-}
-
-/// A copy of everything that a store holds, for rolling an agent back.
-///
-/// # Errors
-/// What the store says.
-pub fn snapshot(storage: &MemoryStorage) -> Result<MemoryStorage, StorageError> {
-    use crate::storage::{Changes, RecordKind};
-    let copy = MemoryStorage::new();
-    block_on(async {
-        for kind in RecordKind::ALL {
-            let mut after = None;
-            loop {
-                let page = storage.list(kind, after, 1000).await?;
-                let Some(last) = page.last() else { break };
-                after = Some(last.id.key);
-                for record in page {
-                    // Versions matter, so each record is written as often as it was.
-                    for version in 0..record.version {
-                        let mut changes = Changes::new();
-                        changes.put(record.id, version, record.sealed.clone());
-                        copy.commit(changes).await?;
-                    }
-                }
-            }
-        }
-        Ok(copy)
-    })
 }
