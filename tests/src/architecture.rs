@@ -55,6 +55,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "knock",
             "storage",
             "vault",
+            "legacy",
         ],
     ),
     (
@@ -76,6 +77,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "client",
         &[
+            "legacy",
             "keys",
             "identity",
             "prekeys",

@@ -9,6 +9,7 @@ mod control;
 mod e2e;
 mod errors;
 mod glossary;
+mod interop_0_2;
 mod large;
 mod lineage;
 mod vectors;

@@ -140,7 +140,10 @@ impl Engine {
     /// # Errors
     /// [`LoadError`]
     pub async fn load_sessions(&mut self, storage: &dyn Storage) -> Result<(), LoadError> {
-        self.load_all_sessions(storage).await
+        self.load_all_sessions(storage).await?;
+        #[cfg(feature = "legacy-0-2")]
+        self.load_legacy_peers(storage).await?;
+        Ok(())
     }
 
     pub(super) fn change_circuit(
@@ -269,6 +272,13 @@ impl Engine {
         {
             let plaintext = control(MessageType::Close, now, rng);
             self.send_control(peer, id, &plaintext, now, rng);
+        }
+        #[cfg(feature = "legacy-0-2")]
+        {
+            found |= match farewell {
+                Farewell::Said => self.close_legacy(peer, "session_killed", now, rng),
+                Farewell::None => self.drop_legacy_session(peer).is_some(),
+            };
         }
         let sessions: Vec<_> =
             self.peers.get(&peer).map(|p| p.sessions().collect()).unwrap_or_default();

@@ -14,6 +14,10 @@ use crate::{
 pub struct EngineConfig {
     /// Suites of the sessions that we open, strongest first. A peer may open one with any suite of our bundle.
     pub suites: Vec<Suite>,
+    /// Whether peers that cannot be reached natively may be spoken to in `agentmesh/0.2`. With it, KNOCKs of such peers are
+    /// put before the policy, which has a say of its own ([`Policy::allow_legacy`](crate::knock::Policy::allow_legacy)).
+    #[cfg(feature = "legacy-0-2")]
+    pub allow_legacy: bool,
     /// Peers whose frames are dropped unread.
     pub blocked: HashSet<Amid>,
     /// Messages in the outbox at most.
@@ -40,10 +44,19 @@ pub struct EngineConfig {
     pub outbox_age: u64,
 }
 
+impl EngineConfig {
+    /// Whether any of the suites is native. If none is, only what peers of 0.2 read is published.
+    pub fn speaks_natively(&self) -> bool {
+        self.suites.iter().any(|suite| suite.is_native())
+    }
+}
+
 impl Default for EngineConfig {
     fn default() -> Self {
         Self {
             suites: vec![Suite::X25519MlKem768, Suite::X25519],
+            #[cfg(feature = "legacy-0-2")]
+            allow_legacy: false,
             blocked: HashSet::new(),
             max_outbox_entries: 10_000,
             max_outbox_bytes: 64 * 1024 * 1024,

@@ -71,6 +71,8 @@ impl Engine {
 
     /// Ends the session with a peer from our side.
     pub(super) fn close_session(&mut self, peer: Amid, now: Timestamp, rng: &mut dyn CryptoRng) {
+        #[cfg(feature = "legacy-0-2")]
+        self.close_legacy(peer, "session_closed", now, rng);
         let Some(id) = self.sending_session(peer) else { return };
         let plaintext = control(MessageType::Close, now, rng);
         self.send_control(peer, id, &plaintext, now, rng);

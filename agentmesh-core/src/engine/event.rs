@@ -161,6 +161,24 @@ pub enum Event {
         /// The new public key.
         key: DhPublicKey,
     },
+    /// A message is at the relay, and that is the last that will be known of it: the peer speaks only 0.2, and
+    /// confirms nothing.
+    #[cfg(feature = "legacy-0-2")]
+    NotConfirmable {
+        /// The recipient.
+        to: Amid,
+        /// The message.
+        id: MessageId,
+    },
+    /// Somebody sent JSON without encryption and without proof of who it is, as agents of 0.2 do. Nothing but the
+    /// relay's word says that it is from `from`.
+    #[cfg(feature = "legacy-0-2")]
+    Unauthenticated {
+        /// Whom the relay named as the sender.
+        from: Amid,
+        /// The JSON object.
+        payload: String,
+    },
     /// A frame was dropped without effect. Counting these shows attacks and bugs; nothing needs to be done.
     FrameDropped {
         /// Whom the relay named as the sender.

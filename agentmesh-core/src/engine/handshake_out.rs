@@ -154,8 +154,13 @@ impl Engine {
         now: Timestamp,
         rng: &mut dyn CryptoRng,
     ) -> Result<Knock, KnockError> {
-        let request = self
-            .unconfirmed(peer)
+        let request = self.knock_request_for(peer)?;
+        Knock::new(&request, self.config.tier.clone(), &self.suite_ids(), now, rng)
+    }
+
+    /// What our KNOCK asks for: what the first message that waits says, or what is configured.
+    pub(super) fn knock_request_for(&self, peer: Amid) -> Result<KnockRequest, KnockError> {
+        self.unconfirmed(peer)
             .iter()
             .filter_map(|id| self.outbox.get(id))
             .find_map(|e| match &e.body {
@@ -166,8 +171,7 @@ impl Engine {
             .map_or_else(
                 || Ok(self.config.default_knock_request.clone()),
                 |request| KnockRequest::parse(&request),
-            )?;
-        Knock::new(&request, self.config.tier.clone(), &self.suite_ids(), now, rng)
+            )
     }
 
     fn queue_handshake(

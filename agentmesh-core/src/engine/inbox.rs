@@ -53,6 +53,14 @@ impl Engine {
                 others.insert(entry.peer);
             }
         }
+        #[cfg(feature = "legacy-0-2")]
+        others.extend(
+            self.legacy
+                .peers
+                .values()
+                .filter(|known| known.session.is_some() && known.amid != *peer)
+                .map(|known| known.amid),
+        );
         // What was put out of memory counts once a session: more rather than less.
         others.len() + self.live.saturating_sub(in_memory)
     }

@@ -105,6 +105,10 @@ impl Engine {
         now: Timestamp,
         rng: &mut dyn CryptoRng,
     ) {
+        #[cfg(feature = "legacy-0-2")]
+        if self.decide_legacy(id, decision, now, rng) {
+            return;
+        }
         let Some(entry) = self.sessions.get(&id) else { return };
         if entry.role != Role::Responder || entry.decision != Decision::Pending {
             return;

@@ -326,6 +326,8 @@ impl Engine {
             assemblies: Default::default(),
             chunks: Default::default(),
             parts: Default::default(),
+            #[cfg(feature = "legacy-0-2")]
+            legacy: Default::default(),
             outbox_order: Default::default(),
             handshakes: Default::default(),
             by_relay_id: Default::default(),

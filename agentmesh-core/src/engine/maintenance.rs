@@ -42,6 +42,8 @@ impl Engine {
         self.expire_outbox(now);
         self.expire_assemblies(now);
         self.release_unanswered(now);
+        #[cfg(feature = "legacy-0-2")]
+        self.expire_legacy(now);
         self.probes.expire(now);
         self.parked.expire(now);
         for (peer, session) in self.parked.overdue(now.minus_millis(PARKED_GRACE)) {
@@ -153,6 +155,11 @@ impl Engine {
     /// The date of our current bundle.
     pub fn bundle_created_at(&self) -> Timestamp {
         self.prekeys().bundle_created_at()
+    }
+
+    /// Whether a native bundle is to be published, and not only what peers of 0.2 read.
+    pub fn speaks_natively(&self) -> bool {
+        self.config.speaks_natively()
     }
 
     /// What the registry should be given now.

@@ -19,6 +19,8 @@ mod handshake_out;
 mod inbound;
 mod inbox;
 mod knocking;
+#[cfg(feature = "legacy-0-2")]
+mod legacy;
 mod loader;
 mod lookup;
 mod maintenance;
@@ -50,6 +52,8 @@ pub use config::EngineConfig;
 pub use continuation::Continuation;
 pub use event::{DropReason, Event, IncomingMessage, PrekeyChange};
 pub use inbound::Opened;
+#[cfg(feature = "legacy-0-2")]
+pub use legacy::{LegacyInbound, LegacyOffer};
 pub use loader::{LoadError, Origin, StoredIdentity};
 pub(crate) use lookup::AgentPrekeys;
 pub use lookup::DEFAULT_IDENTITY_KEY;
@@ -132,6 +136,25 @@ pub enum Input {
         peer: Amid,
         /// The key.
         key: VerifyingKey,
+    },
+    /// A payload of JSON came from the relay.
+    #[cfg(feature = "legacy-0-2")]
+    Legacy(LegacyInbound),
+    /// The registry has no native bundle of a peer, but one of 0.2.
+    #[cfg(feature = "legacy-0-2")]
+    LegacyOffer {
+        /// The peer.
+        peer: Amid,
+        /// Its keys and bundle.
+        offer: Box<LegacyOffer>,
+    },
+    /// The registry's word on a peer that knocks in 0.2: the key of its AMID, and its exchange key.
+    #[cfg(feature = "legacy-0-2")]
+    LegacyKeys {
+        /// The peer.
+        peer: Amid,
+        /// Its keys.
+        keys: crate::identity::IdentityPublic,
     },
     /// The policy decided on a KNOCK.
     Decide {
@@ -218,6 +241,8 @@ pub struct Engine {
     /// In memory only between their loading and the end of a step.
     chunks: Table<Chunk>,
     parts: Parts,
+    #[cfg(feature = "legacy-0-2")]
+    legacy: legacy::LegacyState,
     /// Outbox entries in the order of sending.
     outbox_order: BTreeMap<u64, MessageId>,
     /// Those among them that are handshakes.
@@ -286,6 +311,12 @@ impl Engine {
             Input::Bundle { peer, bundle } => self.on_bundle(peer, *bundle, now, rng),
             Input::NoBundle { peer, reason } => self.fail_peer(peer, &reason),
             Input::PeerKey { peer, key } => self.on_peer_key(peer, key, now, rng),
+            #[cfg(feature = "legacy-0-2")]
+            Input::Legacy(inbound) => self.receive_legacy(inbound, now, rng),
+            #[cfg(feature = "legacy-0-2")]
+            Input::LegacyOffer { peer, offer } => self.on_legacy_offer(peer, &offer, now, rng),
+            #[cfg(feature = "legacy-0-2")]
+            Input::LegacyKeys { peer, keys } => self.on_legacy_keys(peer, &keys, now, rng),
             Input::Decide { session, decision } => self.decide(session, &decision, now, rng),
             Input::Handled { from, id } => self.on_handled(from, id, now),
             Input::RelayAcked(relay_id) => self.on_relay_acked(relay_id),
@@ -343,6 +374,8 @@ impl Engine {
         self.inbox.seal_into(&self.vault, rng, changes)?;
         self.seen.seal_into(&self.vault, rng, changes)?;
         self.circuit.seal_into(&self.vault, rng, changes)?;
+        #[cfg(feature = "legacy-0-2")]
+        self.legacy.peers.seal_into(&self.vault, rng, changes)?;
         if self.circuit_state() == CircuitState::Stopped {
             // Asked for again once the agent works.
             out.requests.clear();
@@ -353,10 +386,16 @@ impl Engine {
         self.peers.shrink(MAX_CACHED);
         self.sessions.shrink(MAX_CACHED);
         self.seen.shrink(MAX_CACHED);
+        #[cfg(feature = "legacy-0-2")]
+        self.legacy.peers.shrink(MAX_CACHED);
         Ok(out)
     }
 
     fn has_changes(&self) -> bool {
+        #[cfg(feature = "legacy-0-2")]
+        if self.legacy.peers.is_dirty() {
+            return true;
+        }
         self.identity_record.dirty
             || self.prekeys.is_dirty()
             || self.peers.is_dirty()

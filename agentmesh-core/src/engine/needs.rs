@@ -8,6 +8,8 @@ use crate::{
     wire::{frame::NativeFrame, id::MessageId},
 };
 
+#[cfg(feature = "legacy-0-2")]
+use super::legacy::{LegacyInbound, LegacyPeer};
 use super::{
     CircuitChange, Engine, Inbound, Input, LoadError,
     records::{Chunk, ChunkKey, Peer, Seen, SessionEntry},
@@ -25,6 +27,9 @@ pub enum Need {
     Seen(Amid, MessageId),
     /// A part of a large payload.
     Chunk(ChunkKey),
+    /// What is known of a peer that speaks 0.2.
+    #[cfg(feature = "legacy-0-2")]
+    LegacyPeer(Amid),
 }
 
 impl Engine {
@@ -41,16 +46,29 @@ impl Engine {
                     None => missing.seen(opened.from(), opened.message_id()),
                 }
             }
-            Input::Send(message) => missing.peer_with_sessions(message.to),
+            Input::Send(message) => {
+                missing.peer_with_sessions(message.to);
+                missing.legacy_peer(message.to);
+            }
             Input::SendStatus(status) => missing.peer_with_sessions(status.to),
+            #[cfg(feature = "legacy-0-2")]
+            Input::Legacy(LegacyInbound { from: peer, .. })
+            | Input::LegacyOffer { peer, .. }
+            | Input::LegacyKeys { peer, .. } => {
+                missing.peer_with_sessions(*peer);
+                missing.legacy_peer(*peer);
+            }
             Input::Bundle { peer, .. }
             | Input::NoBundle { peer, .. }
             | Input::PeerKey { peer, .. }
-            | Input::FlushReceipts(peer)
-            | Input::CloseSession(peer)
+            | Input::FlushReceipts(peer) => missing.peer_with_sessions(*peer),
+            Input::CloseSession(peer)
             | Input::Circuit(
                 CircuitChange::Block(peer) | CircuitChange::Kill(peer) | CircuitChange::Sever(peer),
-            ) => missing.peer_with_sessions(*peer),
+            ) => {
+                missing.peer_with_sessions(*peer);
+                missing.legacy_peer(*peer);
+            }
             Input::Handled { from, id } => {
                 missing.peer_with_sessions(*from);
                 missing.seen(*from, *id);
@@ -59,6 +77,11 @@ impl Engine {
                 missing.session(*session);
                 if let Some(entry) = self.sessions.get(session) {
                     missing.peer_with_sessions(entry.peer);
+                }
+                #[cfg(feature = "legacy-0-2")]
+                if let Some(peer) = self.legacy.undecided_peer(session) {
+                    missing.peer_with_sessions(peer);
+                    missing.legacy_peer(peer);
                 }
             }
             Input::RelayRefused { relay_id, .. } => {
@@ -102,6 +125,8 @@ impl Engine {
             Need::Session(id) => Table::<SessionEntry>::record_id(&self.vault, id),
             Need::Seen(from, id) => Table::<Seen>::record_id(&self.vault, &(*from, *id)),
             Need::Chunk(key) => Table::<Chunk>::record_id(&self.vault, key),
+            #[cfg(feature = "legacy-0-2")]
+            Need::LegacyPeer(amid) => Table::<LegacyPeer>::record_id(&self.vault, amid),
         }
     }
 
@@ -115,6 +140,8 @@ impl Engine {
             Need::Session(id) => self.sessions.install(&self.vault, id, record),
             Need::Seen(from, id) => self.seen.install(&self.vault, (from, id), record),
             Need::Chunk(key) => self.chunks.install(&self.vault, key, record),
+            #[cfg(feature = "legacy-0-2")]
+            Need::LegacyPeer(amid) => self.legacy.peers.install(&self.vault, amid, record),
         }
     }
 }
@@ -159,6 +186,18 @@ impl Missing<'_> {
             }
         }
     }
+
+    /// Only if it may be spoken to in 0.2.
+    #[cfg(feature = "legacy-0-2")]
+    fn legacy_peer(&mut self, amid: Amid) {
+        if self.engine.config.allow_legacy && !self.engine.legacy.peers.is_loaded(&amid) {
+            self.push(Need::LegacyPeer(amid));
+        }
+    }
+
+    #[cfg(not(feature = "legacy-0-2"))]
+    #[allow(clippy::unused_self, reason = "there are no such peers in this build")]
+    const fn legacy_peer(&mut self, _: Amid) {}
 
     fn frame(&mut self, inbound: &Inbound) {
         // The hot path: a frame of a session that is in memory needs nothing else.

@@ -144,6 +144,11 @@ impl Engine {
     pub(super) fn transmit(&mut self, id: MessageId, now: Timestamp, rng: &mut dyn CryptoRng) {
         let Some(entry) = self.outbox.get(&id) else { return };
         let to = entry.to;
+        #[cfg(feature = "legacy-0-2")]
+        if self.transmit_legacy(id, now, rng) {
+            return;
+        }
+        let Some(entry) = self.outbox.get(&id) else { return };
         let OutboxBody::Message { plaintext: Some(plaintext), .. } = &entry.body else { return };
         let usable = self.sending_session(to).filter(|s| {
             self.sessions
@@ -200,6 +205,10 @@ impl Engine {
     }
 
     pub(super) fn request_bundle(&mut self, peer: Amid) {
+        #[cfg(feature = "legacy-0-2")]
+        if self.has_legacy_session(&peer) && !self.wanted.contains(&peer) {
+            return;
+        }
         let request = Request::Bundle(peer);
         if !self.out.requests.contains(&request) {
             self.out.requests.push(request);

@@ -87,6 +87,9 @@ pub enum Request {
     Bundle(Amid),
     /// The identity key of a peer that we only know by its AMID.
     PeerKey(Amid),
+    /// The identity and exchange key of a peer that knocks in 0.2.
+    #[cfg(feature = "legacy-0-2")]
+    LegacyPeer(Amid),
     /// New public prekeys must be uploaded.
     PublishPrekeys,
     /// The application's policy must decide on a KNOCK, for [`Input::Decide`](super::Input::Decide).
@@ -167,6 +170,12 @@ errors! {
             /// The agent asked for.
             amid: Amid,
         } = "SEND_NATIVE_BUNDLE_UNAVAILABLE", NotFound, retryable;
+        /// The peer speaks only 0.2, which carries JSON objects of up to 46 KB and nothing else.
+        #[error("{amid} speaks agentmesh/0.2, which takes JSON objects only, and short ones")]
+        NotForLegacy {
+            /// The recipient.
+            amid: Amid,
+        } = "SEND_NOT_FOR_LEGACY", InvalidInput, permanent;
         /// The peer's bundle was refused, because the registry is faulty or hostile.
         #[error("the bundle of {amid} was refused: {code}")]
         BundleRefused {

@@ -11,6 +11,8 @@ use crate::{
     wire::{id::MessageId, relay_frame::RelayMessageType, relay_id::RelayMessageId},
 };
 
+#[cfg(feature = "legacy-0-2")]
+use super::legacy::is_legacy_frame;
 use super::{
     Engine, Event, Outgoing, SendFailure, Stage,
     records::{OutboxBody, OutboxEntry},
@@ -108,9 +110,23 @@ impl Engine {
             return;
         }
         let (to, frame, old_id) = (entry.to, t.frame.clone(), t.relay_id);
+        #[cfg(feature = "legacy-0-2")]
+        if is_legacy_frame(&frame) && !self.relay_acks {
+            // Such a relay would deliver it twice, and a peer of 0.2 does not survive that.
+            if t.relay_acked {
+                return;
+            }
+            self.change_entry(id, |entry| {
+                if let Some(t) = &mut entry.transmission {
+                    t.relay_acked = true;
+                }
+            });
+        }
         // A frame that the relay already stored is a new relay message if it goes out again.
         let relay_id = if relay_has_it { self.rename(id, old_id, rng) } else { old_id };
         let kind = if is_handshake { RelayMessageType::Knock } else { RelayMessageType::Message };
+        #[cfg(feature = "legacy-0-2")]
+        let kind = if is_legacy_frame(&frame) { super::legacy::relay_kind(&frame) } else { kind };
         if is_handshake && reconnected {
             self.schedule_resend(id, now);
         }
@@ -169,6 +185,11 @@ impl Engine {
                     entry.stage = Stage::StoredByRelay;
                     self.stored.push(id);
                     self.out.events.push(Event::Progress { to, id, stage: Stage::StoredByRelay });
+                    #[cfg(feature = "legacy-0-2")]
+                    if entry.transmission.as_ref().is_some_and(|t| is_legacy_frame(&t.frame)) {
+                        self.spent.push(id);
+                        self.out.events.push(Event::NotConfirmable { to, id });
+                    }
                 }
             }
         }

@@ -8,9 +8,13 @@
     reason = "a fixture: failing loudly is its job"
 )]
 
+#[cfg(feature = "legacy-0-2")]
+mod legacy;
 mod opening;
 mod snapshot;
 
+#[cfg(feature = "legacy-0-2")]
+pub use legacy::LegacyPublished;
 pub use snapshot::snapshot;
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
@@ -102,6 +106,9 @@ pub struct Published {
     pub one_time_kem: VecDeque<SignedOneTime>,
     /// The identity key.
     pub key: VerifyingKey,
+    /// What peers of 0.2 read.
+    #[cfg(feature = "legacy-0-2")]
+    pub legacy: Option<LegacyPublished>,
 }
 
 /// A frame at the relay.
@@ -300,6 +307,11 @@ impl Mesh {
     }
 
     fn answer(&mut self, node: usize, request: Request) {
+        #[cfg(feature = "legacy-0-2")]
+        if let Some(input) = self.answer_legacy(node, &request) {
+            self.feed(node, input).unwrap();
+            return;
+        }
         let input = match request {
             Request::Bundle(peer) => match self.fetch(&peer) {
                 Ok(Some(bundle)) => Input::Bundle { peer, bundle: Box::new(bundle) },
@@ -319,12 +331,24 @@ impl Mesh {
                 let publication = self.nodes[node].engine.publication();
                 let amid = self.amid(node);
                 let key = *self.nodes[node].engine.identity().signing_key();
+                #[cfg(feature = "legacy-0-2")]
+                let legacy = LegacyPublished::new(
+                    &publication,
+                    *self.nodes[node].engine.identity().exchange_key(),
+                    self.nodes[node].engine.speaks_natively(),
+                );
                 let entry = self.registry.entry(amid).or_insert_with(|| Published {
                     bundle: Vec::new(),
                     one_time: VecDeque::new(),
                     one_time_kem: VecDeque::new(),
                     key,
+                    #[cfg(feature = "legacy-0-2")]
+                    legacy: None,
                 });
+                #[cfg(feature = "legacy-0-2")]
+                {
+                    entry.legacy = Some(legacy);
+                }
                 let receipt = publication.receipt();
                 entry.bundle = publication.bundle;
                 entry.one_time.extend(publication.one_time);
@@ -340,6 +364,8 @@ impl Mesh {
                 let decision = self.nodes[node].policy.clone();
                 Input::Decide { session, decision }
             }
+            #[cfg(feature = "legacy-0-2")]
+            Request::LegacyPeer(_) => return,
         };
         self.feed(node, input).unwrap();
     }
@@ -489,6 +515,13 @@ impl Mesh {
         relay_id: Option<RelayMessageId>,
         frame: Vec<u8>,
     ) {
+        #[cfg(feature = "legacy-0-2")]
+        if let Some(text) = core::str::from_utf8(&frame).ok().filter(|t| t.starts_with('{')) {
+            let text = text.to_owned();
+            let inbound = crate::engine::LegacyInbound { from, relay_id, text };
+            self.feed(node, Input::Legacy(inbound)).unwrap();
+            return;
+        }
         self.feed(node, Input::Frame(Inbound { from, relay_id, frame })).unwrap();
     }
 

@@ -237,6 +237,15 @@ impl AgentBuilder {
         self
     }
 
+    /// Whether peers that publish no native bundle may be spoken to in `agentmesh/0.2`, and their KNOCKs are put before the
+    /// policy, which has to allow them as well ([`Policy::allow_legacy`]). Off unless it is set.
+    #[cfg(feature = "legacy-0-2")]
+    #[must_use]
+    pub const fn allow_legacy(mut self, allow: bool) -> Self {
+        self.config.engine.allow_legacy = allow;
+        self
+    }
+
     /// How fast messages may be sent; beyond, [`Agent::send`] fails with [`AgentError::RateLimited`].
     #[must_use]
     pub const fn rate_limits(mut self, limits: RateLimits) -> Self {

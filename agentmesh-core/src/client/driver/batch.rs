@@ -236,7 +236,7 @@ impl Driver {
             self.pending.push_back(RelayCommand::Ack { from: ack.from, id: ack.relay_id });
         }
         for frame in outgoing {
-            let payload = RelayPayload::Native(Bytes::from(frame.frame));
+            let payload = payload(frame.frame);
             self.pending.push_back(RelayCommand::Send(Outbound {
                 to: frame.to,
                 id: frame.relay_id,
@@ -302,6 +302,10 @@ impl Driver {
             }
             Event::Progress { id, stage, .. } => self.waiting.progress(*id, *stage),
             Event::SendFailed { id, reason, .. } => self.waiting.failed(*id, reason),
+            #[cfg(feature = "legacy-0-2")]
+            Event::NotConfirmable { id, .. } => {
+                self.waiting.failed(*id, &SendFailure::Unconfirmed);
+            }
             _ => {}
         }
         self.events.publish(&AgentEvent::Engine(event));
@@ -345,6 +349,18 @@ impl Driver {
         }
         self.hand_on_large(now).await
     }
+}
+
+/// Native frames go as bytes, those of 0.2 as the JSON that they are.
+fn payload(frame: Vec<u8>) -> RelayPayload {
+    #[cfg(feature = "legacy-0-2")]
+    if frame.first() == Some(&b'{') {
+        return match String::from_utf8(frame) {
+            Ok(text) => RelayPayload::Text(text),
+            Err(error) => RelayPayload::Native(Bytes::from(error.into_bytes())),
+        };
+    }
+    RelayPayload::Native(Bytes::from(frame))
 }
 
 pub(super) const fn internal(what: &'static str) -> Error {

@@ -35,6 +35,12 @@ use crate::{
     rng::SystemRng,
     wire::id::MessageId,
 };
+#[cfg(feature = "legacy-0-2")]
+use crate::{
+    client::registry::{FetchedBundle, Listing},
+    engine::LegacyOffer,
+    identity::IdentityPublic,
+};
 
 /// Registry requests under way at once; what is over waits for the next tick, which asks again.
 const MAX_FETCHES: usize = 16;
@@ -51,12 +57,37 @@ const MAX_KNOCKS: usize = 1000;
 /// What a job brought.
 #[derive(Debug)]
 pub(super) enum JobResult {
-    Bundle { peer: Amid, result: Result<Box<PreKeyBundle>, RegistryError> },
-    PeerKey { peer: Amid, result: Result<VerifyingKey, RegistryError> },
+    Bundle {
+        peer: Amid,
+        result: Result<Box<PreKeyBundle>, RegistryError>,
+    },
+    PeerKey {
+        peer: Amid,
+        result: Result<VerifyingKey, RegistryError>,
+    },
+    #[cfg(feature = "legacy-0-2")]
+    LegacyOffer {
+        peer: Amid,
+        offer: Box<LegacyOffer>,
+    },
+    #[cfg(feature = "legacy-0-2")]
+    LegacyKeys {
+        peer: Amid,
+        result: Result<IdentityPublic, RegistryError>,
+    },
     Policy(Look),
-    Published { receipt: UploadReceipt, result: Result<Upload, RegistryError> },
-    Decided { session: SessionId, decision: Decision },
-    Handled { from: Amid, id: MessageId },
+    Published {
+        receipt: UploadReceipt,
+        result: Result<Upload, RegistryError>,
+    },
+    Decided {
+        session: SessionId,
+        decision: Decision,
+    },
+    Handled {
+        from: Amid,
+        id: MessageId,
+    },
     Online(Result<Registration, RegistryError>),
     Forgotten,
     Done,
@@ -78,6 +109,8 @@ pub(super) struct Registration {
 enum Fetch {
     Bundle(Amid),
     PeerKey(Amid),
+    #[cfg(feature = "legacy-0-2")]
+    LegacyKeys(Amid),
 }
 
 /// The driver's tasks. Dropping it ends them.
@@ -88,6 +121,10 @@ pub(super) struct Jobs {
     knock_handler: Option<KnockHandler>,
     knock_timeout: Duration,
     clock: Clock,
+    #[cfg(feature = "legacy-0-2")]
+    allow_legacy: bool,
+    #[cfg(feature = "legacy-0-2")]
+    speaks_natively: bool,
     knocks: VecDeque<(Instant, Amid)>,
     tasks: JoinSet<JobResult>,
     under_way: HashSet<Fetch>,
@@ -109,6 +146,10 @@ impl Jobs {
             knock_handler: config.knock_handler.clone(),
             knock_timeout: config.knock_timeout,
             clock: config.clock,
+            #[cfg(feature = "legacy-0-2")]
+            allow_legacy: config.engine.allow_legacy,
+            #[cfg(feature = "legacy-0-2")]
+            speaks_natively: config.engine.speaks_natively(),
             knocks: VecDeque::new(),
             tasks: JoinSet::new(),
             under_way: HashSet::new(),
@@ -162,6 +203,8 @@ impl Jobs {
         match request {
             Request::Bundle(peer) => self.fetch(Fetch::Bundle(peer)),
             Request::PeerKey(peer) => self.fetch(Fetch::PeerKey(peer)),
+            #[cfg(feature = "legacy-0-2")]
+            Request::LegacyPeer(peer) => self.fetch(Fetch::LegacyKeys(peer)),
             Request::PublishPrekeys => self.publish(engine),
             Request::DecideKnock { session, knock } => {
                 let sessions = engine.sessions_besides(&knock.from);
@@ -179,8 +222,35 @@ impl Jobs {
         // Of a policy that cannot be read nobody knows what it requires.
         let required = self.policy.as_ref().map_or(true, |p| p.require_revocation_check);
         let check = required.then(|| Arc::clone(&self.revocations));
+        #[cfg(feature = "legacy-0-2")]
+        let (allow_legacy, native) = (self.allow_legacy, self.speaks_natively);
         self.spawn(async move {
             match fetch {
+                #[cfg(feature = "legacy-0-2")]
+                Fetch::Bundle(peer) if allow_legacy => {
+                    if let Some(check) = check
+                        && let Err(error) = check.check_for_session(&registry, &peer).await
+                    {
+                        return JobResult::Bundle { peer, result: Err(error.into()) };
+                    }
+                    let known = KnownPeer::first_contact(peer);
+                    match registry.fetch_any_bundle(&known, native).await {
+                        Ok(FetchedBundle::Native(bundle)) => {
+                            JobResult::Bundle { peer, result: Ok(bundle) }
+                        }
+                        Ok(FetchedBundle::Legacy(offer)) => JobResult::LegacyOffer { peer, offer },
+                        Err(error) => JobResult::Bundle { peer, result: Err(error) },
+                    }
+                }
+                #[cfg(feature = "legacy-0-2")]
+                Fetch::LegacyKeys(peer) => {
+                    let keys = |listing: Listing| IdentityPublic {
+                        signing: listing.signing_key,
+                        exchange: listing.exchange_key,
+                    };
+                    let result = registry.lookup(&peer).await.map(keys);
+                    JobResult::LegacyKeys { peer, result }
+                }
                 Fetch::Bundle(peer) => {
                     if let Some(check) = check
                         && let Err(error) = check.check_for_session(&registry, &peer).await
@@ -206,8 +276,15 @@ impl Jobs {
         }
         self.publishing = true;
         let publication: Publication = engine.publication();
+        let native = engine.speaks_natively();
         self.spawn(async move {
             let receipt = publication.receipt();
+            #[cfg(feature = "legacy-0-2")]
+            if !native {
+                let result = registry.upload_legacy_prekeys(&publication).await;
+                return JobResult::Published { receipt, result };
+            }
+            debug_assert!(native, "only builds that can speak 0.2 can speak nothing else");
             JobResult::Published { receipt, result: registry.upload_prekeys(&publication).await }
         });
     }
@@ -380,6 +457,18 @@ impl Driver {
                             tracing::debug!(target: "agentmesh", code = error.code(), "no bundle yet");
                         }
                     }
+                }
+            }
+            #[cfg(feature = "legacy-0-2")]
+            JobResult::LegacyOffer { peer, offer } => {
+                let _ = self.jobs.ended(Fetch::Bundle(peer), None);
+                jobs.push(Job::silent(Input::LegacyOffer { peer, offer }));
+            }
+            #[cfg(feature = "legacy-0-2")]
+            JobResult::LegacyKeys { peer, result } => {
+                let _ = self.jobs.ended(Fetch::LegacyKeys(peer), result.as_ref().err());
+                if let Ok(keys) = result {
+                    jobs.push(Job::silent(Input::LegacyKeys { peer, keys }));
                 }
             }
             JobResult::PeerKey { peer, result } => {

@@ -13,6 +13,8 @@ use super::{
     batch::Job,
     jobs::{JobResult, Registration as Standing},
 };
+#[cfg(feature = "legacy-0-2")]
+use crate::engine::LegacyInbound;
 use crate::{
     Error, ErrorInfo,
     client::{
@@ -436,6 +438,10 @@ impl Driver {
                 jobs.push(Job::silent(Input::Frame(Inbound { from, relay_id: id, frame })));
             }
             // The old protocol, or plain text: nothing that this agent may take for a message.
+            #[cfg(feature = "legacy-0-2")]
+            RelayPayload::Text(text) if self.config.engine.allow_legacy => {
+                jobs.push(Job::silent(Input::Legacy(LegacyInbound { from, relay_id: id, text })));
+            }
             RelayPayload::Text(_) => {
                 if let Some(id) = id {
                     self.pending.push_back(RelayCommand::Ack { from, id });

@@ -21,6 +21,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde::Serialize;
 use url::{Host, Position, Url};
 
+#[cfg(feature = "legacy-0-2")]
+pub use self::prekeys::FetchedBundle;
 pub(crate) use self::revocation::RevocationCache;
 pub use self::{
     error::{AnswerError, RegistryError},

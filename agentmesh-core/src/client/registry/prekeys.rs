@@ -3,7 +3,10 @@
 use base64ct::{Base64, Encoding};
 
 use super::{AnswerError, HttpError, HttpResponse, RegistryClient, RegistryError};
+#[cfg(feature = "legacy-0-2")]
+use crate::{engine::LegacyOffer, identity::IdentityPublic, legacy::Bundle};
 use crate::{
+    identity::Amid,
     prekeys::{
         BundleParts, KnownPeer, OneTimePart, PreKeyBundle, Publication, SignedOneTime, Stock,
     },
@@ -38,6 +41,26 @@ impl RegistryClient {
             opks: publication.one_time.iter().map(signed_json).collect(),
             kopks: publication.one_time_kem.iter().map(signed_json).collect(),
         };
+        self.upload(publication, Some(native)).await
+    }
+
+    /// Publishes only what peers of 0.2 read, as an agent does that speaks nothing else.
+    ///
+    /// # Errors
+    /// As [`RegistryClient::upload_prekeys`].
+    #[cfg(feature = "legacy-0-2")]
+    pub async fn upload_legacy_prekeys(
+        &self,
+        publication: &Publication,
+    ) -> Result<Upload, RegistryError> {
+        self.upload(publication, None).await
+    }
+
+    async fn upload(
+        &self,
+        publication: &Publication,
+        native: Option<NativeUpload>,
+    ) -> Result<Upload, RegistryError> {
         // An unsigned one-time prekey is the same key: a registry consumes it for both protocols at once.
         let one_time_prekeys: Vec<_> = publication
             .one_time
@@ -55,7 +78,7 @@ impl RegistryClient {
                 one_time_prekeys: one_time_prekeys.clone(),
                 timestamp,
                 signature,
-                native: Some(native.clone()),
+                native: native.clone(),
             })
             .await?;
         let answer: PrekeyUploadResponse = response.json()?;
@@ -90,22 +113,62 @@ impl RegistryClient {
         self.bundle_from(fetched, peer).await
     }
 
+    /// The bundle as [`RegistryClient::fetch_bundle`] gets it; of a peer that published only one of 0.2, that one, with the
+    /// keys that the registry has of the peer. Without `native`, the one of 0.2 in any case.
+    ///
+    /// # Errors
+    /// As [`RegistryClient::fetch_bundle`].
+    #[cfg(feature = "legacy-0-2")]
+    pub async fn fetch_any_bundle(
+        &self,
+        peer: &KnownPeer,
+        native: bool,
+    ) -> Result<FetchedBundle, RegistryError> {
+        let fetched = self.get("fetch bundle", &bundle_path(peer), &[]).await;
+        let answer = self.answer_from(fetched, &peer.amid).await?;
+        if native && answer.native.is_some() {
+            let bundle = self.native_bundle(answer, peer)?;
+            return Ok(FetchedBundle::Native(Box::new(bundle)));
+        }
+        let unreadable = |_| AnswerError::UnreadableField { field: "prekeys" };
+        let text = serde_json::to_string(&answer).unwrap_or_default();
+        let bundle = Bundle::from_json(&text).map_err(unreadable)?;
+        let listing = self.lookup(&peer.amid).await?;
+        let keys = IdentityPublic { signing: listing.signing_key, exchange: listing.exchange_key };
+        Ok(FetchedBundle::Legacy(Box::new(LegacyOffer { peer: keys, bundle })))
+    }
+
     async fn bundle_from(
         &self,
         fetched: Result<HttpResponse, RegistryError>,
         peer: &KnownPeer,
     ) -> Result<PreKeyBundle, RegistryError> {
-        let amid = &peer.amid;
-        let response = match fetched {
-            Ok(response) => response,
+        let answer = self.answer_from(fetched, &peer.amid).await?;
+        self.native_bundle(answer, peer)
+    }
+
+    async fn answer_from(
+        &self,
+        fetched: Result<HttpResponse, RegistryError>,
+        amid: &Amid,
+    ) -> Result<PrekeyResponse, RegistryError> {
+        match fetched {
+            Ok(response) => Ok(response.json()?),
             Err(RegistryError::Http(HttpError::NotFound { .. })) => {
                 // It means both: no such agent, and no prekeys.
                 self.lookup(amid).await?;
-                return Err(AnswerError::NativeBundleUnavailable { amid: *amid }.into());
+                Err(AnswerError::NativeBundleUnavailable { amid: *amid }.into())
             }
-            Err(error) => return Err(error),
-        };
-        let answer: PrekeyResponse = response.json()?;
+            Err(error) => Err(error),
+        }
+    }
+
+    fn native_bundle(
+        &self,
+        answer: PrekeyResponse,
+        peer: &KnownPeer,
+    ) -> Result<PreKeyBundle, RegistryError> {
+        let amid = &peer.amid;
         let native = answer.native.ok_or(AnswerError::NativeBundleUnavailable { amid: *amid })?;
         let NativeBundleJson { bundle, opk, kopk } = native;
         let blob = Base64::decode_vec(&bundle)
@@ -119,6 +182,16 @@ impl RegistryClient {
         };
         Ok(PreKeyBundle::verify(parts, peer, self.now())?)
     }
+}
+
+/// What a registry has of a peer.
+#[cfg(feature = "legacy-0-2")]
+#[derive(Debug)]
+pub enum FetchedBundle {
+    /// A native bundle, verified.
+    Native(Box<PreKeyBundle>),
+    /// Only a bundle of 0.2; nothing of it is verified.
+    Legacy(Box<LegacyOffer>),
 }
 
 fn bundle_path(peer: &KnownPeer) -> String {

@@ -168,7 +168,7 @@ impl Stored for OutboxEntry {
             Ok(Transmission {
                 session: SessionId::from_bytes(r.array("session")?),
                 relay_id: RelayMessageId::from_bytes(r.array("relay id")?),
-                frame: r.lp(limits::MAX_FRAME, "frame")?.to_vec(),
+                frame: r.lp(limits::MAX_ENCRYPTED_PAYLOAD, "frame")?.to_vec(),
                 relay_acked: r.bool("relay acked")?,
             })
         })?;

@@ -11,6 +11,8 @@ mod hostile;
 mod knocks;
 mod loading;
 mod model;
+#[cfg(feature = "legacy-0-2")]
+mod legacy;
 mod parts;
 mod recovery;
 
