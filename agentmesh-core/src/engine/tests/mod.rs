@@ -9,10 +9,10 @@ mod durability;
 mod failures;
 mod hostile;
 mod knocks;
-mod loading;
-mod model;
 #[cfg(feature = "legacy-0-2")]
 mod legacy;
+mod loading;
+mod model;
 mod parts;
 mod recovery;
 
