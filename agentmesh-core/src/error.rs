@@ -231,6 +231,9 @@ union! {
     Identity(crate::identity::IdentityError);
     /// An exchange key that is not rotated now.
     Rotation(crate::engine::RotationError);
+    /// A certificate that is not believed.
+    #[cfg(feature = "trust")]
+    Certificate(crate::trust::CertificateError);
     /// A DID or its document that was refused.
     Did(crate::identity::did::DidError);
     /// A backup that could not be made or read.

@@ -32,6 +32,8 @@ pub mod client;
 pub mod hazmat;
 #[cfg(any(test, feature = "test-utils"))]
 pub mod test_utils;
+#[cfg(feature = "trust")]
+pub mod trust;
 
 pub use context::Context;
 pub use error::{Error, ErrorInfo, ErrorKind};

@@ -185,6 +185,11 @@ pub const HANDSHAKE_RESEND_MAX: u64 = HOUR;
 /// Receipts in one message.
 pub const MAX_RECEIPTS: usize = 256;
 
+/// Bytes of a certificate chain in PEM.
+pub const MAX_CERTIFICATE_CHAIN: usize = 64 * 1024;
+/// Certificates in a chain.
+pub const MAX_CERTIFICATES: usize = 5;
+
 /// Sealed bytes of one stored record: the largest message that can be reassembled (64 MiB), and what goes around it.
 pub const MAX_RECORD: usize = 65 * 1024 * 1024;
 

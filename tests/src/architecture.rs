@@ -36,6 +36,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("ratchet", &["keys"]),
     ("session", &["keys", "handshake", "ratchet"]),
     ("wire", &["keys", "identity", "handshake"]),
+    ("trust", &["keys", "identity", "wire"]),
     ("knock", &["keys", "identity", "handshake", "wire"]),
     ("legacy", &["keys", "identity", "knock", "wire"]),
     // The conformance suite, which others run on their stores, needs the fixtures.
@@ -89,6 +90,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "engine",
             "audit",
             "rng",
+            "trust",
         ],
     ),
     ("audit", &["keys", "identity", "handshake", "wire", "vault"]),

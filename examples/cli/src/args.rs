@@ -7,6 +7,12 @@ use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 use crate::duration;
 
+mod trust;
+
+pub(crate) use trust::{
+    DidCommand, OauthCommand, OrgCommand, ReasonArg, ReputationCommand, RevokeArgs,
+};
+
 const AFTER_HELP: &str = "\
 Exit codes:
   0  done
@@ -84,6 +90,20 @@ pub(crate) enum Command {
     Inbox,
     /// Say what is wrong with this setup, and what to do
     Doctor,
+    /// DID documents
+    #[command(subcommand)]
+    Did(DidCommand),
+    /// Say that an agent must not be trusted any more, or ask
+    Revoke(RevokeArgs),
+    /// What agents say of each other
+    #[command(subcommand)]
+    Reputation(ReputationCommand),
+    /// Organizations: a domain that vouches for agents
+    #[command(subcommand)]
+    Org(OrgCommand),
+    /// Become verified by showing an account
+    #[command(subcommand)]
+    Oauth(OauthCommand),
 }
 
 #[derive(Debug, clap::Args)]
@@ -149,6 +169,12 @@ pub(crate) enum IdentityCommand {
         #[command(flatten)]
         passphrase: PassphraseArgs,
     },
+    /// Replace the exchange key, with which others open sessions. Sessions live on
+    Rotate {
+        /// How long to try to publish it
+        #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration::parse)]
+        timeout: Duration,
+    },
     /// Put an identity from a backup into a home that has none
     Restore {
         /// The backup; `-` is standard input
@@ -206,6 +232,9 @@ pub(crate) struct SearchArgs {
     /// How many to skip
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) offset: u64,
+    /// Revoked agents as well
+    #[arg(long)]
+    pub(crate) revoked: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

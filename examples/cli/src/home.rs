@@ -15,7 +15,7 @@ use std::{
 };
 
 use agentmesh_core::{
-    engine::{LoadError, StoredIdentity},
+    engine::{Continuation, LoadError, StoredIdentity},
     storage::{SqliteStorage, Storage, StorageError},
     vault::{StoreKey, Vault},
 };
@@ -148,6 +148,23 @@ impl Home {
         let found = found.map_err(|error| self.explain(error.into()))?;
         closed.map_err(|error| self.explain(error.into()))?;
         found.ok_or_else(|| CliError::home(&self.store_path(), "holds no identity yet"))
+    }
+
+    /// The identity, and what another store needs to go on from here.
+    pub(crate) async fn identity_to_move(
+        &self,
+    ) -> Result<(StoredIdentity, Continuation), CliError> {
+        let store = self.open_store(false)?;
+        let vault = Vault::new(&self.read_key()?);
+        let found = StoredIdentity::find(&store, &vault).await;
+        let continuation = Continuation::read(&store, &vault).await;
+        let closed = store.close().await;
+        let found = found.map_err(|error| self.explain(error.into()))?;
+        let continuation = continuation.map_err(|error| self.explain(error.into()))?;
+        closed.map_err(|error| self.explain(error.into()))?;
+        let found =
+            found.ok_or_else(|| CliError::home(&self.store_path(), "holds no identity yet"))?;
+        Ok((found, continuation))
     }
 
     /// The key of the store.

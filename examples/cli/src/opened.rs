@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use agentmesh_core::{
     client::{Agent, AgentConfig},
-    identity::Identity,
+    identity::backup::Restored,
     knock::{Decision, Policy},
 };
 
@@ -90,15 +90,15 @@ pub(crate) fn accept_all() -> Policy {
 }
 
 /// Makes an identity, or takes the given one, into a home that has none.
-pub(crate) async fn create(home: Home, identity: Option<Identity>) -> Result<Opened, CliError> {
+pub(crate) async fn create(home: Home, restored: Option<Restored>) -> Result<Opened, CliError> {
     let config = Config::load(&home)?;
     if let Some(amid) = config.amid {
         return Err(exists(&home, &amid.to_string()));
     }
     let store = home.open_store(true)?;
     let mut builder = Agent::builder().config(agent_config(&config, None));
-    if let Some(identity) = identity {
-        builder = builder.identity(identity);
+    if let Some(restored) = restored {
+        builder = builder.restored(restored);
     }
     let created = builder.storage(store).store_key_file(home.key_path()).create().await;
     finish(home, config, created)

@@ -5,7 +5,9 @@ use std::{
     path::PathBuf,
 };
 
-use crate::{Faults, IceConfig, Limits, ServerError, SignalingLimits};
+use agentmesh_core::identity::Amid;
+
+use crate::{Faults, IceConfig, Limits, OAuthProvider, ServerError, SignalingLimits};
 
 /// Whose shapes the HTTP interfaces answer with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -39,7 +41,16 @@ pub struct ServerConfig {
     pub signaling: SignalingLimits,
     /// ICE servers for clients of the signaling service.
     pub ice: IceConfig,
+    /// Agents that may revoke any other.
+    pub admins: Vec<Amid>,
+    /// Where owners of agents can show an account, for the tier `verified`.
+    pub oauth_providers: Vec<OAuthProvider>,
+    /// A resolver that answers DNS questions over HTTPS in JSON, for the domains of organizations.
+    pub dns_url: String,
 }
+
+/// The resolver that deployed registries ask.
+const DNS_URL: &str = "https://dns.google/resolve";
 
 impl Default for ServerConfig {
     fn default() -> Self {
@@ -52,6 +63,9 @@ impl Default for ServerConfig {
             public_hosts: Vec::new(),
             signaling: SignalingLimits::default(),
             ice: IceConfig::default(),
+            admins: Vec::new(),
+            oauth_providers: Vec::new(),
+            dns_url: DNS_URL.to_owned(),
         }
     }
 }
@@ -74,7 +88,12 @@ impl ServerConfig {
                 "no public host is configured: a signature made for another server would be accepted here"
             );
         }
-        Ok(())
+        self.oauth_providers.iter().try_for_each(|provider| {
+            provider.check().map_err(|problem| ServerError::Config {
+                setting: format!("OAuth provider {}", provider.name),
+                problem,
+            })
+        })
     }
 
     /// Whether a signature may name `host`.

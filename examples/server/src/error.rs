@@ -58,6 +58,14 @@ pub enum ServerError {
         /// What SQLite says.
         detail: String,
     },
+    /// A setting that makes no sense.
+    #[error("{setting}: {problem}")]
+    Config {
+        /// Which.
+        setting: String,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// A thread or task of the server could not be started.
     #[error("cannot start: {0}")]
     Start(std::io::Error),

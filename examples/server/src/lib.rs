@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod auth;
+mod authority;
 mod clock;
 mod config;
 mod envelope;
@@ -9,6 +10,10 @@ mod faults;
 mod http;
 mod limits;
 mod metrics;
+mod oauth;
+mod org;
+mod outbound;
+mod random;
 mod registry;
 mod relay;
 mod server;
@@ -20,5 +25,6 @@ pub use config::{Profile, ServerConfig};
 pub use error::ServerError;
 pub use faults::Faults;
 pub use limits::Limits;
+pub use oauth::{OAuthEndpoints, OAuthProvider};
 pub use server::Server;
 pub use signaling::{IceConfig, Rate, SignalingLimits, TurnConfig};

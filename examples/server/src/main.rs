@@ -13,7 +13,8 @@ use std::{
     time::Duration,
 };
 
-use agentmesh_server::{Limits, Profile, Server, ServerConfig};
+use agentmesh_core::identity::Amid;
+use agentmesh_server::{Limits, OAuthProvider, Profile, Server, ServerConfig};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::Serialize;
 use signaling_flags::SignalingFlags;
@@ -47,6 +48,18 @@ struct Serve {
     /// signatures bound to a server are accepted for whatever name the client used.
     #[arg(long, value_name = "HOST[:PORT]")]
     public_host: Vec<String>,
+    /// An agent that may revoke any other; repeat for several.
+    #[arg(long, value_name = "AMID")]
+    admin_amid: Vec<Amid>,
+    /// A provider whose accounts make an agent verified; repeat for several. An OpenID Connect provider:
+    /// NAME=issuer:URL,client_id:ID. Any OAuth 2 provider: NAME=authorize:URL,token:URL,userinfo:URL,client_id:ID, and
+    /// subject:MEMBER if userinfo names the account by another member than id. Either may add secret_env:VARIABLE,
+    /// display:TEXT, scope:WORD.
+    #[arg(long, value_name = "NAME=…")]
+    oauth_provider: Vec<OAuthProvider>,
+    /// DNS over HTTPS in JSON, to verify the domains of organizations.
+    #[arg(long, value_name = "URL", default_value_t = ServerConfig::default().dns_url)]
+    dns_url: String,
     #[command(flatten)]
     limits: LimitFlags,
     #[command(flatten)]
@@ -136,6 +149,9 @@ impl Serve {
             public_hosts: self.public_host,
             signaling: self.signaling.limits(),
             ice: self.signaling.ice()?,
+            admins: self.admin_amid,
+            oauth_providers: self.oauth_provider,
+            dns_url: self.dns_url,
             ..ServerConfig::default()
         })
     }

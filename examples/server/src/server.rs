@@ -9,8 +9,13 @@ use tokio_util::{
 };
 
 use crate::{
-    ServerConfig, ServerError, clock, http,
+    ServerConfig, ServerError,
+    authority::Authority,
+    clock, http,
     metrics::Metrics,
+    oauth::Providers,
+    org::DnsClient,
+    outbound::Outbound,
     registry::KeyRations,
     relay::{Parts, Relay},
     signaling::{self, Hub},
@@ -84,7 +89,11 @@ impl Server {
         let signaling =
             Arc::new(Hub::new(config.signaling.clone(), config.ice.clone(), clock::now()));
         tasks.spawn(signaling::run(Arc::clone(&signaling), stopping.clone()));
+        let outbound = Outbound::new()?;
         let state = Arc::new(AppState {
+            authority: Authority::open(config.data_dir.as_deref(), clock::now())?,
+            oauth: Providers::new(config.oauth_providers.clone(), outbound.clone()),
+            dns: DnsClient::new(outbound, config.dns_url.clone()),
             config,
             store: Arc::clone(&store),
             metrics,

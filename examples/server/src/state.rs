@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::{
-    ServerConfig, metrics::Metrics, registry::KeyRations, relay::Relay, signaling::Hub,
-    store::Store,
+    ServerConfig, authority::Authority, metrics::Metrics, oauth::Providers, org::DnsClient,
+    registry::KeyRations, relay::Relay, signaling::Hub, store::Store,
 };
 
 /// See the module.
@@ -16,9 +16,20 @@ pub(crate) struct AppState {
     pub(crate) relay: Arc<Relay>,
     pub(crate) rations: KeyRations,
     pub(crate) signaling: Arc<Hub>,
+    pub(crate) authority: Authority,
+    pub(crate) oauth: Providers,
+    pub(crate) dns: DnsClient,
 }
 
 impl AppState {
+    /// Where browsers find this server. `host` is what the client calls it.
+    pub(crate) fn public_url(&self, host: &str) -> String {
+        match self.config.public_hosts.first() {
+            Some(name) => format!("https://{name}"),
+            None => format!("http://{host}"),
+        }
+    }
+
     /// Where this server's relay is, for agents that name none. `host` is what the client calls this server.
     pub(crate) fn relay_url(&self, host: &str) -> String {
         match self.config.public_hosts.first() {

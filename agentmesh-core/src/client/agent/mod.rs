@@ -327,6 +327,15 @@ impl Agent {
         MessageId::new_v7(self.shared.config.clock.now(), &mut crate::rng::SystemRng)
     }
 
+    /// The client of the registry, for everything that the agent itself has no word for: revocation, organizations,
+    /// reputation, OAuth, DID documents, certificates. Works before [`connect`](Self::connect), too.
+    ///
+    /// # Errors
+    /// [`AgentError::NoRegistry`]
+    pub fn registry_client(&self) -> Result<RegistryClient, Error> {
+        self.registry().cloned()
+    }
+
     pub(super) fn registry(&self) -> Result<&RegistryClient, Error> {
         self.shared.registry.as_ref().ok_or_else(|| AgentError::NoRegistry.into())
     }

@@ -180,8 +180,10 @@ impl Jobs {
         self.registry.clone()
     }
 
-    pub(super) fn set_identity(&mut self, identity: Arc<Identity>) {
-        self.registry = self.registry.take().map(|registry| registry.with_identity(identity));
+    pub(super) fn set_identity(&self, identity: Arc<Identity>) {
+        if let Some(registry) = &self.registry {
+            registry.set_identity(identity);
+        }
     }
 
     /// Whether the registry would go on naming an exchange key that we have replaced.

@@ -74,7 +74,7 @@ impl Driver {
     }
 
     /// Registry client and handle get the identity that the engine has now.
-    pub(super) fn adopt_identity(&mut self) {
+    pub(super) fn adopt_identity(&self) {
         let identity = self.engine.identity();
         *lock(&self.public) = identity.public();
         self.jobs.set_identity(Arc::clone(identity));

@@ -64,6 +64,9 @@ errors! {
             /// The code of what went wrong.
             code: &'static str,
         } = "REVOCATION_UNCHECKED", Network, retryable;
+        /// Over a connection that somebody in between could change, this is not asked.
+        #[error("the connection to the registry is not private: use https")]
+        NotPrivate = "REGISTRY_NOT_PRIVATE", Policy, permanent;
         /// A score that is not between 0 and 1, or a tag that registries do not know.
         #[error("not a valid rating")]
         InvalidRating = "RATING_INVALID", InvalidInput, permanent;
@@ -98,6 +101,10 @@ pub enum RegistryError {
     /// The bundle in the answer does not verify.
     #[error(transparent)]
     Bundle(#[from] BundleError),
+    /// The certificate in the answer is not believed.
+    #[cfg(feature = "trust")]
+    #[error(transparent)]
+    Certificate(#[from] crate::trust::CertificateError),
     /// The DID document in the answer is not the agent's.
     #[error(transparent)]
     Did(#[from] DidError),
@@ -110,6 +117,8 @@ impl RegistryError {
             Self::Answer(e) => e,
             Self::Bundle(e) => e,
             Self::Did(e) => e,
+            #[cfg(feature = "trust")]
+            Self::Certificate(e) => e,
         }
     }
 }
@@ -133,6 +142,8 @@ impl From<RegistryError> for Error {
             RegistryError::Answer(e) => e.into(),
             RegistryError::Bundle(e) => e.into(),
             RegistryError::Did(e) => e.into(),
+            #[cfg(feature = "trust")]
+            RegistryError::Certificate(e) => e.into(),
         }
     }
 }

@@ -79,6 +79,8 @@ pub struct AgentSearch {
     pub limit: Option<u64>,
     /// How many to skip.
     pub offset: Option<u64>,
+    /// Revoked agents as well.
+    pub include_revoked: bool,
 }
 
 impl AgentSearch {
@@ -90,6 +92,7 @@ impl AgentSearch {
             status: self.status.clone(),
             limit: self.limit,
             offset: self.offset,
+            include_revoked: self.include_revoked.then_some(true),
         }
     }
 

@@ -5,6 +5,8 @@
 //! accepts, keys come with or without prefixes, each try carries a signature of its own, and every request is signed as a
 //! whole besides, which 0.2 registries ignore. Knows HTTP bodies and the identity that signs; stores nothing.
 
+#[cfg(feature = "trust")]
+mod certificates;
 mod did;
 mod error;
 mod listing;
@@ -14,7 +16,10 @@ mod prekeys;
 mod reputation;
 mod revocation;
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use base64ct::{Base64, Encoding};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
@@ -90,7 +95,8 @@ pub struct Registered {
 pub struct RegistryClient {
     http: HttpClient,
     base: Url,
-    identity: Arc<Identity>,
+    /// One for all clones: when the exchange key is rotated, all go on with the new one.
+    identity: Arc<RwLock<Arc<Identity>>>,
     clock: Clock,
 }
 
@@ -118,7 +124,7 @@ impl RegistryClient {
         // Joining replaces the last segment unless it is empty.
         let path = format!("{}/", base.path().trim_end_matches('/'));
         base.set_path(&path);
-        Ok(Self { http, base, identity, clock })
+        Ok(Self { http, base, identity: Arc::new(RwLock::new(identity)), clock })
     }
 
     /// Whether the registry is up, and how many agents it knows.
@@ -150,7 +156,7 @@ impl RegistryClient {
         &self,
         registration: &Registration,
     ) -> Result<Registered, RegistryError> {
-        let identity = &self.identity;
+        let identity = &self.identity();
         let key = |prefix: &str, bytes: &[u8]| format!("{prefix}{}", Base64::encode_string(bytes));
         let answer = self
             .post("register", "registry/register", |amid, timestamp, signature| RegisterRequest {
@@ -184,18 +190,22 @@ impl RegistryClient {
     }
 
     pub(crate) fn is_own_exchange_key(&self, listing: &Listing) -> bool {
-        listing.exchange_key == *self.identity.exchange_key()
+        listing.exchange_key == *self.identity().exchange_key()
     }
 
     /// The date of the bundle of ours that the registry serves, if it serves a valid one.
     pub(crate) async fn own_bundle_date(&self) -> Option<Timestamp> {
-        let own = KnownPeer::first_contact(self.identity.amid());
+        let own = KnownPeer::first_contact(self.identity().amid());
         self.inspect_bundle(&own).await.ok().map(|bundle| bundle.created_at())
     }
 
-    /// The same client, signing with another generation of the same identity.
-    pub(crate) fn with_identity(self, identity: Arc<Identity>) -> Self {
-        Self { identity, ..self }
+    /// This client and its clones go on with another generation of the same identity.
+    pub(crate) fn set_identity(&self, identity: Arc<Identity>) {
+        *self.identity.write().unwrap_or_else(PoisonError::into_inner) = identity;
+    }
+
+    fn identity(&self) -> Arc<Identity> {
+        Arc::clone(&self.identity.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// What the registry says about an agent. Its signing key is checked against the AMID.
@@ -230,6 +240,7 @@ impl RegistryClient {
         add("status", query.status.map(|status| status.to_string()));
         add("limit", query.limit.map(|n| n.to_string()));
         add("offset", query.offset.map(|n| n.to_string()));
+        add("include_revoked", query.include_revoked.map(|yes| yes.to_string()));
         let page: SearchResponse = self.get("search", "registry/search", &pairs).await?.json()?;
 
         let entries = page.results.len();
@@ -351,8 +362,8 @@ impl RegistryClient {
         let sent = self
             .http
             .send(|| {
-                let (timestamp, signature) = self.identity.sign_timestamp(self.now());
-                let body = body(self.identity.amid().to_string(), timestamp, signature);
+                let (timestamp, signature) = self.identity().sign_timestamp(self.now());
+                let body = body(self.identity().amid().to_string(), timestamp, signature);
                 let body = serde_json::to_vec(&body)
                     .map_err(|e| HttpError::Setup { reason: e.to_string() })?;
                 let headers = self.sign(&Method::POST, &url, &body)?;
@@ -374,7 +385,7 @@ impl RegistryClient {
         };
         let target = &url[Position::BeforePath..Position::AfterQuery];
         let request = SignedRequest { method: method.as_str(), host: &host, target, body };
-        let auth = RequestAuth::sign(&self.identity, &request, self.now(), &mut SystemRng);
+        let auth = RequestAuth::sign(&self.identity(), &request, self.now(), &mut SystemRng);
         let value = HeaderValue::from_str(&auth.to_header())
             .map_err(|e| HttpError::Setup { reason: e.to_string() })?;
         Ok(HeaderMap::from_iter([(HeaderName::from_static(REQUEST_AUTH_HEADER), value)]))
@@ -396,7 +407,7 @@ impl fmt::Debug for RegistryClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RegistryClient")
             .field("base", &self.base.as_str())
-            .field("amid", &self.identity.amid())
+            .field("amid", &self.identity().amid())
             .finish_non_exhaustive()
     }
 }

@@ -59,7 +59,7 @@ impl RegistryClient {
         name: &str,
         domain: &str,
     ) -> Result<NewOrganization, RegistryError> {
-        let key = Base64::encode_string(self.identity.signing_key().as_bytes());
+        let key = Base64::encode_string(self.identity().signing_key().as_bytes());
         let request = |admin_amid, timestamp, signature| OrgRegisterRequest {
             name: name.to_owned(),
             domain: domain.to_owned(),
@@ -97,7 +97,7 @@ impl RegistryClient {
 
     /// This agent's consent to belong to an organization, for its admin. Nothing is sent.
     pub fn org_consent(&self, organization_id: &str) -> OrgConsent {
-        let identity = &self.identity;
+        let identity = &self.identity();
         let key = |prefix: &str, bytes: &[u8]| format!("{prefix}{}", Base64::encode_string(bytes));
         let mut consent = OrgConsent {
             organization_id: organization_id.to_owned(),
@@ -123,7 +123,7 @@ impl RegistryClient {
         display_name: Option<&str>,
         capabilities: &[String],
     ) -> Result<Option<String>, RegistryError> {
-        let signature = consent.statement().sign(OrgRole::Admin, &self.identity);
+        let signature = consent.statement().sign(OrgRole::Admin, &self.identity());
         let request = |admin_amid, _, _| OrgAgentRequest {
             organization_id: consent.organization_id.clone(),
             agent_amid: consent.agent_amid.clone(),

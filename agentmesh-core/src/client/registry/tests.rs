@@ -265,6 +265,7 @@ async fn search_translates_tiers_and_leaves_out_what_is_forged() {
         status: Some(PresenceStatus::Online),
         limit: Some(100_000),
         offset: Some(4),
+        include_revoked: false,
     };
     let page = server.client(&agent).search(&search).await.unwrap();
     assert_eq!(page.agents.iter().map(|a| a.amid).collect::<Vec<_>>(), [identity(2).amid()]);

@@ -144,6 +144,9 @@ pub struct SearchQuery {
     /// How many to skip.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub offset: Option<u64>,
+    /// Revoked agents as well. Our extension: deployed registries always show them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub include_revoked: Option<bool>,
 }
 
 impl SearchQuery {

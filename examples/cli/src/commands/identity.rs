@@ -1,14 +1,18 @@
-//! `agentmesh identity`: make, show, back up, restore. None of it goes online.
+//! `agentmesh identity`: make, show, back up, restore, rotate. Only the last goes online.
 
 use std::{
     fmt,
     io::{self, Read},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use agentmesh_core::{
     client::http::HttpConfig,
-    identity::{Amid, Fingerprint, Identity, SafetyNumber, backup},
+    identity::{
+        Amid, Fingerprint, SafetyNumber,
+        backup::{self, Restored},
+    },
     keys::passphrase::PassphraseCost,
     rng::SystemRng,
 };
@@ -22,17 +26,20 @@ use crate::{
     context::Context,
     endpoints,
     error::{CliError, LOCKED},
-    files, opened, passphrase,
+    files,
+    opened::{self, Create, Opened},
+    passphrase,
 };
 
 /// No backup is longer.
-const MAX_BACKUP: u64 = 64 * 1024;
+const MAX_BACKUP: u64 = 4 * 1024 * 1024;
 
 pub(super) async fn run(command: IdentityCommand, context: Context) -> Result<(), CliError> {
     match command {
         IdentityCommand::New => new(context).await,
         IdentityCommand::Show { with } => show(with, context).await,
         IdentityCommand::Backup { out, passphrase } => back_up(out, &passphrase, context).await,
+        IdentityCommand::Rotate { timeout } => rotate(timeout, context).await,
         IdentityCommand::Restore { file, passphrase } => restore(&file, &passphrase, context).await,
     }
 }
@@ -41,7 +48,46 @@ async fn new(context: Context) -> Result<(), CliError> {
     create(&context, None).await
 }
 
-async fn create(context: &Context, identity: Option<Identity>) -> Result<(), CliError> {
+async fn rotate(timeout: Duration, context: Context) -> Result<(), CliError> {
+    let home = context.home()?;
+    let config = Config::load(&home)?;
+    let (opened, _) = Opened::with_servers(&context, home, config, Create::No, |agent| {
+        opened::leave_knocks_undecided(agent);
+        agent.connect_timeout = timeout;
+    })
+    .await?;
+    let key = opened.agent.rotate_exchange_key().await;
+    let published = match &key {
+        // Being online includes that the bundle was published.
+        Ok(_) => opened.agent.connect().await,
+        Err(_) => Ok(()),
+    };
+    let amid = opened.agent.amid();
+    opened.close().await?;
+    let exchange_key = Base64::encode_string(key?.as_bytes());
+    context.out.show(&Rotated { amid, exchange_key, published: published.is_ok() })?;
+    if let Err(error) = published {
+        context
+            .out
+            .note(format_args!("not published yet, the next command online does it: {error}"));
+    }
+    Ok(())
+}
+
+#[derive(Serialize)]
+struct Rotated {
+    amid: Amid,
+    exchange_key: String,
+    published: bool,
+}
+
+impl fmt::Display for Rotated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} has the exchange key {}", self.amid, self.exchange_key)
+    }
+}
+
+async fn create(context: &Context, identity: Option<Restored>) -> Result<(), CliError> {
     let opened = opened::create(context.home()?, identity).await?;
     let amid = opened.agent.amid();
     opened.close().await?;
@@ -94,9 +140,12 @@ async fn back_up(
 ) -> Result<(), CliError> {
     let home = context.home()?;
     // Before anybody types a passphrase for nothing.
-    let identity = home.identity().await?.identity;
+    let (stored, continuation) = home.identity_to_move().await?;
+    let identity = stored.identity;
     let passphrase = passphrase::read(args.passphrase_file.as_ref(), true)?;
-    let text = backup::seal(&identity, &passphrase, PassphraseCost::DEFAULT, &mut SystemRng)
+    let cost = PassphraseCost::DEFAULT;
+    let continuation = continuation.to_bytes();
+    let text = backup::seal_with(&identity, &continuation, &passphrase, cost, &mut SystemRng)
         .map_err(agentmesh_core::Error::from)?;
     let file = out.map(|path| path.display().to_string());
     if let Some(path) = &file {
@@ -121,8 +170,8 @@ async fn restore(file: &Path, args: &PassphraseArgs, context: Context) -> Result
     };
     read.map_err(|e| CliError::usage(format!("{}: {e}", file.display())))?;
     let passphrase = passphrase::read(args.passphrase_file.as_ref(), false)?;
-    let identity =
-        backup::open(&text, &passphrase).map_err(|error| CliError::usage(error.to_string()))?;
+    let identity = backup::open_with(&text, &passphrase)
+        .map_err(|error| CliError::usage(error.to_string()))?;
     create(&context, Some(identity)).await
 }
 

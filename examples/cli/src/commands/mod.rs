@@ -1,17 +1,31 @@
 //! One file a command.
 
+mod answer;
 mod dev;
+mod did;
 mod doctor;
 mod identity;
 mod inbox;
 mod listen;
+mod oauth;
+mod org;
 mod outbox;
 mod profile;
 mod register;
+mod reputation;
+mod revoke;
 mod search;
 mod send;
 
-use crate::{args::Command, context::Context, error::CliError};
+use agentmesh_core::client::registry::RegistryClient;
+
+use crate::{
+    args::Command,
+    config::Config,
+    context::Context,
+    error::CliError,
+    opened::{Create, Opened},
+};
 
 /// Runs what was typed.
 pub(crate) async fn run(command: Command, context: Context) -> Result<(), CliError> {
@@ -25,5 +39,19 @@ pub(crate) async fn run(command: Command, context: Context) -> Result<(), CliErr
         Command::Outbox(args) => outbox::run(args, context).await,
         Command::Inbox => inbox::run(context).await,
         Command::Doctor => doctor::run(context).await,
+        Command::Did(command) => did::run(command, context).await,
+        Command::Revoke(args) => revoke::run(args, context).await,
+        Command::Reputation(command) => reputation::run(command, context).await,
+        Command::Org(command) => org::run(command, context).await,
+        Command::Oauth(command) => oauth::run(command, context).await,
     }
+}
+
+/// The home's agent, not online, and its registry.
+async fn registry_of(context: &Context) -> Result<(Opened, RegistryClient), CliError> {
+    let home = context.home()?;
+    let config = Config::load(&home)?;
+    let (opened, _) = Opened::with_servers(context, home, config, Create::No, |_| {}).await?;
+    let registry = opened.agent.registry_client()?;
+    Ok((opened, registry))
 }

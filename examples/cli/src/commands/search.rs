@@ -39,6 +39,7 @@ pub(super) async fn run(args: SearchArgs, context: Context) -> Result<(), CliErr
         status: args.status.as_deref().map(PresenceStatus::from),
         limit: Some(args.limit),
         offset: Some(args.offset),
+        include_revoked: args.revoked,
     };
     let page = registry.search(&search).await.map_err(agentmesh_core::Error::from)?;
     for listing in &page.agents {

@@ -4,15 +4,21 @@ use agentmesh_core::{
     Timestamp,
     identity::Amid,
     keys::VerifyingKey,
+    limits::AUTH_MAX_AGE,
     wire::registry_auth::{RequestAuth, RequestAuthError},
 };
+use base64ct::{Base64, Encoding};
+use http::StatusCode;
 use rusqlite::Connection;
 
 use super::{ProofError, verify_timestamp};
 use crate::{
     ServerConfig,
     http::call::Call,
-    store::nonces::{self, Scope},
+    store::{
+        nonces::{self, Scope},
+        revocations,
+    },
 };
 
 /// Why a request is not believed.
@@ -30,6 +36,8 @@ pub(crate) enum Unproven {
     Replayed,
     #[error("this agent signs its requests; one without a signature is refused")]
     Pledged,
+    #[error("this agent is revoked")]
+    Revoked,
 }
 
 impl Unproven {
@@ -43,6 +51,15 @@ impl Unproven {
             Self::ForeignHost => "FOREIGN_HOST",
             Self::Replayed => "REPLAYED",
             Self::Pledged => "SIGNED_REQUEST_REQUIRED",
+            Self::Revoked => "AGENT_REVOKED",
+        }
+    }
+
+    /// For HTTP.
+    pub(crate) const fn status(&self) -> StatusCode {
+        match self {
+            Self::Revoked => StatusCode::FORBIDDEN,
+            _ => StatusCode::UNAUTHORIZED,
         }
     }
 }
@@ -56,6 +73,10 @@ pub(crate) enum Proof {
     Plain {
         /// Whose.
         amid: String,
+        /// What is remembered of it, so that it works once.
+        nonce: [u8; 16],
+        /// Until when.
+        expires_at: Timestamp,
     },
 }
 
@@ -96,13 +117,28 @@ pub(crate) fn prove(
         }
         return Ok(Proof::Bound(Box::new(auth)));
     }
-    verify_timestamp(key, plain.timestamp, plain.signature, now)?;
-    Ok(Proof::Plain { amid: plain.amid.to_owned() })
+    let time = verify_timestamp(key, plain.timestamp, plain.signature, now)?;
+    Ok(Proof::Plain {
+        amid: plain.amid.to_owned(),
+        nonce: signature_nonce(plain.signature),
+        expires_at: time.plus_millis(AUTH_MAX_AGE + 1),
+    })
+}
+
+/// What stands for a signed timestamp, which can be written in several ways.
+pub(crate) fn signature_nonce(signature: &str) -> [u8; 16] {
+    let signature = Base64::decode_vec(signature).unwrap_or_default();
+    signature.first_chunk::<16>().copied().unwrap_or_default()
+}
+
+fn standing(connection: &Connection, amid: &str) -> rusqlite::Result<Result<(), Unproven>> {
+    let revoked = revocations::is_revoked(connection, amid)?;
+    Ok(if revoked { Err(Unproven::Revoked) } else { Ok(()) })
 }
 
 impl Proof {
-    /// Uses the proof up, in the transaction of what it is for: an agent that has ever signed whole requests is not
-    /// believed with less.
+    /// Uses the proof up, in the transaction of what it is for: it works once, wherever it was used; an agent that has
+    /// ever signed whole requests is not believed with less; one that is revoked is not believed at all.
     pub(crate) fn redeem(&self, connection: &Connection) -> rusqlite::Result<Result<(), Unproven>> {
         match self {
             Self::Bound(auth) => {
@@ -111,11 +147,20 @@ impl Proof {
                 let expires = auth.expires_at().plus_millis(1);
                 let new =
                     nonces::use_once(connection, Scope::Request, &amid, auth.nonce(), expires)?;
-                Ok(if new { Ok(()) } else { Err(Unproven::Replayed) })
+                if !new {
+                    return Ok(Err(Unproven::Replayed));
+                }
+                standing(connection, &amid)
             }
-            Self::Plain { amid } => {
-                let pledged = nonces::has_pledged(connection, Scope::Request, amid)?;
-                Ok(if pledged { Err(Unproven::Pledged) } else { Ok(()) })
+            Self::Plain { amid, nonce, expires_at } => {
+                if nonces::has_pledged(connection, Scope::Request, amid)? {
+                    return Ok(Err(Unproven::Pledged));
+                }
+                let scope = Scope::Timestamp;
+                if !nonces::use_once(connection, scope, amid, nonce, *expires_at)? {
+                    return Ok(Err(Unproven::Replayed));
+                }
+                standing(connection, amid)
             }
         }
     }

@@ -28,7 +28,9 @@ use hyper_util::{
 };
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
-use crate::{limits::reached, metrics, registry, relay::Open, signaling, state::Shared};
+use crate::{
+    limits::reached, metrics, oauth, org, registry, relay::Open, signaling, state::Shared,
+};
 
 /// Time for a request's head, and for an idle connection to send another.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(20);
@@ -43,8 +45,12 @@ pub(crate) struct Peer(pub(crate) SocketAddr);
 
 /// All routes.
 pub(crate) fn router(shared: Shared) -> Router {
+    let v1 = registry::routes()
+        .merge(org::routes())
+        .merge(oauth::routes())
+        .route("/health", get(health::registry));
     Router::new()
-        .nest("/v1", registry::routes().route("/health", get(health::registry)))
+        .nest("/v1", v1)
         .nest("/api", signaling::routes())
         .route("/health", get(health::process))
         .route("/metrics", get(metrics::metrics))

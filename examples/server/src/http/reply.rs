@@ -34,6 +34,12 @@ pub(crate) fn error(status: StatusCode, code: &str, error: impl ToString) -> Ref
     json(status, ErrorBody { error: error.to_string(), code: Some(code.to_owned()) }).into()
 }
 
+/// A failure in the shape of the answers that say whether they succeeded.
+pub(crate) fn failure(status: StatusCode, code: &str, error: impl ToString) -> Refused {
+    let body = serde_json::json!({"success": false, "error": error.to_string(), "code": code});
+    json(status, body).into()
+}
+
 /// Plain text.
 pub(crate) fn refused(status: StatusCode, why: impl ToString) -> Refused {
     (status, why.to_string()).into_response().into()

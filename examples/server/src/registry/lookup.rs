@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::write::not_found;
 use crate::{
+    clock,
     http::{
         call::Call,
         reply::{self, Refused},
@@ -25,7 +26,8 @@ pub(super) async fn lookup(
 ) -> Result<Response, Refused> {
     let call = Call::read(request).await?;
     let Query { amid } = call.query()?;
-    let found = shared.store.read(move |c| agents::lookup(c, &amid)).await;
+    let now = clock::now();
+    let found = shared.store.read(move |c| agents::lookup(c, &amid, now)).await;
     let found = found.map_err(|e| reply::internal("an agent could not be read", &e))?;
     let mut agent = found.ok_or_else(not_found)?;
     agent.relay_endpoint.get_or_insert_with(|| shared.relay_url(&call.host));

@@ -3,22 +3,28 @@
 //! Every write proves possession of the agent's key. Nothing here is secret, and nothing here has to be believed:
 //! whoever reads checks AMIDs and signatures again.
 
+mod authority;
 mod capabilities;
+mod did;
 mod lookup;
 mod prekey_fetch;
 mod prekey_upload;
 mod rations;
 mod register;
+mod reputation;
+mod revocations;
+mod revoke;
 mod search;
 mod stats;
 mod status;
-mod write;
+pub(crate) mod write;
 
 use axum::{
     Router,
     routing::{get, post},
 };
 
+pub(crate) use did::exchange_key;
 pub(crate) use rations::KeyRations;
 
 use crate::state::Shared;
@@ -34,12 +40,25 @@ pub(crate) fn routes() -> Router<Shared> {
         .route("/registry/prekeys", post(prekey_upload::upload))
         .route("/registry/prekeys/{amid}", get(prekey_fetch::fetch))
         .route("/registry/stats", get(stats::stats))
+        .route("/registry/did/{amid}", get(did::did))
+        .route("/registry/authority", get(authority::authority))
+        .route("/registry/revoke", post(revoke::revoke))
+        .route("/registry/revocation", get(revocations::one))
+        .route("/registry/revocations/bulk", post(revocations::bulk))
+        .route("/registry/revocations", get(revocations::list))
+        .route("/registry/reputation", post(reputation::submit))
+        .route("/registry/reputation/feedback", post(reputation::feedback))
+        .route("/registry/reputation/session", post(reputation::session))
+        .route("/registry/reputation/score", get(reputation::score))
+        .route("/registry/reputation/leaderboard", get(reputation::leaderboard))
 }
 
 /// Lengths of what agents say about themselves.
 pub(crate) mod bounds {
     /// Characters of a display name.
     pub(crate) const NAME: usize = 256;
+    /// Characters of the notes on a revocation.
+    pub(crate) const NOTES: usize = 2048;
     /// Characters of an endpoint.
     pub(crate) const URL: usize = 2048;
     /// Capabilities of an agent.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use agentmesh_core::wire::registry::PrekeyResponse;
 use axum::{
     body::Body,
     extract::{Path, State},
@@ -11,15 +12,21 @@ use http::{Request, StatusCode};
 
 use super::write::unauthorized;
 use crate::{
-    auth::request::{Proof, Unproven, bound},
+    auth::request::{Proof, bound},
     clock,
     http::{
         call::Call,
         reply::{self, Refused},
     },
     state::Shared,
-    store::prekeys,
+    store::{prekeys, revocations},
 };
+
+enum Fetched {
+    Prekeys(Box<PrekeyResponse>),
+    Nothing,
+    Revoked,
+}
 
 pub(super) async fn fetch(
     State(shared): State<Shared>,
@@ -43,11 +50,19 @@ pub(super) async fn fetch(
                 .parse()
                 .is_ok_and(|target| rations.rations.take(requester, target, limit, now));
         }
-        prekeys::fetch(connection, &amid, with_one_time, now).map(Ok::<_, Unproven>)
+        if revocations::is_revoked(connection, &amid)? {
+            return Ok(Ok(Fetched::Revoked));
+        }
+        let found = prekeys::fetch(connection, &amid, with_one_time, now)?;
+        Ok(Ok(found.map_or(Fetched::Nothing, |found| Fetched::Prekeys(Box::new(found)))))
     });
     match fetched.await {
-        Ok(Ok(Some(response))) => Ok(reply::json(StatusCode::OK, response)),
-        Ok(Ok(None)) => {
+        Ok(Ok(Fetched::Prekeys(response))) => Ok(reply::json(StatusCode::OK, response)),
+        Ok(Ok(Fetched::Revoked)) => {
+            let why = "this agent is revoked";
+            Err(reply::error(StatusCode::NOT_FOUND, "AGENT_REVOKED", why))
+        }
+        Ok(Ok(Fetched::Nothing)) => {
             let why = "No prekeys for this agent";
             Err(reply::error(StatusCode::NOT_FOUND, "PREKEYS_NOT_FOUND", why))
         }

@@ -125,8 +125,9 @@ fn verify_bundle(text: &str, key: &VerifyingKey, now: Timestamp) -> Result<Bundl
     let blob = Base64::decode_vec(text).map_err(|_| bad("BUNDLE_MALFORMED", "not base64"))?;
     let owner = KnownPeer::first_contact(Amid::of(key));
     let bundle = PreKeyBundle::verify(BundleParts::bundle_only(&blob), &owner, now);
-    let created_at = bundle.map_err(|error| bad(code(&error), &error))?.created_at();
-    Ok(Bundle { blob, created_at })
+    let bundle = bundle.map_err(|error| bad(code(&error), &error))?;
+    let (created_at, exchange_key) = (bundle.created_at(), *bundle.exchange());
+    Ok(Bundle { blob, created_at, exchange_key })
 }
 
 fn code(error: &BundleError) -> &'static str {

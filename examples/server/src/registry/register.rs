@@ -1,14 +1,11 @@
-//! `POST /registry/register`: an agent makes itself known, once. Keys and names do not change afterwards: what does change
-//! is in the signed bundle.
+//! `POST /registry/register`: an agent makes itself known, once. What changes afterwards is in the signed bundle, the
+//! exchange key included.
 
-use agentmesh_core::wire::registry::{
-    EXCHANGE_KEY_PREFIX, RegisterRequest, RegisterResponse, Tier, strip_key_prefix,
-};
+use agentmesh_core::wire::registry::{RegisterRequest, RegisterResponse, Tier};
 use axum::{body::Body, extract::State, response::Response};
-use base64ct::{Base64, Encoding};
 use http::{Request, StatusCode};
 
-use super::{bounds, write};
+use super::{bounds, exchange_key, write};
 use crate::{
     auth::{
         request::{PlainProof, Unproven, prove},
@@ -41,7 +38,7 @@ pub(super) async fn register(
     let call = Call::read(request).await?;
     let request: RegisterRequest = call.json()?;
     let amid = request.amid.clone();
-    let unproven = |why: Unproven| refused(StatusCode::UNAUTHORIZED, &amid, why);
+    let unproven = |why: Unproven| refused(why.status(), &amid, why);
     let key = signing_key_of(&amid, &request.signing_public_key).map_err(|e| unproven(e.into()))?;
     let plain =
         PlainProof { amid: &amid, timestamp: &request.timestamp, signature: &request.signature };
@@ -73,8 +70,7 @@ pub(super) async fn register(
 }
 
 fn check(request: &RegisterRequest) -> Result<(), Refused> {
-    let exchange = strip_key_prefix(&request.exchange_public_key, EXCHANGE_KEY_PREFIX);
-    if Base64::decode_vec(exchange).map_or(0, |key| key.len()) != 32 {
+    if exchange_key(&request.exchange_public_key).is_none() {
         let why = "exchange_public_key is not an X25519 key in base64";
         return Err(reply::error(StatusCode::BAD_REQUEST, "INVALID_KEY", why));
     }

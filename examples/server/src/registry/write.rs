@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use super::bounds;
 use crate::{
     auth::{
-        request::{PlainProof, Proof, Unproven, prove},
+        request::{PlainProof, Proof, Unproven, bound, prove},
         signing_key,
     },
     clock,
@@ -21,17 +21,17 @@ use crate::{
 };
 
 /// 401 in the registry's shape.
-pub(super) fn unauthorized(why: &Unproven) -> Refused {
-    reply::error(StatusCode::UNAUTHORIZED, why.code(), why)
+pub(crate) fn unauthorized(why: &Unproven) -> Refused {
+    reply::error(why.status(), why.code(), why)
 }
 
 /// 404 in the registry's shape.
-pub(super) fn not_found() -> Refused {
+pub(crate) fn not_found() -> Refused {
     reply::error(StatusCode::NOT_FOUND, "AGENT_NOT_FOUND", "Agent not found")
 }
 
 /// Verifies that a write comes from the registered agent that it names.
-pub(super) async fn authorize(
+pub(crate) async fn authorize(
     shared: &Shared,
     call: &Call,
     plain: PlainProof<'_>,
@@ -45,8 +45,26 @@ pub(super) async fn authorize(
     Ok((proof.map_err(|why| unauthorized(&why))?, key))
 }
 
+/// Verifies that a write comes from the agent that it names, who need not be registered here if it signs the whole request:
+/// its key is in the signature, and the AMID is the key's.
+pub(crate) async fn authorize_signer(
+    shared: &Shared,
+    call: &Call,
+    plain: PlainProof<'_>,
+) -> Result<Proof, Refused> {
+    if call.auth.is_none() {
+        return authorize(shared, call, plain).await.map(|(proof, _)| proof);
+    }
+    let now = clock::now();
+    let auth = bound(call, &shared.config, now).map_err(|why| unauthorized(&why))?;
+    match auth {
+        Some(auth) if plain.amid.parse() == Ok(auth.amid()) => Ok(Proof::Bound(Box::new(auth))),
+        _ => Err(unauthorized(&Unproven::OtherAgent)),
+    }
+}
+
 /// Uses the proof up and runs `write`, both or neither.
-pub(super) async fn write<T, F>(shared: &Shared, proof: Proof, write: F) -> Result<T, Refused>
+pub(crate) async fn write<T, F>(shared: &Shared, proof: Proof, write: F) -> Result<T, Refused>
 where
     T: Send + 'static,
     F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
@@ -63,7 +81,7 @@ where
 }
 
 /// Refuses what is too long to be meant.
-pub(super) fn check_capabilities(capabilities: &[String]) -> Result<(), Refused> {
+pub(crate) fn check_capabilities(capabilities: &[String]) -> Result<(), Refused> {
     if capabilities.len() > bounds::CAPABILITIES {
         let why = format!("an agent may have {} capabilities", bounds::CAPABILITIES);
         return Err(reply::error(StatusCode::BAD_REQUEST, "TOO_MANY_CAPABILITIES", why));
@@ -72,7 +90,7 @@ pub(super) fn check_capabilities(capabilities: &[String]) -> Result<(), Refused>
 }
 
 /// Refuses what is too long to be meant.
-pub(super) fn check_length(what: &str, text: &str, limit: usize) -> Result<(), Refused> {
+pub(crate) fn check_length(what: &str, text: &str, limit: usize) -> Result<(), Refused> {
     if text.len() <= limit {
         return Ok(());
     }

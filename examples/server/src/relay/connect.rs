@@ -11,12 +11,14 @@ use agentmesh_core::{
         relay_frame::{ClientFrame, ConnectFrame, RELAY_PROTOCOL},
     },
 };
-use base64ct::{Base64, Encoding};
 
-use super::Relay;
+use super::{REVOKED, Relay};
 use crate::{
-    auth::{ProofError, signing_key_of, verify_timestamp},
-    store::nonces::{self, Scope},
+    auth::{ProofError, request::signature_nonce, signing_key_of, verify_timestamp},
+    store::{
+        nonces::{self, Scope},
+        revocations,
+    },
 };
 
 /// Also spoken; nothing differs that a relay would notice.
@@ -103,23 +105,25 @@ impl Relay {
         time: Timestamp,
     ) -> Result<(), Refusal> {
         let amid = connect.amid.clone();
-        // The signature stands for the timestamp, which can be written in several ways.
-        let signature = Base64::decode_vec(&connect.signature).unwrap_or_default();
-        let plain = signature.first_chunk::<16>().copied().unwrap_or_default();
+        let plain = signature_nonce(&connect.signature);
         let checked = self.store.write(move |connection| {
+            if revocations::is_revoked(connection, &amid)? {
+                return Ok(Err(REVOKED));
+            }
             let scope = Scope::Connect;
-            let nonce = match &auth {
+            let (kind, nonce) = match &auth {
                 Some(auth) => {
                     nonces::pledge(connection, scope, &amid)?;
-                    auth.nonce()
+                    (scope, auth.nonce())
                 }
                 None if nonces::has_pledged(connection, scope, &amid)? => {
                     return Ok(Err("this agent needs auth"));
                 }
-                None => &plain,
+                // Registry and relay take the same timestamps; each works once, at one of them.
+                None => (Scope::Timestamp, &plain),
             };
             let expires = time.plus_millis(AUTH_MAX_AGE + 1);
-            let new = nonces::use_once(connection, scope, &amid, nonce, expires)?;
+            let new = nonces::use_once(connection, kind, &amid, nonce, expires)?;
             Ok(new.then_some(()).ok_or("this connect was used before"))
         });
         match checked.await {

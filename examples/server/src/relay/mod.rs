@@ -58,6 +58,9 @@ use hub::Hub;
 use link::Link;
 use websocket::close;
 
+/// What a revoked agent is told.
+const REVOKED: &str = "this agent is revoked";
+
 /// What the relay's tasks share.
 #[derive(Debug)]
 pub(crate) struct Relay {
@@ -199,6 +202,13 @@ impl Relay {
                 self.dismiss(&link);
             }
         });
+    }
+
+    /// Ends the connection of an agent that was revoked. What it sent before is delivered.
+    pub(crate) fn expel(&self, amid: &str) {
+        if let Some(link) = self.hub.get(amid).and_then(|agent| agent.link()) {
+            link.close(close::POLICY, Some((RelayErrorCode::Unauthorized, REVOKED)));
+        }
     }
 
     fn dismiss(&self, link: &Link) {

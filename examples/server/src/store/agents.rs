@@ -4,23 +4,30 @@ use std::collections::BTreeMap;
 
 use agentmesh_core::{
     Timestamp,
+    keys::DhPublicKey,
     wire::{
-        registry::{AgentLookup, RegisterRequest, SearchQuery, StatsResponse, Tier},
+        registry::{
+            AgentLookup, EXCHANGE_KEY_PREFIX, RegisterRequest, SearchQuery, StatsResponse, Tier,
+        },
         relay_frame::PresenceStatus,
     },
 };
+use base64ct::{Base64, Encoding};
 use rusqlite::{Connection, OptionalExtension, Row, params, types::Value};
+
+use super::{
+    reputation::{FLAG_FOR, RATED_FROM},
+    revocations,
+};
 
 /// What an agent begins with.
 const FIRST_REPUTATION: f64 = 0.5;
-/// Ratings from which a reputation counts as one.
-const RATED_FROM: i64 = 5;
 
-fn to_sql(n: u64) -> i64 {
+pub(super) fn to_sql(n: u64) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
 }
 
-fn from_sql(n: i64) -> u64 {
+pub(super) fn from_sql(n: i64) -> u64 {
     u64::try_from(n).unwrap_or(0)
 }
 
@@ -127,14 +134,76 @@ fn capabilities(connection: &Connection, amid: &str) -> rusqlite::Result<Vec<Str
 }
 
 /// One agent.
-pub(crate) fn lookup(connection: &Connection, amid: &str) -> rusqlite::Result<Option<AgentLookup>> {
+pub(crate) fn lookup(
+    connection: &Connection,
+    amid: &str,
+    now: Timestamp,
+) -> rusqlite::Result<Option<AgentLookup>> {
     let found = connection
         .prepare_cached(&format!("SELECT {COLUMNS} FROM agents a WHERE a.amid = ?1"))?
         .query_row([amid], agent)
         .optional()?;
     let Some(mut found) = found else { return Ok(None) };
     found.capabilities = capabilities(connection, amid)?;
+    let (certificate, flag): (Option<String>, Option<String>) = connection
+        .prepare_cached(
+            "SELECT certificate, CASE WHEN flagged_ms > ?2 THEN flag END FROM agents WHERE amid = ?1",
+        )?
+        .query_row(params![amid, to_sql(now.minus_millis(FLAG_FOR).as_millis())], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
+    found.certificate = certificate;
+    let revoked = revocations::is_revoked(connection, amid)?.then(|| "revoked".to_owned());
+    let flags: Vec<_> = flag.into_iter().chain(revoked).collect();
+    found.flags = (!flags.is_empty()).then_some(flags);
     Ok(Some(found))
+}
+
+/// What a DID document is made of.
+#[derive(Debug)]
+pub(crate) struct Dated {
+    pub(crate) signing_key: String,
+    pub(crate) exchange_key: String,
+    pub(crate) relay_endpoint: Option<String>,
+    pub(crate) registered_at: Timestamp,
+    pub(crate) updated_at: Timestamp,
+}
+
+/// An agent's keys and dates.
+pub(crate) fn dated(connection: &Connection, amid: &str) -> rusqlite::Result<Option<Dated>> {
+    connection
+        .prepare_cached(
+            "SELECT a.signing_key, a.exchange_key, a.relay_endpoint, a.registered_ms,
+                max(a.registered_ms, coalesce(p.bundle_created_ms, 0))
+             FROM agents a LEFT JOIN signed_prekeys p ON p.amid = a.amid WHERE a.amid = ?1",
+        )?
+        .query_row([amid], |row| {
+            Ok(Dated {
+                signing_key: row.get(0)?,
+                exchange_key: row.get(1)?,
+                relay_endpoint: row.get(2)?,
+                registered_at: Timestamp::from_millis(from_sql(row.get(3)?)),
+                updated_at: Timestamp::from_millis(from_sql(row.get(4)?)),
+            })
+        })
+        .optional()
+}
+
+/// Changes the exchange key, if it is another one. How it was written before does not matter.
+pub(crate) fn set_exchange_key(
+    connection: &Connection,
+    amid: &str,
+    key: &DhPublicKey,
+) -> rusqlite::Result<()> {
+    let bare = Base64::encode_string(key.as_bytes());
+    let prefixed = format!("{EXCHANGE_KEY_PREFIX}{bare}");
+    connection
+        .prepare_cached(
+            "UPDATE agents SET exchange_key = ?3
+             WHERE amid = ?1 AND exchange_key NOT IN (?2, ?3)",
+        )?
+        .execute([amid, &bare, &prefixed])?;
+    Ok(())
 }
 
 /// One page of the agents that fit, best first, and how many fit in all.
@@ -163,6 +232,9 @@ pub(crate) fn search(
     if let Some(status) = &query.status {
         conditions.push("a.status = ?");
         values.push(status.as_str().to_owned().into());
+    }
+    if query.include_revoked != Some(true) {
+        conditions.push("NOT EXISTS (SELECT 1 FROM revocations r WHERE r.amid = a.amid)");
     }
     let filter = match conditions.as_slice() {
         [] => String::new(),

@@ -8,9 +8,14 @@ pub(crate) mod agents;
 mod commit_queue;
 pub(crate) mod messages;
 pub(crate) mod nonces;
+pub(crate) mod oauth;
+pub(crate) mod organizations;
 pub(crate) mod prekeys;
 mod reader;
+pub(crate) mod reputation;
+pub(crate) mod revocations;
 mod schema;
+mod trust_tables;
 mod writer;
 
 use std::{

@@ -10,6 +10,8 @@ pub(crate) enum Scope {
     Connect,
     /// Requests to the registry.
     Request,
+    /// The signed timestamps of 0.2, wherever they are shown.
+    Timestamp,
 }
 
 impl Scope {
@@ -17,6 +19,7 @@ impl Scope {
         match self {
             Self::Connect => "connect",
             Self::Request => "request",
+            Self::Timestamp => "timestamp",
         }
     }
 }

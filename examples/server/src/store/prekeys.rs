@@ -3,6 +3,7 @@
 
 use agentmesh_core::{
     Timestamp,
+    keys::DhPublicKey,
     wire::registry::{
         NativeBundleJson, NativeStock, OneTimePrekeyJson, PrekeyResponse, SignedPrekeyJson,
     },
@@ -10,15 +11,15 @@ use agentmesh_core::{
 use base64ct::{Base64, Encoding};
 use rusqlite::{Connection, OptionalExtension, params};
 
-fn to_sql(n: u64) -> i64 {
-    i64::try_from(n).unwrap_or(i64::MAX)
-}
+use super::agents::{self, to_sql};
 
 /// A native bundle whose signature was verified.
 #[derive(Debug, Clone)]
 pub(crate) struct Bundle {
     pub(crate) blob: Vec<u8>,
     pub(crate) created_at: Timestamp,
+    /// What it says that the agent's exchange key is.
+    pub(crate) exchange_key: DhPublicKey,
 }
 
 /// What an upload brings.
@@ -61,6 +62,8 @@ pub(crate) fn store(connection: &Connection, upload: &Upload) -> rusqlite::Resul
         if newest.is_some_and(|newest| to_sql(bundle.created_at.as_millis()) < newest) {
             return Ok(Stored::Stale);
         }
+        // The owner's word, signed and dated; so peers of 0.2, who read both, never see two that do not belong together.
+        agents::set_exchange_key(connection, &upload.amid, &bundle.exchange_key)?;
     }
     // An upload without a bundle leaves the one that is there: it is signed, and checked by whoever fetches it.
     connection

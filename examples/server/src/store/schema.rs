@@ -8,12 +8,13 @@ use std::{
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use super::trust_tables::TABLES_2;
 use crate::ServerError;
 
 /// "AgMe": what tells our files from other SQLite databases.
 const APPLICATION_ID: i64 = 0x4167_4d65;
 /// Raised with every change of the tables below.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 const TABLES: &str = "
 CREATE TABLE messages (
@@ -112,6 +113,7 @@ pub(super) fn open(dir: Option<&Path>) -> Result<Opened, ServerError> {
         return Err(ServerError::Corrupt { path, detail: "the file is empty".into() });
     }
     let (writer, reader) = connect(&path).map_err(|e| database_error(&path, &e))?;
+    upgrade(&writer).map_err(|e| database_error(&path, &e))?;
     check(&path, &writer)?;
     Ok(Opened { writer, reader: Some(reader), lock: Some(lock), path })
 }
@@ -143,9 +145,19 @@ fn lock(dir: &Path) -> Result<File, ServerError> {
     }
 }
 
+/// Brings an older database of ours up to date, whole or not at all.
+fn upgrade(connection: &Connection) -> rusqlite::Result<()> {
+    let pragma = |name| connection.query_row(&format!("PRAGMA {name}"), (), |r| r.get::<_, i64>(0));
+    if (pragma("application_id")?, pragma("user_version")?) != (APPLICATION_ID, 1) {
+        return Ok(());
+    }
+    connection
+        .execute_batch(&format!("BEGIN IMMEDIATE; {TABLES_2} PRAGMA user_version = 2; COMMIT;"))
+}
+
 fn create_tables(connection: Connection) -> rusqlite::Result<Connection> {
     connection.execute_batch(&format!(
-        "BEGIN; {TABLES} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT;"
+        "BEGIN; {TABLES} {TABLES_2} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT;"
     ))?;
     Ok(connection)
 }

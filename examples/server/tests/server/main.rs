@@ -22,3 +22,4 @@ mod signaling;
 mod slow;
 mod support;
 mod takeover;
+mod trust;

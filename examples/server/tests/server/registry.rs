@@ -77,6 +77,12 @@ async fn writes_accept_a_signature_over_either_form_of_the_timestamp() {
         body["timestamp"] = sent.clone().into();
         body["signature"] = signature.clone().into();
         assert_eq!(post(&server, "/registry/register", &body).await.0, 201, "{form}");
+        // Each pair works once.
+        let time = time.plus_millis(1);
+        let sent = time.to_rfc3339_millis();
+        let over = if form == "raw" { sent.clone() } else { time.to_rfc3339_signing() };
+        let signature = alice.sign(over.as_bytes()).unwrap();
+        let signature = Base64::encode_string(signature.as_bytes());
         let body = json!({"amid": alice.amid(), "status": "online", "timestamp": sent, "signature": signature});
         assert_eq!(post(&server, "/registry/status", &body).await.0, 200, "{form}");
     }
