@@ -12,4 +12,5 @@ mod glossary;
 mod interop_0_2;
 mod large;
 mod lineage;
+mod trust;
 mod vectors;

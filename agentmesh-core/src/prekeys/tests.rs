@@ -690,3 +690,28 @@ mod records {
 
     static RECORD: LazyLock<Vec<u8>> = LazyLock::new(|| owner(1).prekeys.to_record().to_vec());
 }
+
+#[test]
+fn another_store_goes_on_above_every_number_that_was_used() {
+    let mut rng = seeded_rng(77);
+    let now = Timestamp::from_millis(1_770_206_400_000);
+    let identity = Identity::generate(now, &mut rng);
+    let mut old = PreKeys::generate(&identity, now, &mut rng);
+    let counters = old.counters();
+    // The old store goes on for a while after the backup.
+    for _ in 0..20 {
+        old.rotate(&identity, now, &mut rng);
+    }
+    let new = PreKeys::continue_after(&counters, &identity, now, &mut rng);
+    let (first, last) = (new.publication(&identity), old.publication(&identity));
+    assert!(first.signed_prekey_id > last.signed_prekey_id);
+    let highest = last.one_time.iter().map(|key| key.id).max().unwrap();
+    assert!(first.one_time.iter().all(|key| key.id > highest));
+    let highest = last.one_time_kem.iter().map(|key| key.id).max().unwrap();
+    assert!(first.one_time_kem.iter().all(|key| key.id > highest));
+    assert!(new.bundle_created_at() > counters.bundle_created_at);
+    // At the end of the numbers it does not run over.
+    let exhausted = Counters { ids: [u32::MAX >> 1; 4], ..counters };
+    let recovered = PreKeys::continue_after(&exhausted, &identity, now, &mut rng);
+    assert!(recovered.current().id() < u32::MAX >> 1);
+}

@@ -80,7 +80,7 @@ impl CertificateChain {
             return Err(CertificateError::Malformed);
         };
         leaf.check_time(now)?;
-        if leaf.is_authority {
+        if leaf.claims_authority {
             return Err(CertificateError::Subject);
         }
         let mut below = leaf;

@@ -75,7 +75,10 @@ pub(super) struct Parsed {
     pub(super) key: VerifyingKey,
     signed: Vec<u8>,
     signature: Signature,
+    /// Whether it may sign others.
     pub(super) is_authority: bool,
+    /// Whether it says of itself that it signs others, allowed or not: no agent's does.
+    pub(super) claims_authority: bool,
     /// How many authorities may follow below, if that is limited.
     pub(super) path_length: Option<u8>,
 }
@@ -104,18 +107,20 @@ impl Parsed {
         }
         let constraints = content.get_extension::<BasicConstraints>().map_err(malformed)?;
         let usage = content.get_extension::<KeyUsage>().map_err(malformed)?.map(|(_, usage)| usage);
-        let (is_authority, path_length) = match constraints {
+        let (ca, path_length) = match constraints {
             Some((_, BasicConstraints { ca: true, path_len_constraint })) => {
-                // RFC 5280 §4.2.1.3: without this bit it must not sign certificates.
-                (usage.is_none_or(|usage| usage.key_cert_sign()), path_len_constraint)
+                (true, path_len_constraint)
             }
             _ => (false, None),
         };
+        // RFC 5280 §4.2.1.3: with usages, but without this one, it must not sign certificates.
+        let signs = usage.map(|usage| usage.key_cert_sign());
         Ok(Self {
             signed: content.to_der().map_err(malformed)?,
             key: key.ok_or(CertificateError::Algorithm)?,
             signature: signature.ok_or(CertificateError::Algorithm)?,
-            is_authority,
+            is_authority: ca && signs.unwrap_or(true),
+            claims_authority: ca || signs == Some(true),
             path_length,
             certificate,
         })

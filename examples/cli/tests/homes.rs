@@ -151,7 +151,7 @@ fn a_backup_brings_the_identity_back_and_needs_its_passphrase() {
     ]);
     assert_eq!(made[0]["amid"], amid);
     let text = fs::read_to_string(user.path("b.txt")).unwrap();
-    assert!(text.starts_with("agentmesh-backup-v1:"));
+    assert!(text.starts_with("agentmesh-backup-v2:"));
 
     let restore = |home: &str, pass: &str| -> Done {
         user.run(&[

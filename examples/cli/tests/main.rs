@@ -12,4 +12,5 @@ mod development;
 mod doctor;
 mod homes;
 mod support;
+mod trust;
 mod typing;

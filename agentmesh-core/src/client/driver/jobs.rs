@@ -1,21 +1,22 @@
 //! Work that waits for somebody else: the registry, the policy. Owned by the driver, bounded, retried with backoff.
 
+mod decider;
+
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     sync::Arc,
     time::Duration,
 };
 
-use tokio::{
-    task::JoinSet,
-    time::{Instant, timeout},
-};
+use tokio::{task::JoinSet, time::Instant};
 
 use super::{
     Driver,
     batch::{Job, Reply},
     policy::InForce,
 };
+use decider::Decider;
+
 use crate::{
     Error, ErrorInfo, Timestamp,
     client::{
@@ -30,7 +31,7 @@ use crate::{
     handshake::SessionId,
     identity::{Amid, Identity},
     keys::VerifyingKey,
-    knock::{Decision, KnockInfo, Policy, RevocationState, Tier},
+    knock::{Decision, KnockInfo},
     prekeys::{KnownPeer, PreKeyBundle, Publication, Stock, UploadReceipt},
     rng::SystemRng,
     wire::id::MessageId,
@@ -49,8 +50,6 @@ const MAX_DECISIONS: usize = 100;
 
 /// How often an agent without a bundle is asked for it again, before it counts as one that will have none.
 const UNPUBLISHED_TRIES: u32 = 4;
-/// What a peer is told to wait while there is no policy.
-const POLICY_RETRY_S: u64 = 60;
 /// KNOCKs remembered for the rate limit.
 const MAX_KNOCKS: usize = 1000;
 
@@ -372,72 +371,6 @@ impl Jobs {
     /// Drops pauses that are over; the engine's tick asks again for what it still needs.
     pub(super) fn start_due(&mut self, now: Instant) {
         self.failing.retain(|_, (_, at)| *at + Duration::from_secs(600) > now);
-    }
-}
-
-/// Asks the registry what the policy wants to know, then the policy, then the application.
-struct Decider {
-    registry: Option<RegistryClient>,
-    policy: InForce,
-    revocations: Arc<RevocationCache>,
-    handler: Option<KnockHandler>,
-    limit: Duration,
-    now: Timestamp,
-    sessions: usize,
-    knocks_last_minute: u32,
-}
-
-/// Whether the policy asks for more than the KNOCK itself proves.
-fn needs_standing(policy: &Policy) -> bool {
-    policy.min_tier != Tier::Anonymous
-        || policy.min_reputation > 0.0
-        || !policy.accepted_tiers.is_empty()
-}
-
-impl Decider {
-    async fn decide(self, mut knock: KnockInfo) -> Decision {
-        let Ok(policy) = self.policy.clone() else {
-            return Decision::reject_for("policy_unavailable", POLICY_RETRY_S);
-        };
-        // Nothing the peer says of itself counts; without the registry's word, unchanged on its way, it is anonymous.
-        if needs_standing(&policy)
-            && let Some(registry) = &self.registry
-            && registry.is_private()
-            && let Ok(listing) = registry.lookup(&knock.from).await
-        {
-            knock.tier = Tier::from(listing.details.tier.as_str());
-            knock.reputation = listing.details.reputation_score;
-        }
-        let mut context = knock.context(self.now);
-        context.sessions = self.sessions;
-        context.knocks_last_minute = self.knocks_last_minute;
-        if policy.require_revocation_check {
-            context.revocation = self.revocation(&knock.from).await;
-        }
-        match (policy.evaluate(&context), self.handler) {
-            (Decision::Accept { ttl_s }, Some(handler)) => {
-                match timeout(self.limit, handler(knock)).await {
-                    Ok(Decision::Accept { ttl_s: theirs }) => {
-                        Decision::Accept { ttl_s: theirs.or(ttl_s) }
-                    }
-                    Ok(reject) => reject,
-                    Err(_) => Decision::reject_for("no decision in time", 60),
-                }
-            }
-            (decision, _) => decision,
-        }
-    }
-
-    async fn revocation(&self, peer: &Amid) -> RevocationState {
-        let Some(registry) = &self.registry else { return RevocationState::Unchecked };
-        match self.revocations.check_for_session(registry, peer).await {
-            Ok(()) => RevocationState::Clear,
-            Err(AnswerError::Revoked { .. }) => RevocationState::Revoked,
-            Err(error) => {
-                tracing::warn!(target: "agentmesh", %error, "a KNOCK is refused");
-                RevocationState::Unchecked
-            }
-        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! The way online and staying there: register, publish prekeys, hold the relay connection, send heartbeats.
 
+mod registering;
+
 use std::{sync::Arc, time::Duration};
 
 use tokio::{
@@ -8,21 +10,15 @@ use tokio::{
 };
 use url::Url;
 
-use super::{
-    Driver,
-    batch::Job,
-    jobs::{JobResult, Registration as Standing},
-};
+use super::{Driver, batch::Job};
 #[cfg(feature = "legacy-0-2")]
 use crate::engine::LegacyInbound;
 use crate::{
-    Error, ErrorInfo,
+    Error,
     client::{
         agent::{AgentConfig, AgentError, AgentEvent},
         backoff::{Backoff, BackoffConfig},
-        http::HttpError,
         proxy::ProxyConfig,
-        registry::{Registration, RegistryError},
         relay::{
             self, Inbound as RelayInbound, RelayCommand, RelayConfig, RelayContext, RelayEvent,
             RelayHandle, RelayPayload,
@@ -43,6 +39,8 @@ const DRAINED_AFTER: Duration = Duration::from_secs(10);
 const DRAINED_AGAIN: Duration = Duration::from_secs(600);
 /// How often the registry is given the prekeys again without new ones: its answer tells how many it has left.
 const REPUBLISH: Duration = Duration::from_secs(24 * 3600);
+/// How long the registry may keep us from the relay.
+const DIAL_AFTER: Duration = Duration::from_secs(3);
 /// Between two connections made only to fetch what was left at the relay.
 const RECONNECT_PAUSE: Duration = Duration::from_secs(5);
 
@@ -67,6 +65,8 @@ pub(super) struct Online {
     reconnect_at: Option<Instant>,
     republish_at: Option<Instant>,
     last_reconnect: Option<Instant>,
+    /// When the relay is connected to at the latest, if that is still to be done.
+    dial_at: Option<Instant>,
     /// The registry names another exchange key than ours; publishing the bundle mends it where it can be mended.
     other_exchange_key: bool,
     waiting: Vec<Reply>,
@@ -92,16 +92,24 @@ impl Online {
             reconnect_at: None,
             republish_at: None,
             last_reconnect: None,
+            dial_at: None,
             other_exchange_key: false,
             waiting: Vec::new(),
         }
     }
 
     pub(super) fn next_due(&self) -> Option<Instant> {
-        [self.register_at, self.heartbeat_at, self.drained_at, self.reconnect_at, self.republish_at]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            self.register_at,
+            self.heartbeat_at,
+            self.drained_at,
+            self.reconnect_at,
+            self.republish_at,
+            self.dial_at,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     pub(super) const fn is_wanted(&self) -> bool {
@@ -136,12 +144,6 @@ impl Online {
         }
     }
 
-    /// Ends the connection and everything that is scheduled. Another `connect` may try again.
-    fn stand_down(&mut self) {
-        let waiting = core::mem::take(&mut self.waiting);
-        *self = Self { waiting, ..Self::new(self.relay_url.take(), self.has_registry) };
-    }
-
     /// Answers those who wait that it will not happen.
     pub(super) fn fail(&mut self, error: &Error) {
         for reply in self.waiting.drain(..) {
@@ -172,10 +174,24 @@ impl Driver {
         if !self.online.wanted {
             self.online.wanted = true;
             self.status.set_offline("still connecting");
-            self.online.register_at = self.online.has_registry.then(Instant::now);
-            self.dial();
+            let now = Instant::now();
+            self.online.register_at = self.online.has_registry.then_some(now);
+            // The registry first: it may tell that this identity is in use elsewhere, and connecting would take the relay
+            // away from whoever uses it. A registry that does not answer keeps nobody from the relay.
+            let patience = if self.online.has_registry { DIAL_AFTER } else { Duration::ZERO };
+            self.online.dial_at = Some(now + patience);
+            if !self.online.has_registry {
+                self.dial_now();
+            }
         }
         self.online.settle();
+    }
+
+    /// Connects to the relay, if that was put off until now.
+    fn dial_now(&mut self) {
+        if self.online.dial_at.take().is_some() && self.stopped().is_none() {
+            self.dial();
+        }
     }
 
     fn dial(&mut self) {
@@ -227,6 +243,9 @@ impl Driver {
             self.online.republish_at = Some(now + REPUBLISH);
             self.jobs.request(Request::PublishPrekeys, &self.engine);
         }
+        if self.online.dial_at.is_some_and(|at| at <= now) {
+            self.dial_now();
+        }
         if self.online.reconnect_at.is_some_and(|at| at <= now) {
             self.online.reconnect_at = None;
             self.online.last_reconnect = Some(now);
@@ -238,136 +257,6 @@ impl Driver {
             self.online.relay = None;
             self.dial();
         }
-    }
-
-    fn register(&mut self) {
-        let Some(registry) = self.jobs.registry() else { return };
-        if self.online.registering {
-            return;
-        }
-        self.online.registering = true;
-        let registration = Registration {
-            display_name: self.config.display_name.clone(),
-            capabilities: self.config.capabilities.clone(),
-            relay_endpoint: self.config.relay_url.clone(),
-            ..Registration::default()
-        };
-        let capabilities = self.config.capabilities.clone();
-        self.jobs.spawn(async move {
-            let result = async {
-                let registered = registry.register_with_any_key(&registration).await?;
-                // An agent that registered before may have learnt something since.
-                if !registered.newly && registered.listing.details.capabilities != capabilities {
-                    registry.set_capabilities(&capabilities).await?;
-                }
-                registry.set_status(&PresenceStatus::Online).await?;
-                // Only a hint, and only for an identity that was here before.
-                let bundle = if registered.newly { None } else { registry.own_bundle_date().await };
-                let current_key = registry.is_own_exchange_key(&registered.listing);
-                Ok(Standing { newly: registered.newly, current_key, bundle })
-            };
-            JobResult::Online(result.await)
-        });
-    }
-
-    pub(super) fn on_registered(
-        &mut self,
-        result: Result<Standing, RegistryError>,
-        jobs: &mut Vec<Job>,
-    ) {
-        self.online.registering = false;
-        if !self.online.wanted {
-            // Stopped meanwhile.
-            return;
-        }
-        let now = Instant::now();
-        match result {
-            Ok(Standing { bundle: Some(published), .. })
-                if published > self.engine.bundle_created_at() =>
-            {
-                self.superseded();
-            }
-            Ok(Standing { newly, current_key, .. }) => {
-                self.online.registered = true;
-                self.online.other_exchange_key = !current_key;
-                self.events.publish(&AgentEvent::Registered { newly });
-                self.online.backoff.reset();
-                self.online.heartbeat_at = Some(now + self.config.heartbeat);
-                self.online.republish_at = Some(now + REPUBLISH);
-                self.jobs.allow_publishing(now);
-                if self.engine.has_unpublished_prekeys() {
-                    self.jobs.request(Request::PublishPrekeys, &self.engine);
-                } else if newly || !current_key {
-                    // We published before, so this is another registry, or one that lost what it knew.
-                    self.online.published = false;
-                    jobs.push(Job::silent(Input::RegistryForgot));
-                } else {
-                    self.online.published = true;
-                }
-                self.online.settle();
-            }
-            Err(error) => {
-                self.trouble(&error);
-                tracing::warn!(target: "agentmesh", code = error.code(), "not registered yet");
-                self.status.set_offline(error.to_string());
-                let delay = self.online.backoff.next_delay(None, &mut SystemRng);
-                self.online.register_at = Some(now + delay);
-                if !error.is_retryable() {
-                    self.online.fail(&Error::from(error));
-                }
-            }
-        }
-    }
-
-    /// Somebody published a newer bundle of this identity: it was moved to another machine, or this store went back in
-    /// time. Going on would have two agents fork each other's sessions, so this one stops.
-    pub(super) fn superseded(&mut self) {
-        let error = AgentError::Superseded;
-        tracing::error!(target: "agentmesh", %error, "staying offline");
-        self.engine.disconnected();
-        self.pending.clear();
-        self.online.stand_down();
-        self.status.set_offline(error.to_string());
-        self.online.fail(&error.into());
-        self.events.publish(&AgentEvent::Superseded);
-    }
-
-    fn heartbeat(&mut self, status: PresenceStatus) {
-        let Some(registry) = self.jobs.registry() else { return };
-        self.jobs.spawn(async move {
-            // A missed heartbeat is made up by the next.
-            match registry.set_status(&status).await {
-                Err(RegistryError::Http(HttpError::NotFound { .. })) => {
-                    return JobResult::Forgotten;
-                }
-                Err(error) => {
-                    tracing::debug!(target: "agentmesh", code = error.code(), "heartbeat failed");
-                }
-                Ok(()) => {}
-            }
-            JobResult::Done
-        });
-    }
-
-    /// The registry does not know us any more.
-    pub(super) fn on_forgotten(&mut self) {
-        if !self.online.wanted {
-            return;
-        }
-        tracing::warn!(target: "agentmesh", "the registry has forgotten this agent; registering again");
-        self.online.register_at = Some(Instant::now());
-    }
-
-    pub(super) fn set_capabilities(&mut self, capabilities: Vec<String>, reply: Reply) {
-        self.config.capabilities.clone_from(&capabilities);
-        let Some(registry) = self.jobs.registry() else {
-            let _ = reply.send(Err(AgentError::NoRegistry.into()));
-            return;
-        };
-        self.jobs.spawn(async move {
-            let _ = reply.send(registry.set_capabilities(&capabilities).await.map_err(Error::from));
-            JobResult::Done
-        });
     }
 
     pub(super) fn on_relay_event(&mut self, event: Option<RelayEvent>, jobs: &mut Vec<Job>) {
@@ -383,8 +272,9 @@ impl Driver {
                 if core::mem::replace(&mut self.online.connected_before, true)
                     && self.online.heartbeat_at.is_some()
                 {
-                    // The registry may have been restarted together with the relay, and have forgotten us.
-                    self.online.heartbeat_at = Some(Instant::now());
+                    // The registry may have been restarted together with the relay, and have forgotten us; or this identity
+                    // went on elsewhere meanwhile.
+                    self.online.register_at = Some(Instant::now());
                 }
                 self.events.publish(&AgentEvent::Connected { pending });
                 jobs.push(Job::silent(Input::Connected { acks: features.ack }));

@@ -2,6 +2,7 @@
 
 use std::sync::Mutex;
 
+use base64ct::{Base64, Encoding};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -21,6 +22,7 @@ use crate::{
     prekeys::{BundleError, KnownPeer, PreKeys, Stock},
     test_utils::seeded_rng,
     time::DAY,
+    wire::registry::Tier,
 };
 
 const NOW: Timestamp = Timestamp::from_millis(1_770_206_400_123);

@@ -174,3 +174,12 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn g5_health_is_read_under_both_names() {
+    for name in ["agents_registered", "agentCount"] {
+        let text = format!(r#"{{"status":"healthy","version":"agentmesh/0.2","{name}":7}}"#);
+        let health: HealthResponse = serde_json::from_str(&text).unwrap();
+        assert_eq!(health.agents_registered, 7);
+    }
+}

@@ -163,3 +163,60 @@ pub(crate) fn status(
         })
         .optional()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::schema;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_770_206_400_000);
+
+    fn attempt(state: &str) -> Attempt {
+        let text = String::new;
+        Attempt {
+            state: state.into(),
+            amid: "a".into(),
+            provider: text(),
+            verifier: text(),
+            nonce: text(),
+            redirect: text(),
+        }
+    }
+
+    #[test]
+    fn state_is_good_once_and_for_ten_minutes() {
+        let connection = schema::open(None).unwrap().writer;
+        for state in ["early", "late"] {
+            assert!(insert(&connection, &attempt(state), NOW).unwrap());
+        }
+        let status = |state: &str, now| {
+            status(&connection, state, "a", now).unwrap().map(|found| found.status)
+        };
+        let in_time = NOW.plus_millis(ATTEMPT_MS - 1);
+        assert!(take(&connection, "early", in_time).unwrap().is_some());
+        assert!(take(&connection, "early", in_time).unwrap().is_none());
+        let over = NOW.plus_millis(ATTEMPT_MS);
+        assert!(take(&connection, "late", over).unwrap().is_none());
+        assert!(take(&connection, "unknown", NOW).unwrap().is_none());
+        assert_eq!(status("late", in_time), Some(OAuthState::Pending));
+        assert_eq!(status("late", over.plus_millis(60_001)), Some(OAuthState::Expired));
+        assert!(super::status(&connection, "late", "b", NOW).unwrap().is_none());
+        let failed = Outcome::Failed { error: "no".into() };
+        finish(&connection, &attempt("early"), &failed).unwrap();
+        assert_eq!(status("early", in_time), Some(OAuthState::Failed));
+    }
+
+    #[test]
+    fn attempts_of_an_agent_are_bounded_and_forgotten() {
+        let connection = schema::open(None).unwrap().writer;
+        for n in 0..10 {
+            assert!(insert(&connection, &attempt(&n.to_string()), NOW).unwrap());
+        }
+        assert!(!insert(&connection, &attempt("more"), NOW).unwrap());
+        let later = NOW.plus_millis(KEPT_MS + 1);
+        assert!(insert(&connection, &attempt("more"), later).unwrap());
+        let left: i64 =
+            connection.query_row("SELECT count(*) FROM oauth_attempts", (), |r| r.get(0)).unwrap();
+        assert_eq!(left, 1);
+    }
+}

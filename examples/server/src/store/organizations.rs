@@ -159,3 +159,34 @@ pub(crate) fn by_domain(
         })
         .optional()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::schema;
+
+    #[test]
+    fn an_unproven_claim_gives_way_when_its_time_is_up() {
+        let connection = schema::open(None).unwrap().writer;
+        let now = Timestamp::from_millis(1_770_206_400_000);
+        let claim = |id: &str| Organization {
+            id: id.into(),
+            name: "Example".into(),
+            domain: "example.org".into(),
+            admin: "a".into(),
+            admin_key: String::new(),
+            challenge: "c".into(),
+            challenge_expires_at: now.plus_millis(1000),
+            verified: false,
+            certificate: None,
+        };
+        assert_eq!(insert(&connection, &claim("1"), now).unwrap(), Inserted::Yes);
+        assert_eq!(insert(&connection, &claim("2"), now).unwrap(), Inserted::Taken);
+        let later = now.plus_millis(1000);
+        assert_eq!(insert(&connection, &claim("2"), later).unwrap(), Inserted::Yes);
+        set_verified(&connection, "2", "PEM", later).unwrap();
+        let much_later = now.plus_millis(1_000_000);
+        assert_eq!(insert(&connection, &claim("3"), much_later).unwrap(), Inserted::Taken);
+        assert!(by_id(&connection, "2").unwrap().unwrap().verified);
+    }
+}
