@@ -30,6 +30,8 @@ pub mod vault;
 pub mod client;
 #[cfg(feature = "hazmat")]
 pub mod hazmat;
+#[cfg(test)]
+mod redaction;
 #[cfg(any(test, feature = "test-utils"))]
 pub mod test_utils;
 #[cfg(feature = "trust")]

@@ -12,6 +12,8 @@ pub mod platform;
 mod policy_file;
 pub mod proxy;
 mod rate_limit;
+#[cfg(test)]
+mod redaction;
 pub mod registry;
 pub mod relay;
 mod store_key;

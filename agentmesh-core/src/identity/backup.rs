@@ -18,6 +18,8 @@
 //! The continuation is whatever the engine needs to go on elsewhere without using a number twice
 //! ([`Continuation`](crate::engine::Continuation)); this file does not look into it.
 
+use core::fmt;
+
 use base64ct::{Base64, Encoding};
 use rand_core::CryptoRng;
 use zeroize::{Zeroize, Zeroizing};
@@ -180,12 +182,22 @@ fn seal_plaintext(
 }
 
 /// What was in a backup.
-#[derive(Debug)]
 pub struct Restored {
     /// The identity.
     pub identity: Identity,
     /// What [`seal_with`] was given; `None` in a backup of the identity alone.
     pub continuation: Option<Vec<u8>>,
+}
+
+/// A continuation says whom the agent talks to.
+impl fmt::Debug for Restored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { identity, continuation } = self;
+        f.debug_struct("Restored")
+            .field("identity", identity)
+            .field("continuation_len", &continuation.as_ref().map(Vec::len))
+            .finish()
+    }
 }
 
 /// Opens a backup of either form, for the identity alone.

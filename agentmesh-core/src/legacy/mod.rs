@@ -235,6 +235,8 @@ pub fn session_cache_intent_hash(intent: &str) -> String {
 }
 
 #[cfg(test)]
+mod redaction;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod vectors;

@@ -47,7 +47,7 @@ pub struct Messages {
 }
 
 impl Messages {
-    pub(super) fn channel(window: usize) -> (Consumer, Self) {
+    pub(in crate::client) fn channel(window: usize) -> (Consumer, Self) {
         let (sender, receiver) = mpsc::channel(window.max(1));
         (Consumer { messages: sender }, Self { messages: receiver })
     }

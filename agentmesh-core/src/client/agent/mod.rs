@@ -16,7 +16,6 @@ mod request;
 use std::{sync::Arc, time::Duration};
 
 use tokio::sync::oneshot;
-use zeroize::Zeroizing;
 
 pub use builder::{AgentBuilder, AgentConfig, KnockHandler};
 pub use error::AgentError;
@@ -29,7 +28,7 @@ use crate::{
     Error,
     audit::{AuditFields, AuditType},
     client::{
-        driver::{Command, Shared},
+        driver::{Command, Passphrase, Shared},
         registry::{AgentSearch, Listing, RegistryClient, SearchPage},
         subscription::Subscription,
     },
@@ -106,7 +105,7 @@ impl Agent {
     /// [`BackupError`](crate::identity::backup::BackupError), and what the store says.
     pub async fn back_up(&self, passphrase: &str) -> Result<String, Error> {
         let (reply, done) = oneshot::channel();
-        let passphrase = Zeroizing::new(passphrase.to_owned());
+        let passphrase = Passphrase::from(passphrase);
         self.command(Command::Backup { passphrase, reply }).await?;
         done.await.map_err(|_| self.closed())?
     }

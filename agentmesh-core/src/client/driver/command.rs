@@ -1,6 +1,9 @@
 //! What the handle asks of the driver, and what the driver shares with the handle.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    fmt,
+    sync::{Mutex, PoisonError},
+};
 
 use tokio::sync::{mpsc, oneshot};
 use zeroize::Zeroizing;
@@ -20,6 +23,27 @@ use crate::{
 use super::{control::Control, events::Events};
 
 type Reply<T> = oneshot::Sender<T>;
+
+/// What a backup is sealed under, on its way to the driver.
+pub(crate) struct Passphrase(Zeroizing<String>);
+
+impl Passphrase {
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for Passphrase {
+    fn from(text: &str) -> Self {
+        Self(Zeroizing::new(text.to_owned()))
+    }
+}
+
+impl fmt::Debug for Passphrase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Passphrase([redacted])")
+    }
+}
 
 /// One request of the application.
 #[allow(clippy::large_enum_variant, reason = "nearly all of them are messages to send")]
@@ -61,7 +85,7 @@ pub(crate) enum Command {
         reply: Reply<Result<(), Error>>,
     },
     Backup {
-        passphrase: Zeroizing<String>,
+        passphrase: Passphrase,
         reply: Reply<Result<String, Error>>,
     },
     RotateExchangeKey {

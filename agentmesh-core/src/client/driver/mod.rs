@@ -30,7 +30,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-pub(crate) use command::{Command, Shared, Status};
+pub(crate) use command::{Command, Passphrase, Shared, Status};
 pub(crate) use control::{Control, Rates};
 use events::Events;
 pub(in crate::client) use policy::engine_config;

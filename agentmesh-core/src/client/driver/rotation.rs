@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
-use zeroize::Zeroizing;
 
 use super::{
     Driver,
     batch::{Job, Reply, internal},
-    command::lock,
+    command::{Passphrase, lock},
     jobs::JobResult,
 };
 use crate::{
@@ -46,7 +45,7 @@ impl Driver {
     /// Reads what is on disk, which is all that counts, and derives the key on a thread of its own.
     pub(super) fn back_up(
         &mut self,
-        passphrase: Zeroizing<String>,
+        passphrase: Passphrase,
         reply: oneshot::Sender<Result<String, Error>>,
     ) {
         let (storage, vault) = (Arc::clone(&self.storage), Vault::new(&self.key));
@@ -60,7 +59,7 @@ impl Driver {
                     backup::seal_with(
                         &stored.identity,
                         &continuation,
-                        &passphrase,
+                        passphrase.as_str(),
                         cost,
                         &mut SystemRng,
                     )

@@ -1,5 +1,7 @@
 //! A large message on its way out: everything but its payload, and which of its parts the peer has.
 
+use core::fmt;
+
 use crate::{
     codec::{CodecError, Reader, Write},
     engine::parts::Bitmap,
@@ -8,7 +10,7 @@ use crate::{
 };
 
 /// See the module. Its parts are chunks of their own.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Group {
     /// The message with an empty payload of the right type; its part is the first one.
     pub(crate) header: Plaintext,
@@ -22,6 +24,19 @@ pub(crate) struct Group {
     pub(crate) confirmed: Bitmap,
     /// What the KNOCK asks for, if this message opens a session.
     pub(crate) intent: Option<String>,
+}
+
+impl fmt::Debug for Group {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { header, part: _, length, begun, confirmed, intent } = self;
+        f.debug_struct("Group")
+            .field("header", header)
+            .field("length", length)
+            .field("begun", begun)
+            .field("confirmed", confirmed)
+            .field("intent_len", &intent.as_ref().map(String::len))
+            .finish_non_exhaustive()
+    }
 }
 
 impl Group {

@@ -1,5 +1,7 @@
 //! Messages that came in and are not handled yet, and the memory of those that are.
 
+use core::fmt;
+
 use zeroize::Zeroizing;
 
 use crate::{
@@ -30,7 +32,7 @@ pub(crate) enum InboxState {
 }
 
 /// One message in the inbox.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct InboxEntry {
     pub(crate) from: Amid,
     pub(crate) id: MessageId,
@@ -47,6 +49,19 @@ pub(super) fn encode_key(key: &InboxKey) -> Vec<u8> {
     let mut logical = key.0.as_bytes().to_vec();
     logical.extend_from_slice(key.1.as_bytes());
     logical
+}
+
+impl fmt::Debug for InboxEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { from, id, session, state, order: _, received_at: _, plaintext, .. } = self;
+        f.debug_struct("InboxEntry")
+            .field("from", from)
+            .field("id", id)
+            .field("session", session)
+            .field("state", state)
+            .field("plaintext_len", &plaintext.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Stored for InboxEntry {

@@ -1,5 +1,7 @@
 //! Messages on their way out. All of them are in memory while the client runs; their number is bounded.
 
+use core::fmt;
+
 use zeroize::Zeroizing;
 
 use crate::{
@@ -18,7 +20,7 @@ use super::group::Group;
 const VERSION: u8 = 1;
 
 /// The frame that carries an entry at the moment.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Transmission {
     pub(crate) session: SessionId,
     pub(crate) relay_id: RelayMessageId,
@@ -27,8 +29,20 @@ pub(crate) struct Transmission {
     pub(crate) relay_acked: bool,
 }
 
+impl fmt::Debug for Transmission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { session, relay_id, frame, relay_acked } = self;
+        f.debug_struct("Transmission")
+            .field("session", session)
+            .field("relay_id", relay_id)
+            .field("frame_len", &frame.len())
+            .field("relay_acked", relay_acked)
+            .finish()
+    }
+}
+
 /// What an entry is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) enum OutboxBody {
     /// An application message. The encoded plaintext stays until the peer has it, for the case that a new
     /// session makes it necessary to encrypt it again.
@@ -41,6 +55,28 @@ pub(crate) enum OutboxBody {
     Group(Box<Group>),
     /// A part of one that is under way. In memory only: after a crash it is encrypted again.
     Part { group: MessageId, index: u32 },
+}
+
+impl fmt::Debug for OutboxBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Message { plaintext, intent } => f
+                .debug_struct("Message")
+                .field("plaintext_len", &plaintext.as_ref().map(Vec::len))
+                .field("intent_len", &intent.as_ref().map(String::len))
+                .finish(),
+            Self::Control => f.write_str("Control"),
+            Self::Handshake { resend_at, pause } => f
+                .debug_struct("Handshake")
+                .field("resend_at", resend_at)
+                .field("pause", pause)
+                .finish(),
+            Self::Group(group) => f.debug_tuple("Group").field(group).finish(),
+            Self::Part { group, index } => {
+                f.debug_struct("Part").field("group", group).field("index", index).finish()
+            }
+        }
+    }
 }
 
 /// One frame or message to a peer.

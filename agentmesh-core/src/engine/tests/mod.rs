@@ -15,6 +15,7 @@ mod loading;
 mod model;
 mod parts;
 mod recovery;
+mod redaction;
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,9 @@
 //! What `ARCHITECTURE.md` says of the code, checked: layers, file sizes, no clock or runtime below the client, no
-//! paths of anybody's machine, and what the crypto-only build depends on.
+//! paths of anybody's machine, and what the crypto-only build depends on. Documents and secrets are checked
+//! by the files beside.
+
+mod documents;
+mod secrets;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -370,62 +374,6 @@ fn nothing_names_a_machine_or_a_path_outside() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-}
-
-#[test]
-fn documents_that_are_named_exist() {
-    let root = root();
-    let mut found = Vec::new();
-    files(&root, &mut found);
-    let mut wrong = Vec::new();
-    for path in found {
-        let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
-        let named: Vec<PathBuf> = match extension {
-            "md" => {
-                let text = read(&path);
-                let here = path.parent().expect("a file is in a directory");
-                let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
-                let local = links.filter(|link| !link.contains(':') && !link.starts_with('#'));
-                let files = local.filter_map(|link| link.split('#').next());
-                files.map(|file| here.join(file)).collect()
-            }
-            "rs" | "toml" | "py" => {
-                let text = read(&path);
-                let path = |c: char| c.is_alphanumeric() || "/-_.".contains(c);
-                let words = text.split(|c: char| !path(c)).filter(|word| word.starts_with("docs/"));
-                let files = words.filter(|word| word.ends_with(".md"));
-                files.map(|file| root.join(file)).collect()
-            }
-            _ => continue,
-        };
-        for file in named.iter().filter(|file| !file.exists()) {
-            wrong.push(format!("{} names {}", path.display(), file.display()));
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-}
-
-/// `docs/testing.md` says which test holds which defect: all of them exist.
-#[test]
-fn tests_that_the_documentation_names_exist() {
-    let text = read(&root().join("docs/testing.md"));
-    let table = text.split("## Defects").nth(1).expect("there is a list of defects");
-    let mut code = String::new();
-    for dir in ["agentmesh-core", "examples", "tests"] {
-        for path in rust_files(dir) {
-            code.push_str(&read(&path));
-        }
-    }
-    let names = table.split('`').skip(1).step_by(2);
-    let is_test = |name: &&str| {
-        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-        name.matches('_').count() > 1 && name.chars().all(plain)
-    };
-    let names: Vec<_> = names.filter(is_test).collect();
-    assert!(names.len() > 50, "only {} tests are named", names.len());
-    for name in names {
-        assert!(code.contains(&format!("fn {name}(")), "there is no test {name}");
-    }
 }
 
 #[test]
