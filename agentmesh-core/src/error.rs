@@ -280,6 +280,10 @@ union! {
     Storage(crate::storage::StorageError);
     /// An audit log that cannot be written, read or believed.
     Audit(crate::audit::AuditError);
+    /// A store that could not be copied, or must not be used because it was.
+    Copy(crate::storage::CopyError);
+    /// A store key that a passphrase does not unlock.
+    Passphrase(crate::vault::passphrase::PassphraseError);
     /// A stored record that could not be sealed or opened.
     Vault(crate::vault::VaultError);
     /// A step of the low-level API that was not done.

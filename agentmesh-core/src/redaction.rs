@@ -14,8 +14,9 @@ use crate::{
     managers::Incoming,
     prekeys::{BundleParts, KnownPeer, PreKeyBundle, PreKeys},
     session::Session,
+    storage::MemoryStorage,
     test_utils::{mesh::START, seeded_rng},
-    vault::{StoreKey, Vault},
+    vault::{StoreKey, Vault, encrypted::EncryptedStorage},
     wire::{
         id::MessageId,
         plaintext::{MessageType, Payload, Plaintext},
@@ -64,6 +65,9 @@ fn keys_and_identities_print_redacted() {
     let amid = Identity::generate(START, &mut seeded_rng(1)).amid();
     shown.add("Chain", &Chain::new(amid, Some(&audit), &mut seeded_rng(2)));
     shown.add("Vault", &Vault::new(&StoreKey::from_bytes(SECRET)));
+    let store =
+        EncryptedStorage::new(MemoryStorage::new(), &StoreKey::from_bytes(SECRET), seeded_rng(3));
+    shown.add("EncryptedStorage", &store);
     shown.add("Verifier", &Verifier::new(Some(audit), None));
     let own = || {
         let (signing, exchange) = (SigningKey::from_seed(SECRET), DhSecretKey::from_bytes(SECRET));

@@ -19,6 +19,9 @@
 //! seal cannot notice is a store that returns an *older record together with its older version*; sessions
 //! recover from that by themselves (§7.7).
 
+pub mod encrypted;
+pub mod passphrase;
+
 use crate::{
     codec::Write,
     error::errors,

@@ -16,9 +16,12 @@ mod rate_limit;
 mod redaction;
 pub mod registry;
 pub mod relay;
+#[cfg(feature = "s3")]
+pub mod s3;
 mod store_key;
+mod store_url;
 pub mod subscription;
-mod tls;
+pub mod tls;
 pub mod transport;
 
 pub use agent::{
@@ -29,3 +32,4 @@ pub use audit::{AuditLog, AuditOptions, AuditOwner, AuditReader, Fsync};
 pub use rate_limit::{
     BucketStatus, Rate, RateLimited, RateLimiter, RateLimits, RateScope, RateStatus,
 };
+pub use store_url::StoreUrl;

@@ -6,6 +6,7 @@
 use std::fmt;
 
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
+use url::Url;
 
 /// Hosts that are on this machine.
 const LOOPBACK: &str = "localhost,127.0.0.0/8,::1";
@@ -24,7 +25,8 @@ impl ProxyConfig {
         Self::default()
     }
 
-    /// One proxy, `http://[user:password@]host:port`, for everything but loopback.
+    /// One proxy for everything but loopback: `http://[user:password@]host:port`, or with `https` (the connection to the proxy
+    /// is encrypted, too), `socks5h` (the proxy resolves names), `socks5` (they are resolved here) or `socks4a`.
     pub fn all(proxy: &str) -> Self {
         Self { https: proxy.to_owned(), http: proxy.to_owned(), no_proxy: String::new() }
     }
@@ -40,6 +42,15 @@ impl ProxyConfig {
             http: first(http).unwrap_or(all),
             no_proxy: first(&["NO_PROXY", "no_proxy"]).unwrap_or_default(),
         }
+    }
+
+    /// The proxy that an address (`http`, `https`, `ws` or `wss`) is reached through, without its credentials; `None` if it
+    /// is reached directly.
+    pub fn proxy_for(&self, url: &Url) -> Option<String> {
+        let scheme = if matches!(url.scheme(), "https" | "wss") { "https" } else { "http" };
+        let address = format!("{scheme}://{}/", url.host_str()?).parse().ok()?;
+        let proxy = self.matcher().proxy_for(&address)?;
+        Some(proxy.uri().to_string().trim_end_matches('/').to_owned())
     }
 
     fn exceptions(&self) -> String {
@@ -135,6 +146,24 @@ mod tests {
         assert_eq!(proxy_for(&ProxyConfig::none(), "https://relay.example"), None);
         assert_eq!(config.for_http_client().len(), 2);
         assert!(ProxyConfig::none().for_http_client().is_empty());
+    }
+
+    #[test]
+    fn the_proxy_of_an_address_is_told_without_credentials() {
+        let config = ProxyConfig {
+            https: "socks5h://user:hush@proxy.example:1080".into(),
+            http: String::new(),
+            no_proxy: "10.0.0.0/8,*.internal,.corp.example".into(),
+        };
+        let through = |url: &str| config.proxy_for(&Url::parse(url).unwrap());
+        let socks = Some("socks5h://proxy.example:1080".to_owned());
+        assert_eq!(through("wss://relay.example/v1/connect"), socks);
+        assert_eq!(through("https://[2001:db8::1]:8443/v1"), socks);
+        for direct in
+            ["ws://relay.example/", "https://10.1.2.3/", "wss://a.corp.example/", "wss://[::1]/"]
+        {
+            assert_eq!(through(direct), None, "{direct}");
+        }
     }
 
     #[test]

@@ -43,6 +43,7 @@ async fn clients_types_print_redacted() {
         .store_key(StoreKey::from_bytes(SECRET))
         .identity(Identity::generate(START, &mut rng));
     shown.add("AgentBuilder", &builder);
+    shown.add("AgentBuilder", &Agent::builder().store_key_passphrase(TEXT));
     let message = NewMessage {
         id,
         to,

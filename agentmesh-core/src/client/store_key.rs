@@ -15,9 +15,10 @@ use zeroize::Zeroizing;
 use crate::{
     Error,
     client::agent::AgentError,
+    keys::passphrase::PassphraseCost,
     rng::SystemRng,
     storage::{RecordKind, Storage},
-    vault::StoreKey,
+    vault::{StoreKey, passphrase},
 };
 
 const MAX_LEN: u64 = 128;
@@ -46,19 +47,50 @@ pub(super) async fn load_or_create(
     }
 }
 
+/// Reads the key from an environment variable.
+pub(super) fn from_variable(name: &str) -> Result<StoreKey, Error> {
+    let problem = |problem: &str| -> Error {
+        let problem = format!("{name} {problem}");
+        AgentError::Config { setting: "store key variable", problem }.into()
+    };
+    let text = std::env::var(name).map_err(|_| problem("is not set"))?;
+    let text = Zeroizing::new(text);
+    decode(&text).ok_or_else(|| problem("must hold 32 bytes in base64"))
+}
+
+/// Unlocks the key that the store holds; makes one only if `create` and the store is empty.
+pub(super) async fn unlock_or_create(
+    passphrase: &str,
+    storage: &dyn Storage,
+    create: bool,
+) -> Result<StoreKey, Error> {
+    if passphrase::is_locked(storage).await? {
+        return Ok(passphrase::unlock(storage, passphrase).await?);
+    }
+    if !create && passphrase::is_unused(storage).await? {
+        return Err(AgentError::NoIdentity.into());
+    }
+    // Fails if the store is in use with a key that is kept elsewhere.
+    let cost = PassphraseCost::DEFAULT;
+    Ok(passphrase::create(storage, passphrase, cost, &mut SystemRng).await?)
+}
+
+fn decode(text: &str) -> Option<StoreKey> {
+    let mut key = Zeroizing::new([0; 32]);
+    match Base64::decode(text.trim_end(), key.as_mut_slice()) {
+        Ok(bytes) if bytes.len() == 32 => Some(StoreKey::from_bytes(*key)),
+        _ => None,
+    }
+}
+
 fn read(path: &Path, file: File) -> Result<StoreKey, Error> {
     let mut text = Zeroizing::new(String::with_capacity(64));
     file.take(MAX_LEN)
         .read_to_string(&mut text)
         .map_err(|e| problem(path, &format!("cannot be read: {e}")))?;
-    let mut key = Zeroizing::new([0; 32]);
-    match Base64::decode(text.trim_end(), key.as_mut_slice()) {
-        Ok(bytes) if bytes.len() == 32 => Ok(StoreKey::from_bytes(*key)),
-        _ => Err(problem(
-            path,
-            "is damaged: it must hold 32 bytes in base64; restore it from a copy",
-        )),
-    }
+    decode(&text).ok_or_else(|| {
+        problem(path, "is damaged: it must hold 32 bytes in base64; restore it from a copy")
+    })
 }
 
 /// Writes beside and links into place, so that a crash leaves a whole key or none.

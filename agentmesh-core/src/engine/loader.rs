@@ -10,9 +10,12 @@ use crate::{
     error::errors,
     identity::Identity,
     prekeys::PreKeys,
-    storage::{Changes, Record, RecordId, RecordKind, Storage, StorageError, require_consistent},
+    storage::{
+        Changes, CopyError, Record, RecordId, RecordKind, Storage, StorageError, copy,
+        require_consistent,
+    },
     time::Timestamp,
-    vault::{Vault, VaultError},
+    vault::{Vault, VaultError, passphrase},
 };
 
 use super::{
@@ -37,6 +40,13 @@ errors! {
             #[from]
             source: StorageError,
         } = "STATE_STORAGE", Storage, permanent;
+        /// The store was moved elsewhere, or is a copy that is not complete.
+        #[error("{source}")]
+        Copied {
+            /// Which of the two.
+            #[from]
+            source: CopyError,
+        } = "STATE_COPIED", Conflict, permanent;
         /// A record cannot be unsealed: another store key, or damage.
         #[error("{source}")]
         Vault {
@@ -164,12 +174,15 @@ impl StoredIdentity {
     /// [`LoadError`]
     pub async fn find(storage: &dyn Storage, vault: &Vault) -> Result<Option<Self>, LoadError> {
         require_consistent(storage)?;
+        copy::require_here(storage).await?;
         let id = vault.record_id(RecordKind::Identity, IDENTITY);
         let loaded = storage.load(&[id]).await?.into_iter().next().flatten();
         let Some(record) = loaded else {
             // Values are the application's, and may be there before the agent.
             for kind in RecordKind::ALL.into_iter().filter(|kind| *kind != RecordKind::Value) {
-                if !storage.list(kind, None, 1).await?.is_empty() {
+                // A locked key and the mark of a copy say nothing of an agent.
+                let found = storage.list(kind, None, 3).await?;
+                if found.iter().any(|record| !is_about_the_store(record.id)) {
                     return Err(LoadError::IdentityMissing);
                 }
             }
@@ -268,6 +281,11 @@ pub(super) async fn load_prekeys(
     let value = PreKeys::from_record(&plain)
         .map_err(|e| LoadError::Unreadable { what: "prekeys", detail: e.to_string() })?;
     Ok(Some((value, record.version)))
+}
+
+/// Whether a record is about the store itself rather than about the agent in it.
+fn is_about_the_store(id: RecordId) -> bool {
+    id == passphrase::ID || copy::is_mark(id)
 }
 
 fn new_prekeys(vault: &Vault, value: PreKeys) -> PrekeyRecord {

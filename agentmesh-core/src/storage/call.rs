@@ -11,7 +11,7 @@ use core::{
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What a call returns.
-pub(super) type Answer<T> = Result<T, StorageError>;
+pub(crate) type Answer<T> = Result<T, StorageError>;
 
 enum State<T> {
     Waiting(Option<Waker>),

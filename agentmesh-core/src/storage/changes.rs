@@ -2,7 +2,7 @@
 //!
 //! Knows ids, versions and bytes; does not know a store.
 
-use super::{RecordId, StorageError};
+use super::{Record, RecordId, StorageError};
 use core::fmt;
 
 /// One write of a batch.
@@ -12,23 +12,28 @@ pub struct Change {
     pub id: RecordId,
     /// The version it was computed from; 0 says that the record must be absent.
     pub expected: u64,
-    /// The new sealed bytes, stored as version `expected + 1`; `None` deletes the record.
+    /// The new sealed bytes; `None` deletes the record.
     ///
     /// `None` with `expected` 0 writes nothing and only demands that the record be absent.
     pub value: Option<Vec<u8>>,
+    /// The version that the value is stored as: `expected + 1`, but for a record that comes from another store.
+    pub version: u64,
 }
 
 impl Change {
     /// The version that a stored value gets.
     pub const fn new_version(&self) -> u64 {
-        self.expected.saturating_add(1)
+        self.version
     }
 }
 
 impl fmt::Debug for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { id, expected, value } = self;
+        let Self { id, expected, value, version } = self;
         match value {
+            Some(value) if *version != expected.saturating_add(1) => {
+                write!(f, "import {id} at {version} ({} bytes)", value.len())
+            }
             Some(value) => write!(f, "put {id} over {expected} ({} bytes)", value.len()),
             None => write!(f, "delete {id} at {expected}"),
         }
@@ -62,12 +67,20 @@ impl Changes {
     /// Replaces an earlier change of the same record in this batch: whoever computes a state twice in one step
     /// keeps the later one. Both are computed from the same stored version, or the commit fails with a conflict.
     pub fn put(&mut self, id: RecordId, expected: u64, sealed: Vec<u8>) {
-        self.set(Change { id, expected, value: Some(sealed) });
+        let version = expected.saturating_add(1);
+        self.set(Change { id, expected, value: Some(sealed), version });
     }
 
     /// Deletes the record, which must be at version `expected`. Replaces an earlier change of the same record.
     pub fn delete(&mut self, id: RecordId, expected: u64) {
-        self.set(Change { id, expected, value: None });
+        self.set(Change { id, expected, value: None, version: expected.saturating_add(1) });
+    }
+
+    /// Writes a record of another store as it is, with its version; it must be absent here. For copies: anything else counts
+    /// versions one by one.
+    pub fn import(&mut self, record: Record) {
+        let Record { id, version, sealed } = record;
+        self.set(Change { id, expected: 0, value: Some(sealed), version });
     }
 
     fn set(&mut self, change: Change) {
@@ -88,6 +101,19 @@ impl Changes {
             return Err(StorageError::ChangedTwice { id: twice.id });
         }
         self.0.extend(other.0);
+        Ok(())
+    }
+
+    /// Replaces every value by what `map` makes of record, version and value.
+    pub(crate) fn try_map(
+        &mut self,
+        mut map: impl FnMut(RecordId, u64, &[u8]) -> Result<Vec<u8>, StorageError>,
+    ) -> Result<(), StorageError> {
+        for change in &mut self.0 {
+            if let Some(value) = &mut change.value {
+                *value = map(change.id, change.version, value)?;
+            }
+        }
         Ok(())
     }
 

@@ -6,10 +6,10 @@ use super::RecordId;
 use sha2::{Digest, Sha256};
 
 /// Bytes of a checksum.
-pub(super) const SUM_LEN: usize = 16;
+pub(crate) const SUM_LEN: usize = 16;
 
 /// The first half of SHA-256 over `parts`.
-pub(super) fn checksum(parts: &[&[u8]]) -> [u8; SUM_LEN] {
+pub(crate) fn checksum(parts: &[&[u8]]) -> [u8; SUM_LEN] {
     let mut hash = Sha256::new();
     for part in parts {
         hash.update(part);
@@ -21,7 +21,8 @@ pub(super) fn checksum(parts: &[&[u8]]) -> [u8; SUM_LEN] {
     sum
 }
 
+#[cfg(any(feature = "file", feature = "sqlite"))]
 /// The checksum of a record: of its id and version, too, so that no record passes for another.
-pub(super) fn record_checksum(id: RecordId, version: u64, sealed: &[u8]) -> [u8; SUM_LEN] {
+pub(crate) fn record_checksum(id: RecordId, version: u64, sealed: &[u8]) -> [u8; SUM_LEN] {
     checksum(&[&[id.kind.as_u8()], &id.key, &version.to_be_bytes(), sealed])
 }

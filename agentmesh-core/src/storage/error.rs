@@ -7,7 +7,7 @@ use std::path::PathBuf;
 errors! {
     /// Why a store could not be opened, read or written.
     ///
-    /// After `ChangedTwice`, `Closed`, `Conflict`, `Full` and `TooLarge` from a commit nothing was written and
+    /// After `ChangedTwice`, `Closed`, `Conflict`, `Full`, `Locked`, `TooLarge` and `Unreachable` from a commit nothing was written and
     /// the store goes on. After any other error of a commit it is open whether the batch was written; the
     /// store answers [`Self::Crashed`] until it is opened again, and then holds all of the batch or none of it.
     pub enum StorageError {
@@ -85,6 +85,12 @@ errors! {
             /// The store or the file.
             path: PathBuf,
         } = "STORAGE_FULL", Storage, retryable;
+        /// The address of a store cannot be used.
+        #[error("not a usable address of a store: {hint}")]
+        InvalidUrl {
+            /// What is wrong with it, and what to do. Without credentials.
+            hint: String,
+        } = "STORAGE_INVALID_URL", InvalidInput, permanent;
         /// The operating system or the back end reported a failure that has no variant of its own.
         #[error("{operation} {path}: {message}")]
         Io {
@@ -95,6 +101,15 @@ errors! {
             /// The back end's words.
             message: String,
         } = "STORAGE_IO", Storage, permanent;
+        /// This process did not renew its lease in time, such as while it slept, and somebody else took the store over.
+        /// Nothing was written, and nothing will be: load again what the other one wrote, after it is done.
+        #[error("{path} was taken over by {holder}, since the lease of this process had ended")]
+        LeaseLost {
+            /// The store.
+            path: PathBuf,
+            /// Who has it now, as far as known.
+            holder: Box<Holder>,
+        } = "STORAGE_LEASE_LOST", Conflict, permanent;
         /// Somebody else has the store open. A store has one writer, or two ratchets would fork.
         #[error("{path} is in use by {holder}")]
         Locked {
@@ -103,6 +118,15 @@ errors! {
             /// Who has it open, and since when, as far as known.
             holder: Box<Holder>,
         } = "STORAGE_LOCKED", Conflict, retryable;
+        /// The service lets two writers of one object both succeed, so that a ratchet could fork. It needs `If-None-Match` and
+        /// `If-Match` on PUT, as Amazon S3, Cloudflare R2 and MinIO have them.
+        #[error("{path} cannot be used: the service has no conditional writes ({found}); Amazon S3, Cloudflare R2 and MinIO have them")]
+        NoConditionalWrites {
+            /// The store.
+            path: PathBuf,
+            /// What it did.
+            found: String,
+        } = "STORAGE_NO_CONDITIONAL_WRITES", InvalidInput, permanent;
         /// The path holds something that is not a store of ours. It is left as it is.
         #[error("{path} is not a store: {hint}")]
         NotAStore {
@@ -129,6 +153,25 @@ errors! {
             /// The limit.
             limit: usize,
         } = "STORAGE_TOO_LARGE", InvalidInput, permanent;
+        /// No answer told whether a commit was written, for as long as it was asked for. Open the store again: it holds
+        /// all of it or nothing.
+        #[error("whether the last commit to {path} was written is unknown: {message}")]
+        Uncertain {
+            /// The store.
+            path: PathBuf,
+            /// The last trouble.
+            message: String,
+        } = "STORAGE_UNCERTAIN", Storage, permanent;
+        /// The service that keeps the store could not be reached, or failed. Nothing was written.
+        #[error("{operation} {path}: {message}")]
+        Unreachable {
+            /// What was being done, such as `read`.
+            operation: &'static str,
+            /// The store or the object.
+            path: PathBuf,
+            /// What the network or the service said, without credentials.
+            message: String,
+        } = "STORAGE_UNREACHABLE", Storage, retryable;
     }
 }
 
@@ -151,7 +194,9 @@ impl StorageError {
                 | Self::Conflict { .. }
                 | Self::Forked { .. }
                 | Self::Full { .. }
+                | Self::Locked { .. }
                 | Self::TooLarge { .. }
+                | Self::Unreachable { .. }
         )
     }
 }

@@ -166,4 +166,19 @@ mod tests {
     }
 
     crate::storage_conformance_tests!(InMemory::default());
+
+    #[test]
+    fn a_record_beyond_the_limit_is_refused_with_its_batch() {
+        use crate::test_utils::block_on;
+        let store = MemoryStorage::new();
+        let (small, large) =
+            (RecordId::new(RecordKind::Meta, [1; 16]), RecordId::new(RecordKind::Meta, [2; 16]));
+        let mut changes = Changes::new();
+        changes.put(small, 0, vec![1]);
+        changes.put(large, 0, vec![0; MAX_RECORD + 1]);
+        let refused =
+            StorageError::TooLarge { id: large, actual: MAX_RECORD + 1, limit: MAX_RECORD };
+        assert_eq!(block_on(store.commit(changes)), Err(refused));
+        assert_eq!(block_on(store.load(&[small])).unwrap(), [None]);
+    }
 }

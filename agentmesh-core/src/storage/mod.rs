@@ -8,6 +8,7 @@
 //! * [`MemoryStorage`]: nothing survives the process.
 //! * `SqliteStorage` (feature `sqlite`): one file; the default of the native client.
 //! * `FileStorage` (feature `file`): one directory, one file a record.
+//! * `client::s3::S3Storage` (feature `s3`): a bucket of S3, R2 or MinIO.
 //! * Your own: implement [`Storage`], and run `storage_conformance_tests!` (feature `test-utils`) over it.
 //!
 //! Knows nothing of keys, sessions or the network. Spec: `docs/protocol/native.md` §9, `docs/protocol/state.md`.
@@ -107,8 +108,10 @@
 //! ```
 
 mod changes;
+mod checksum;
 #[cfg(any(test, feature = "test-utils"))]
 pub mod conformance;
+pub mod copy;
 mod durability;
 mod error;
 mod holder;
@@ -117,8 +120,6 @@ mod record;
 
 #[cfg(any(feature = "file", feature = "sqlite"))]
 mod call;
-#[cfg(any(feature = "file", feature = "sqlite"))]
-mod checksum;
 #[cfg(any(feature = "file", feature = "sqlite"))]
 mod disk_error;
 #[cfg(any(feature = "file", feature = "sqlite"))]
@@ -134,6 +135,7 @@ mod file;
 mod sqlite;
 
 pub use changes::{Change, Changes};
+pub use copy::{CopyError, CopyNames, CopyProgress, copy};
 pub use durability::{Durability, require_consistent};
 pub use error::StorageError;
 #[cfg(feature = "file")]
@@ -146,8 +148,14 @@ pub use record::{Record, RecordId, RecordKind};
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStorage;
 
+#[cfg(feature = "s3")]
+pub(crate) use call::Answer;
+#[cfg(feature = "s3")]
+pub(crate) use checksum::{checksum, record_checksum};
 #[cfg(any(feature = "file", feature = "sqlite"))]
 use disk_error::disk_error;
+#[cfg(feature = "s3")]
+pub(crate) use worker::{Backend, Worker};
 
 use core::{fmt, pin::Pin};
 use std::sync::Arc;
@@ -293,7 +301,7 @@ impl<S: Storage + ?Sized> Storage for Arc<S> {
     }
 }
 
-fn check_version(change: &Change, actual: u64) -> Result<(), StorageError> {
+pub(crate) fn check_version(change: &Change, actual: u64) -> Result<(), StorageError> {
     let Change { id, expected, .. } = change;
     if *expected == actual {
         Ok(())
@@ -302,7 +310,7 @@ fn check_version(change: &Change, actual: u64) -> Result<(), StorageError> {
     }
 }
 
-fn check_size(change: &Change, limit: usize) -> Result<(), StorageError> {
+pub(crate) fn check_size(change: &Change, limit: usize) -> Result<(), StorageError> {
     match change.value.as_ref().map(Vec::len) {
         Some(actual) if actual > limit => {
             Err(StorageError::TooLarge { id: change.id, actual, limit })

@@ -4,7 +4,7 @@
 //! is for those who give up waiting, whose jobs stay.
 
 use super::{Changes, Record, RecordId, RecordKind, StorageError, call::Reply};
-use core::task::Waker;
+use core::{task::Waker, time::Duration};
 use std::{
     collections::VecDeque,
     path::PathBuf,
@@ -103,11 +103,19 @@ impl Queue {
         self.filled.notify_one();
     }
 
-    /// Every job that waits, in order; `None` once there will be no more.
-    pub(super) fn take(&self) -> Option<VecDeque<Job>> {
+    /// Every job that waits, in order; none if none came in `patience`, `None` once there will be no more.
+    pub(super) fn take(&self, patience: Option<Duration>) -> Option<VecDeque<Job>> {
         let mut state = self.lock();
-        while state.jobs.is_empty() && !state.closing {
-            state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
+        let idle = |state: &mut State| state.jobs.is_empty() && !state.closing;
+        state = match patience {
+            None => self.filled.wait_while(state, idle).unwrap_or_else(PoisonError::into_inner),
+            Some(patience) => {
+                let waited = self.filled.wait_timeout_while(state, patience, idle);
+                waited.unwrap_or_else(PoisonError::into_inner).0
+            }
+        };
+        if !state.closing && state.jobs.is_empty() {
+            return Some(VecDeque::new());
         }
         let jobs = core::mem::take(&mut state.jobs);
         let waiting = core::mem::take(&mut state.waiting);

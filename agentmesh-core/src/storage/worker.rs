@@ -9,7 +9,7 @@ use super::{
     call::{Answer, Call, Reply},
     queue::{Job, Queue},
 };
-use core::fmt;
+use core::{fmt, time::Duration};
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -20,7 +20,7 @@ use std::{
 const MAX_GROUP: usize = 8 * 1024 * 1024;
 
 /// Blocking access to one open store, by one thread.
-pub(super) trait Backend: Send + 'static {
+pub(crate) trait Backend: Send + 'static {
     /// As [`Storage::load`](super::Storage::load).
     fn load(&mut self, ids: &[RecordId]) -> Answer<Vec<Option<Record>>>;
     /// As [`Storage::list`](super::Storage::list).
@@ -34,19 +34,27 @@ pub(super) trait Backend: Send + 'static {
     fn commit(&mut self, group: Vec<Changes>) -> Vec<Answer<()>>;
     /// Housekeeping after the callers have their answers. An error ends the use of the store.
     fn maintain(&mut self) -> Answer<()>;
+    /// After how much idleness [`tick`](Self::tick) is due.
+    fn due_in(&self) -> Option<Duration> {
+        None
+    }
+    /// Called after that, and now and then. An error ends the use of the store.
+    fn tick(&mut self) -> Answer<()> {
+        Ok(())
+    }
     /// Releases everything. What was committed stays committed whatever happens here.
     fn close(self);
 }
 
 /// A store's thread. Dropping it waits until the thread has closed the store.
-pub(super) struct Worker {
+pub(crate) struct Worker {
     queue: Arc<Queue>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Worker {
     /// Starts the thread that serves `backend`, the open store at `path`.
-    pub(super) fn start(path: PathBuf, backend: impl Backend) -> Result<Self, StorageError> {
+    pub(crate) fn start(path: PathBuf, backend: impl Backend) -> Result<Self, StorageError> {
         let queue = Arc::new(Queue::new(path));
         let server = Server { queue: Arc::clone(&queue), crashed: None };
         let thread = thread::Builder::new()
@@ -56,12 +64,12 @@ impl Worker {
         Ok(Self { queue, thread: Some(thread) })
     }
 
-    pub(super) fn load(&self, ids: &[RecordId]) -> StorageFuture<'_, Vec<Option<Record>>> {
+    pub(crate) fn load(&self, ids: &[RecordId]) -> StorageFuture<'_, Vec<Option<Record>>> {
         let ids = ids.to_vec();
         Box::pin(Call::new(&self.queue, |reply| Job::Load(ids, reply)))
     }
 
-    pub(super) fn list(
+    pub(crate) fn list(
         &self,
         kind: RecordKind,
         after: Option<[u8; 16]>,
@@ -70,11 +78,11 @@ impl Worker {
         Box::pin(Call::new(&self.queue, |reply| Job::List { kind, after, limit, reply }))
     }
 
-    pub(super) fn commit(&self, changes: Changes) -> StorageFuture<'_, ()> {
+    pub(crate) fn commit(&self, changes: Changes) -> StorageFuture<'_, ()> {
         Box::pin(Call::new(&self.queue, |reply| Job::Commit(changes, reply)))
     }
 
-    pub(super) fn close(&self) -> StorageFuture<'_, ()> {
+    pub(crate) fn close(&self) -> StorageFuture<'_, ()> {
         Box::pin(Call::new(&self.queue, Job::Close))
     }
 
@@ -111,7 +119,7 @@ impl Drop for Worker {
 struct Server {
     queue: Arc<Queue>,
     /// Why the store can no longer be used.
-    crashed: Option<String>,
+    crashed: Option<StorageError>,
 }
 
 impl Server {
@@ -119,7 +127,7 @@ impl Server {
         // Also when the back end panics, which would be a bug: nobody may wait for ever.
         let _end = End(Arc::clone(&self.queue));
         let mut closing = Vec::new();
-        while let Some(jobs) = self.queue.take() {
+        while let Some(jobs) = self.queue.take(self.due_in(&backend)) {
             let mut commits = Vec::new();
             for job in jobs {
                 match job {
@@ -134,6 +142,10 @@ impl Server {
                 }
             }
             self.commit(&mut backend, commits);
+            if self.crashed.is_none() {
+                let ticked = backend.tick();
+                self.note(&ticked);
+            }
         }
         backend.close();
         end(&self.queue, &StorageError::Closed);
@@ -141,9 +153,11 @@ impl Server {
     }
 
     fn unless_crashed(&self) -> Result<(), StorageError> {
-        self.crashed
-            .as_ref()
-            .map_or(Ok(()), |reason| Err(StorageError::Crashed { reason: reason.clone() }))
+        self.crashed.clone().map_or(Ok(()), Err)
+    }
+
+    fn due_in(&self, backend: &impl Backend) -> Option<Duration> {
+        if self.crashed.is_some() { None } else { backend.due_in() }
     }
 
     fn commit(&mut self, backend: &mut impl Backend, commits: Vec<(Changes, Reply<()>)>) {
@@ -178,7 +192,11 @@ impl Server {
         if let Err(error) = answer
             && !error.leaves_store_usable()
         {
-            self.crashed.get_or_insert_with(|| error.to_string());
+            self.crashed.get_or_insert_with(|| match error {
+                // Says what happened each time.
+                StorageError::LeaseLost { .. } => error.clone(),
+                error => StorageError::Crashed { reason: error.to_string() },
+            });
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use agentmesh_core::{engine::Stage, identity::Amid, wire::id::MessageId};
+use agentmesh_core::{client::StoreUrl, engine::Stage, identity::Amid, wire::id::MessageId};
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 use crate::duration;
@@ -43,6 +43,15 @@ pub(crate) struct GlobalArgs {
     /// Directory with the agent's identity and state [default: ~/.agentmesh]
     #[arg(long, global = true, value_name = "DIR", env = "AGENTMESH_HOME", hide_env_values = true)]
     pub(crate) home: Option<PathBuf>,
+    /// Where the state is, if not in the home: sqlite:PATH, file:DIR or s3://BUCKET/PREFIX
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        env = "AGENTMESH_STORE",
+        hide_env_values = true
+    )]
+    pub(crate) store: Option<StoreUrl>,
     /// Base URL of the registry
     #[arg(
         long,
@@ -61,6 +70,10 @@ pub(crate) struct GlobalArgs {
         hide_env_values = true
     )]
     pub(crate) relay: Option<String>,
+    /// Let registry and relay be reached unencrypted on other machines
+    #[arg(long, global = true, env = "AGENTMESH_ALLOW_INSECURE", hide_env_values = true,
+          value_parser = clap::builder::BoolishValueParser::new())]
+    pub(crate) allow_insecure: bool,
     /// One JSON object a line on standard output
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -88,6 +101,9 @@ pub(crate) enum Command {
     Outbox(OutboxArgs),
     /// Show messages that were received and not handled yet
     Inbox,
+    /// Show the store, move it elsewhere, or take it back
+    #[command(subcommand)]
+    Store(StoreCommand),
     /// Say what is wrong with this setup, and what to do
     Doctor,
     /// DID documents
@@ -182,6 +198,35 @@ pub(crate) enum IdentityCommand {
         file: PathBuf,
         #[command(flatten)]
         passphrase: PassphraseArgs,
+    },
+}
+
+/// Stores are sqlite:PATH, file:DIR or s3://BUCKET/PREFIX.
+#[derive(Debug, Subcommand)]
+pub(crate) enum StoreCommand {
+    /// Say where the state is, what is in it, and who has it
+    Info {
+        /// Another store than the home's
+        #[arg(value_name = "URL")]
+        url: Option<StoreUrl>,
+    },
+    /// Move everything into an empty store. FROM cannot be used afterwards; interrupted, the same command goes on
+    Copy {
+        /// The store to move. If it is the home's, the home uses TO afterwards
+        #[arg(value_name = "FROM")]
+        from: StoreUrl,
+        /// Where to
+        #[arg(value_name = "TO")]
+        to: StoreUrl,
+    },
+    /// Make a store usable again whose copy was not finished and is destroyed
+    TakeBack {
+        /// The store that was to be moved
+        #[arg(value_name = "URL")]
+        url: StoreUrl,
+        /// Yes: the copy is destroyed, and was never used
+        #[arg(long)]
+        copy_is_destroyed: bool,
     },
 }
 

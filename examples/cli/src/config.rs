@@ -22,6 +22,9 @@ pub(crate) struct Config {
     /// The relay that it connected to last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) relay: Option<String>,
+    /// Where the state is, if not in the home.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) store: Option<String>,
     /// Shown in the registry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) display_name: Option<String>,
@@ -37,6 +40,7 @@ impl Default for Config {
             amid: None,
             registry: None,
             relay: None,
+            store: None,
             display_name: None,
             capabilities: Vec::new(),
         }

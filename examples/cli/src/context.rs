@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use agentmesh_core::client::StoreUrl;
+
 use crate::{
     args::GlobalArgs,
     config::Config,
@@ -16,18 +18,20 @@ use crate::{
 pub(crate) struct Context {
     pub(crate) out: Output,
     home: Option<PathBuf>,
+    store: Option<StoreUrl>,
     given: Given,
 }
 
 impl Context {
     pub(crate) fn new(global: GlobalArgs, out: Output) -> Self {
-        let GlobalArgs { home, registry, relay, json: _, verbose: _ } = global;
-        Self { out, home, given: Given { registry, relay } }
+        let GlobalArgs { home, store, registry, relay, allow_insecure, json: _, verbose: _ } =
+            global;
+        Self { out, home, store, given: Given { registry, relay, allow_insecure } }
     }
 
     /// The home that was asked for. Nothing is touched.
     pub(crate) fn home(&self) -> Result<Home, CliError> {
-        Home::resolve(self.home.clone())
+        Home::resolve(self.home.clone(), self.store.clone())
     }
 
     /// Registry and relay for a home with this configuration.

@@ -9,6 +9,7 @@ use agentmesh_core::{
         http::{HttpClient, HttpConfig},
         platform::Clock,
         registry::RegistryClient,
+        transport::goes_in_clear,
     },
     identity::Identity,
     rng::SystemRng,
@@ -59,6 +60,7 @@ impl fmt::Display for Source {
 pub(crate) struct Given {
     pub(crate) registry: Option<String>,
     pub(crate) relay: Option<String>,
+    pub(crate) allow_insecure: bool,
 }
 
 impl Endpoints {
@@ -68,6 +70,19 @@ impl Endpoints {
         config: &Config,
         out: Output,
     ) -> Result<Self, CliError> {
+        let found = Self::find(given, config, out).await?;
+        for url in [&found.registry, &found.relay] {
+            if Url::parse(url).is_ok_and(|url| goes_in_clear(&url)) && !given.allow_insecure {
+                return Err(CliError::usage(format!(
+                    "{url} is not encrypted, so everybody on the way would see who talks to whom: \
+                     use https and wss, or give --allow-insecure"
+                )));
+            }
+        }
+        Ok(found)
+    }
+
+    async fn find(given: &Given, config: &Config, out: Output) -> Result<Self, CliError> {
         if let Some(endpoints) = from_given(given, config)? {
             return Ok(endpoints);
         }
@@ -215,7 +230,8 @@ mod tests {
     use super::*;
 
     fn given(registry: Option<&str>, relay: Option<&str>) -> Given {
-        Given { registry: registry.map(str::to_owned), relay: relay.map(str::to_owned) }
+        let owned = |text: Option<&str>| text.map(str::to_owned);
+        Given { registry: owned(registry), relay: owned(relay), allow_insecure: false }
     }
 
     fn pair(given: Given, config: &Config) -> Option<(String, String)> {

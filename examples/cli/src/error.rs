@@ -111,7 +111,12 @@ impl From<Error> for CliError {
 
 fn exit_of(error: &Error) -> Exit {
     match error {
-        Error::Storage(_) | Error::Vault(_) | Error::Load(_) | Error::Identity(_) => Exit::Home,
+        Error::Storage(_)
+        | Error::Vault(_)
+        | Error::Load(_)
+        | Error::Identity(_)
+        | Error::Copy(_)
+        | Error::Passphrase(_) => Exit::Home,
         Error::SendFailure(_) | Error::Send(SendError::RejectedRecently { .. }) => {
             Exit::Undeliverable
         }

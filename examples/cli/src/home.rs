@@ -1,7 +1,7 @@
 //! A home: one directory, one identity.
 //!
 //! ```text
-//! DIR/agent.db      everything the agent knows, sealed (and agent.db-wal, agent.db.lock beside it)
+//! DIR/agent.db      everything the agent knows, sealed (and agent.db-wal, agent.db.lock beside it); or another store
 //! DIR/store.key     the key that it is sealed under
 //! DIR/config.json   whose home it is, where it registered
 //! ```
@@ -11,12 +11,14 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use agentmesh_core::{
+    client::StoreUrl,
     engine::{Continuation, LoadError, StoredIdentity},
-    storage::{SqliteStorage, Storage, StorageError},
+    storage::{Storage, StorageError},
     vault::{StoreKey, Vault},
 };
 use base64ct::{Base64, Encoding};
@@ -43,6 +45,8 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone)]
 pub(crate) struct Home {
     dir: PathBuf,
+    /// The store that was asked for, instead of the one that the home names, or its own file.
+    store: Option<StoreUrl>,
 }
 
 /// What is there.
@@ -56,9 +60,12 @@ pub(crate) enum State {
 
 impl Home {
     /// The home given, or `~/.agentmesh`.
-    pub(crate) fn resolve(given: Option<PathBuf>) -> Result<Self, CliError> {
+    pub(crate) fn resolve(
+        given: Option<PathBuf>,
+        store: Option<StoreUrl>,
+    ) -> Result<Self, CliError> {
         let dir = given.filter(|dir| !dir.as_os_str().is_empty()).or_else(default_dir);
-        dir.map(|dir| Self { dir }).ok_or_else(|| {
+        dir.map(|dir| Self { dir, store }).ok_or_else(|| {
             CliError::usage("no home directory is known: give --home DIR or set AGENTMESH_HOME")
         })
     }
@@ -67,8 +74,30 @@ impl Home {
         &self.dir
     }
 
+    /// Where the state is: what was asked for, what `config.json` says, or a file of the home.
+    pub(crate) fn store(&self) -> Result<StoreUrl, CliError> {
+        if let Some(store) = &self.store {
+            return Ok(store.clone());
+        }
+        match Config::load(self)?.store {
+            Some(text) => text.parse().map_err(|error: StorageError| {
+                CliError::home(&self.dir.join("config.json"), format!("store: {error}"))
+            }),
+            None => Ok(self.own_store()),
+        }
+    }
+
+    fn own_store(&self) -> StoreUrl {
+        StoreUrl::Sqlite(self.dir.join(STORE))
+    }
+
+    /// The store as a path, for messages.
     pub(crate) fn store_path(&self) -> PathBuf {
-        self.dir.join(STORE)
+        match self.store() {
+            Ok(StoreUrl::Sqlite(path) | StoreUrl::File(path)) => path,
+            Ok(other) => other.to_string().into(),
+            Err(_) => self.dir.join(STORE),
+        }
     }
 
     pub(crate) fn key_path(&self) -> PathBuf {
@@ -83,6 +112,11 @@ impl Home {
             Err(e) => return Err(CliError::file(&self.dir, &e)),
         };
         let has = |name: &str| names.iter().any(|n| n == name);
+        if self.store()? != self.own_store() {
+            // Whether that one is there is found out when it is opened.
+            let in_use = has(KEY) || Config::load(self)?.amid.is_some();
+            return Ok(if in_use { State::Store } else { State::Empty });
+        }
         if has(STORE) {
             return Ok(State::Store);
         }
@@ -112,7 +146,7 @@ impl Home {
     }
 
     /// Opens the store; with `create`, makes directory and store where nothing is yet.
-    pub(crate) fn open_store(&self, create: bool) -> Result<SqliteStorage, CliError> {
+    pub(crate) async fn open_store(&self, create: bool) -> Result<Arc<dyn Storage>, CliError> {
         match self.state()? {
             State::Store => {}
             State::Empty if create => {
@@ -123,11 +157,12 @@ impl Home {
                 return Err(CliError::home(&self.dir, hint));
             }
         }
+        let store = self.store()?;
         let deadline = Instant::now() + LOCK_PATIENCE;
         loop {
-            match SqliteStorage::open(self.store_path()) {
+            match store.open().await {
                 Err(StorageError::Locked { .. }) if Instant::now() < deadline => {
-                    std::thread::sleep(Duration::from_millis(50));
+                    tokio::time::sleep(Duration::from_millis(50)).await;
                 }
                 Err(error @ StorageError::Locked { .. }) => {
                     return Err(self.explain(error.into()).with_hint(
@@ -141,9 +176,9 @@ impl Home {
 
     /// Reads the identity for commands that need the private key itself: backup, and showing it offline.
     pub(crate) async fn identity(&self) -> Result<StoredIdentity, CliError> {
-        let store = self.open_store(false)?;
+        let store = self.open_store(false).await?;
         let vault = Vault::new(&self.read_key()?);
-        let found = StoredIdentity::find(&store, &vault).await;
+        let found = StoredIdentity::find(store.as_ref(), &vault).await;
         let closed = store.close().await;
         let found = found.map_err(|error| self.explain(error.into()))?;
         closed.map_err(|error| self.explain(error.into()))?;
@@ -154,10 +189,10 @@ impl Home {
     pub(crate) async fn identity_to_move(
         &self,
     ) -> Result<(StoredIdentity, Continuation), CliError> {
-        let store = self.open_store(false)?;
+        let store = self.open_store(false).await?;
         let vault = Vault::new(&self.read_key()?);
-        let found = StoredIdentity::find(&store, &vault).await;
-        let continuation = Continuation::read(&store, &vault).await;
+        let found = StoredIdentity::find(store.as_ref(), &vault).await;
+        let continuation = Continuation::read(store.as_ref(), &vault).await;
         let closed = store.close().await;
         let found = found.map_err(|error| self.explain(error.into()))?;
         let continuation = continuation.map_err(|error| self.explain(error.into()))?;

@@ -95,7 +95,7 @@ pub(crate) async fn create(home: Home, restored: Option<Restored>) -> Result<Ope
     if let Some(amid) = config.amid {
         return Err(exists(&home, &amid.to_string()));
     }
-    let store = home.open_store(true)?;
+    let store = home.open_store(true).await?;
     let mut builder = Agent::builder().config(agent_config(&config, None));
     if let Some(restored) = restored {
         builder = builder.restored(restored);
@@ -113,7 +113,7 @@ async fn open(
 ) -> Result<Opened, CliError> {
     // A home that had an identity never gets another one, however empty its store looks.
     let create = create == Create::IfEmpty && config.amid.is_none();
-    let store = home.open_store(create)?;
+    let store = home.open_store(create).await?;
     let mut agent_config = agent_config(&config, endpoints);
     adjust(&mut agent_config);
     let builder =
@@ -151,6 +151,8 @@ fn agent_config(config: &Config, endpoints: Option<&Endpoints>) -> AgentConfig {
         relay_url: endpoints.map(|e| e.relay.clone()),
         display_name: config.display_name.clone(),
         capabilities: config.capabilities.clone(),
+        // Whether it may be was decided when the addresses were.
+        allow_insecure: true,
         ..AgentConfig::default()
     }
 }

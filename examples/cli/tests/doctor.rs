@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs};
 
 use serde_json::Value;
 
-use crate::support::{Server, User, listen, snapshot};
+use crate::support::{Server, User, finish, listen, snapshot};
 
 fn findings(lines: &[Value]) -> BTreeMap<String, String> {
     let text = |line: &Value, name: &str| line[name].as_str().unwrap_or_default().to_owned();
@@ -34,6 +34,8 @@ fn a_healthy_setup_is_called_healthy_and_left_as_it_is() {
         "store",
         "outbox",
         "servers",
+        "proxy",
+        "certificates",
         "registry",
         "clock",
         "registration",
@@ -82,4 +84,29 @@ fn what_is_missing_is_said_with_what_to_do() {
     assert_eq!(broken.code, 7);
     assert_eq!(findings(&broken.lines())["key"], "fail");
     assert!(broken.stdout.contains("store.key"), "{broken:?}");
+}
+
+#[test]
+fn proxies_and_certificates_of_the_environment_are_told() {
+    let user = User::new();
+    let _server = Server::start(&user, &[]);
+    user.identity("a");
+    let with = |name: &str, value: &str| {
+        let remote = ["--registry", "https://registry.invalid/v1", "--json"];
+        let mut command = user.command(
+            &[&["doctor", "--home", "a", "--relay", "wss://relay.invalid/"][..], &remote].concat(),
+        );
+        command.env(name, value);
+        finish(command)
+    };
+    let proxied = with("HTTPS_PROXY", "socks5h://user:hush@127.0.0.1:1");
+    assert_eq!(proxied.code, 7, "{proxied:?}");
+    assert!(proxied.stdout.contains("through socks5h://127.0.0.1:1"), "{proxied:?}");
+    assert!(!proxied.stdout.contains("hush") && !proxied.stderr.contains("hush"), "{proxied:?}");
+    let certificates = with("SSL_CERT_FILE", "/no/such/file.pem");
+    assert_eq!(findings(&certificates.lines())["certificates"], "fail");
+    assert!(certificates.stdout.contains("/no/such/file.pem"), "{certificates:?}");
+    let clear = user.run(&["doctor", "--home", "a", "--registry", "http://registry.invalid/v1"]);
+    assert_eq!(clear.code, 2, "{clear:?}");
+    assert!(clear.stderr.contains("--allow-insecure"), "{clear:?}");
 }

@@ -11,6 +11,7 @@ mod conversation;
 mod development;
 mod doctor;
 mod homes;
+mod stores;
 mod support;
 mod trust;
 mod typing;

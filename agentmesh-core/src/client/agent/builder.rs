@@ -2,6 +2,8 @@
 
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
+use zeroize::Zeroizing;
+
 use super::{Agent, AgentError, audit::AuditPlan};
 use crate::{
     Error,
@@ -61,8 +63,10 @@ pub struct AgentConfig {
     pub max_batch: usize,
     /// How often the registry is told that the agent is online. Default: 5 minutes.
     pub heartbeat: Duration,
-    /// Timeouts and proxy of HTTP requests.
+    /// Timeouts of HTTP requests; proxies and certificates of all connections.
     pub http: HttpConfig,
+    /// Whether registry and relay may be reached unencrypted on other machines. Default: no; on loopback they always may.
+    pub allow_insecure: bool,
     /// Suites, bounds and so on.
     pub engine: EngineConfig,
     /// Where the time comes from.
@@ -88,6 +92,7 @@ impl Default for AgentConfig {
             max_batch: 256,
             heartbeat: Duration::from_secs(300),
             http: HttpConfig::default(),
+            allow_insecure: false,
             engine: EngineConfig::default(),
             clock: Clock::system(),
         }
@@ -109,6 +114,8 @@ impl fmt::Debug for AgentConfig {
 enum KeySource {
     Key(StoreKey),
     File(PathBuf),
+    Variable(String),
+    Passphrase(Zeroizing<String>),
 }
 
 /// Builds an [`Agent`]; start with [`Agent::builder`].
@@ -146,7 +153,7 @@ impl AgentBuilder {
         self
     }
 
-    /// The key that seals what is stored. This or [`store_key_file`](Self::store_key_file) is required.
+    /// The key that seals what is stored. This or one of the other `store_key_` methods is required.
     #[must_use]
     pub fn store_key(mut self, key: StoreKey) -> Self {
         self.key = Some(KeySource::Key(key));
@@ -158,6 +165,31 @@ impl AgentBuilder {
     #[must_use]
     pub fn store_key_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.key = Some(KeySource::File(path.into()));
+        self
+    }
+
+    /// An environment variable with the key that seals what is stored: 32 bytes in base64, as in a key file. It is
+    /// never created, and read when the agent is opened.
+    #[must_use]
+    pub fn store_key_variable(mut self, name: impl Into<String>) -> Self {
+        self.key = Some(KeySource::Variable(name.into()));
+        self
+    }
+
+    /// A passphrase for the key that seals what is stored. The key itself is made together with a new identity and kept
+    /// in the store, locked with Argon2id ([`passphrase`](crate::vault::passphrase), which also changes it). Opening takes a
+    /// tenth of a second, and 64 MiB of memory, for it.
+    #[must_use]
+    pub fn store_key_passphrase(mut self, passphrase: impl Into<String>) -> Self {
+        self.key = Some(KeySource::Passphrase(Zeroizing::new(passphrase.into())));
+        self
+    }
+
+    /// Lets registry and relay be reached unencrypted, over `http` and `ws`, on other machines too. Messages stay
+    /// end-to-end encrypted, but everybody on the way sees who talks to whom. Without, that is for loopback only.
+    #[must_use]
+    pub const fn allow_insecure(mut self, allow: bool) -> Self {
+        self.config.allow_insecure = allow;
         self
     }
 
@@ -302,6 +334,10 @@ impl AgentBuilder {
             Some(KeySource::Key(key)) => key,
             Some(KeySource::File(path)) => {
                 store_key::load_or_create(&path, storage.as_ref(), create).await?
+            }
+            Some(KeySource::Variable(name)) => store_key::from_variable(&name)?,
+            Some(KeySource::Passphrase(passphrase)) => {
+                store_key::unlock_or_create(&passphrase, storage.as_ref(), create).await?
             }
             None => return Err(missing("store_key", "a key for the store is required")),
         };

@@ -38,7 +38,7 @@ pub(in crate::client) use policy::engine_config;
 use crate::{
     Error, Timestamp,
     client::{
-        agent::{Agent, AgentConfig, AgentEvent, Completion, Message},
+        agent::{Agent, AgentConfig, AgentError, AgentEvent, Completion, Message},
         audit::AuditLog,
         http::HttpClient,
         platform,
@@ -46,6 +46,7 @@ use crate::{
         registry::RegistryClient,
         relay::{RelayCommand, RelayEvent, RelayHandle},
         subscription::Subscription,
+        transport::goes_in_clear,
     },
     engine::Engine,
     identity::{Amid, IdentityPublic},
@@ -53,6 +54,8 @@ use crate::{
     vault::StoreKey,
     wire::id::MessageId,
 };
+use url::Url;
+
 use batch::Job;
 use delivery::Delivery;
 use jobs::{JobResult, Jobs};
@@ -85,6 +88,10 @@ pub(super) fn start(
         .registry_url
         .as_deref()
         .map(|url| -> Result<RegistryClient, Error> {
+            if Url::parse(url).is_ok_and(|url| goes_in_clear(&url)) && !config.allow_insecure {
+                let problem = online::in_clear("https");
+                return Err(AgentError::Config { setting: "registry_url", problem }.into());
+            }
             let http = HttpClient::new(config.http.clone())?;
             Ok(RegistryClient::new(url, Arc::clone(engine.identity()), http, config.clock)?)
         })

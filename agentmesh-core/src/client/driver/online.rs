@@ -18,13 +18,12 @@ use crate::{
     client::{
         agent::{AgentConfig, AgentError, AgentEvent},
         backoff::{Backoff, BackoffConfig},
-        proxy::ProxyConfig,
         relay::{
             self, Inbound as RelayInbound, RelayCommand, RelayConfig, RelayContext, RelayEvent,
             RelayHandle, RelayPayload,
         },
         subscription::Subscription,
-        transport::{Connector, ws_native::WsConnector},
+        transport::{Connector, goes_in_clear, ws_native::WsConnector},
     },
     engine::{DropReason, Event, Inbound, Input, Request},
     rng::SystemRng,
@@ -160,7 +159,17 @@ pub(super) fn relay_url(config: &AgentConfig) -> Result<Option<Url>, Error> {
     if !matches!(url.scheme(), "ws" | "wss") || !url.has_host() {
         return Err(problem("a relay's address begins with ws:// or wss://".to_owned()).into());
     }
+    if goes_in_clear(&url) && !config.allow_insecure {
+        return Err(problem(in_clear("wss")).into());
+    }
     Ok(Some(url))
+}
+
+/// What is wrong with an address that [`goes_in_clear`].
+pub(super) fn in_clear(scheme: &str) -> String {
+    format!(
+        "everybody on the way would see who talks to whom: use {scheme}, or allow insecure connections"
+    )
 }
 
 impl Driver {
@@ -197,8 +206,9 @@ impl Driver {
     fn dial(&mut self) {
         let Some(url) = self.online.relay_url.clone() else { return };
         let config = RelayConfig::new(url);
+        let http = &self.config.http;
         let connector: Arc<dyn Connector> =
-            match WsConnector::new(&ProxyConfig::from_env(), config.connect_timeout) {
+            match WsConnector::with_tls(&http.proxies, &http.tls, config.connect_timeout) {
                 Ok(connector) => Arc::new(connector),
                 Err(error) => {
                     let error = Error::from(error);

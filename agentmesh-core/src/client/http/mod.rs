@@ -28,7 +28,7 @@ use super::{
     backoff::{Backoff, BackoffConfig},
     platform,
     proxy::ProxyConfig,
-    tls,
+    tls::{self, TlsConfig},
 };
 use crate::{Timestamp, error::ErrorInfo, rng::SystemRng, wire::json::Object};
 
@@ -54,6 +54,8 @@ pub struct HttpConfig {
     pub backoff: BackoffConfig,
     /// Proxies.
     pub proxies: ProxyConfig,
+    /// Certificates.
+    pub tls: TlsConfig,
 }
 
 impl Default for HttpConfig {
@@ -67,6 +69,7 @@ impl Default for HttpConfig {
             max_response: 4 * 1024 * 1024,
             backoff: BackoffConfig::REQUEST,
             proxies: ProxyConfig::from_env(),
+            tls: TlsConfig::from_env(),
         }
     }
 }
@@ -121,22 +124,7 @@ impl HttpClient {
     /// # Errors
     /// [`HttpError::Setup`] if the TLS or HTTP library refuses the settings.
     pub fn new(config: HttpConfig) -> Result<Self, HttpError> {
-        let setup = |reason: String| HttpError::Setup { reason };
-        let mut tls = tls::client_config().map_err(|e| setup(e.to_string()))?;
-        tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        let mut builder = reqwest::Client::builder()
-            .user_agent(concat!("agentmesh/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(config.connect_timeout)
-            .read_timeout(config.read_timeout)
-            .timeout(config.try_timeout)
-            // A signed request is for the server it was signed for.
-            .redirect(reqwest::redirect::Policy::none())
-            .tls_backend_preconfigured(tls)
-            .no_proxy();
-        for proxy in config.proxies.for_http_client() {
-            builder = builder.proxy(proxy);
-        }
-        let client = builder.build().map_err(|e| setup(reasons(&e)))?;
+        let client = build(&config, config.try_timeout)?;
         Ok(Self(Arc::new(Inner {
             client,
             config,
@@ -263,6 +251,35 @@ impl HttpClient {
             i64::try_from(ms / 1000).unwrap_or(i64::MAX)
         })
     }
+}
+
+/// The library's client, with our TLS, proxies and timeouts.
+fn build(config: &HttpConfig, timeout: Duration) -> Result<reqwest::Client, HttpError> {
+    let setup = |reason: String| HttpError::Setup { reason };
+    let mut tls = tls::client_config(&config.tls).map_err(|e| setup(e.to_string()))?;
+    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let mut builder = reqwest::Client::builder()
+        .user_agent(concat!("agentmesh/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(config.connect_timeout)
+        .read_timeout(config.read_timeout)
+        .timeout(timeout)
+        // A signed request is for the server it was signed for.
+        .redirect(reqwest::redirect::Policy::none())
+        .tls_backend_preconfigured(tls)
+        .no_proxy();
+    for proxy in config.proxies.for_http_client() {
+        builder = builder.proxy(proxy);
+    }
+    builder.build().map_err(|e| setup(reasons(&e)))
+}
+
+/// The same for who speaks another protocol over HTTP: answers come as they are.
+#[cfg(feature = "s3")]
+pub(crate) fn raw_client(
+    config: &HttpConfig,
+    timeout: Duration,
+) -> Result<reqwest::Client, HttpError> {
+    build(config, timeout)
 }
 
 impl fmt::Debug for HttpClient {

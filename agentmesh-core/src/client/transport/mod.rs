@@ -1,6 +1,7 @@
 //! The seam between the relay connection and what carries it: text and binary messages in, text and binary messages
 //! out. A WebSocket in `ws_native`, a pair of queues in `memory`. Knows neither JSON nor frames.
 
+mod line;
 pub mod memory;
 pub mod ws_native;
 
@@ -66,6 +67,26 @@ errors! {
             limit: usize,
         } = "TRANSPORT_TOO_LONG", Protocol, retryable;
     }
+}
+
+/// Whether an address is on this machine, so that what is sent there crosses no network.
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Domain(name)) => {
+            let name = name.trim_end_matches('.').to_ascii_lowercase();
+            name == "localhost" || name.ends_with(".localhost")
+        }
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => {
+            address.is_loopback() || address.to_ipv4_mapped().is_some_and(|v4| v4.is_loopback())
+        }
+        None => false,
+    }
+}
+
+/// Whether what is sent to an address crosses a network unencrypted.
+pub fn goes_in_clear(url: &Url) -> bool {
+    matches!(url.scheme(), "http" | "ws") && !is_loopback(url)
 }
 
 /// What arrives.

@@ -1,6 +1,6 @@
-//! WebSockets over tokio: `ws` and `wss`, straight or through an HTTP proxy (CONNECT).
+//! WebSockets over tokio: `ws` and `wss`, on whatever way `line` finds to the host.
 //!
-//! tungstenite frames, rustls encrypts, hyper-util dials (happy eyeballs) and tunnels. Knows no relay frames.
+//! tungstenite frames, rustls encrypts. Knows no relay frames.
 
 use std::{
     fmt,
@@ -12,22 +12,22 @@ use std::{
 
 use futures_core::Stream;
 use futures_util::Sink;
-use hyper_util::client::legacy::connect::{HttpConnector, proxy::Tunnel};
-use tokio::net::TcpStream;
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, client_async_tls_with_config,
     tungstenite::{self, Message, protocol::WebSocketConfig},
 };
-use tower_service::Service;
 use url::Url;
 
-use super::{BoxSocket, Connector, Incoming, Outgoing, TransportError};
+use super::{
+    BoxSocket, Connector, Incoming, Outgoing, TransportError,
+    line::{Dialer, Line},
+};
 use crate::{
     client::{
         http::{reasons, retry_after_seconds},
         platform::BoxFuture,
-        proxy::{ProxyConfig, ProxyMatcher},
-        tls,
+        proxy::ProxyConfig,
+        tls::{self, TlsConfig},
     },
     limits::MAX_RELAY_FRAME,
 };
@@ -39,47 +39,38 @@ const WRITE_BUFFER: usize = 64 * 1024;
 
 /// Opens WebSockets. One instance serves any number of connections and shares the TLS configuration among them.
 pub struct WsConnector {
-    dialer: HttpConnector,
-    proxies: ProxyMatcher,
+    dialer: Dialer,
     tls: Arc<rustls::ClientConfig>,
 }
 
 impl WsConnector {
-    /// A connector that uses `proxies`, and waits at most `connect_timeout` for each TCP connection.
+    /// A connector that uses `proxies`, trusts the certificates that the environment says
+    /// ([`TlsConfig::from_env`]), and waits at most `connect_timeout` for each TCP connection.
     ///
     /// # Errors
     /// [`TransportError::Connect`] if TLS cannot be set up at all, which is a bug in the build.
     pub fn new(proxies: &ProxyConfig, connect_timeout: Duration) -> Result<Self, TransportError> {
-        let mut dialer = HttpConnector::new();
-        // It connects to `https` addresses as well: TLS is put on top here.
-        dialer.enforce_http(false);
-        dialer.set_nodelay(true);
-        dialer.set_keepalive(Some(Duration::from_secs(60)));
-        dialer.set_connect_timeout(Some(connect_timeout));
-        let mut tls = tls::client_config()
-            .map_err(|e| TransportError::Connect { host: String::new(), reason: e.to_string() })?;
-        // WebSockets are HTTP/1.1.
-        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self { dialer, proxies: proxies.matcher(), tls: Arc::new(tls) })
+        Self::with_tls(proxies, &TlsConfig::from_env(), connect_timeout)
     }
 
-    async fn dial(&self, address: &::http::Uri, host: &str) -> Result<TcpStream, TransportError> {
-        let Some(proxy) = self.proxies.proxy_for(address) else {
-            let socket = self.dialer.clone().call(address.clone()).await;
-            return Ok(socket.map_err(|e| cannot_connect(host, &e))?.into_inner());
+    /// As [`new`](Self::new), with certificates of the caller's choice.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn with_tls(
+        proxies: &ProxyConfig,
+        trust: &TlsConfig,
+        connect_timeout: Duration,
+    ) -> Result<Self, TransportError> {
+        let bug = |e: rustls::Error| TransportError::Connect {
+            host: String::new(),
+            reason: e.to_string(),
         };
-        if proxy.uri().scheme_str() != Some("http") {
-            let scheme = proxy.uri().scheme_str().unwrap_or_default();
-            return Err(TransportError::Proxy {
-                reason: format!("{scheme} proxies are not supported, only http ones"),
-            });
-        }
-        let mut tunnel = Tunnel::new(proxy.uri().clone(), self.dialer.clone());
-        if let Some(credentials) = proxy.basic_auth() {
-            tunnel = tunnel.with_auth(credentials.clone());
-        }
-        let socket = tunnel.call(with_port(address)?).await;
-        Ok(socket.map_err(|e| TransportError::Proxy { reason: reasons(&e) })?.into_inner())
+        let dialer = Dialer::new(proxies, trust, connect_timeout).map_err(bug)?;
+        let mut tls = tls::client_config(trust).map_err(bug)?;
+        // WebSockets are HTTP/1.1.
+        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Self { dialer, tls: Arc::new(tls) })
     }
 }
 
@@ -88,7 +79,7 @@ impl Connector for WsConnector {
         Box::pin(async move {
             let address = http_address(url)?;
             let host = address.authority().map(ToString::to_string).unwrap_or_default();
-            let tcp = self.dial(&address, &host).await?;
+            let line = self.dialer.dial(&address, &host).await?;
             let connector = tokio_tungstenite::Connector::Rustls(self.tls.clone());
             let config = WebSocketConfig::default()
                 .read_buffer_size(READ_BUFFER)
@@ -96,7 +87,7 @@ impl Connector for WsConnector {
                 .max_message_size(Some(MAX_RELAY_FRAME))
                 .max_frame_size(Some(MAX_RELAY_FRAME));
             let shaken =
-                client_async_tls_with_config(url.as_str(), tcp, Some(config), Some(connector));
+                client_async_tls_with_config(url.as_str(), line, Some(config), Some(connector));
             let (inner, _) = shaken.await.map_err(|e| handshake_error(&host, e))?;
             let socket: BoxSocket = Box::new(WsSocket { inner, closed: false });
             Ok(socket)
@@ -135,21 +126,6 @@ fn http_address(url: &Url) -> Result<::http::Uri, TransportError> {
         .map_err(|_| invalid("the host is not valid"))
 }
 
-/// CONNECT wants a port.
-fn with_port(address: &::http::Uri) -> Result<::http::Uri, TransportError> {
-    if address.port().is_some() {
-        return Ok(address.clone());
-    }
-    let port = if address.scheme_str() == Some("https") { 443 } else { 80 };
-    let host = address.host().unwrap_or_default();
-    ::http::Uri::builder()
-        .scheme("http")
-        .authority(format!("{host}:{port}"))
-        .path_and_query("/")
-        .build()
-        .map_err(|_| TransportError::InvalidUrl { reason: "the host is not valid".into() })
-}
-
 fn cannot_connect(host: &str, error: &dyn std::error::Error) -> TransportError {
     TransportError::Connect { host: host.to_owned(), reason: reasons(error) }
 }
@@ -176,7 +152,7 @@ fn broken(error: tungstenite::Error) -> TransportError {
 }
 
 struct WsSocket {
-    inner: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    inner: WebSocketStream<MaybeTlsStream<Line>>,
     closed: bool,
 }
 

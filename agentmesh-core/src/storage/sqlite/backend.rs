@@ -91,11 +91,11 @@ impl Sqlite {
     }
 
     /// Whether the record was at the expected version; if not, nothing is written.
-    fn write(&self, Change { id, expected, value }: &Change) -> rusqlite::Result<bool> {
+    fn write(&self, Change { id, expected, value, version }: &Change) -> rusqlite::Result<bool> {
         let kind = id.kind.as_u8();
         // No record has a version beyond i64, so such an expectation fails like any wrong one.
         let Ok(old) = i64::try_from(*expected) else { return Ok(false) };
-        let new = old.saturating_add(1);
+        let Ok(new) = i64::try_from(*version) else { return Ok(false) };
         let written = match value {
             Some(sealed) => {
                 let sum = record_checksum(*id, new.unsigned_abs(), sealed);

@@ -112,7 +112,7 @@ fn the_last_handle_may_be_dropped_on_the_stores_own_thread() {
     }
     drop(worker);
     permit.send(()).unwrap();
-    was_woken.recv_timeout(core::time::Duration::from_secs(10)).unwrap();
+    was_woken.recv_timeout(Duration::from_secs(10)).unwrap();
 }
 
 #[test]

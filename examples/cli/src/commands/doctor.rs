@@ -10,6 +10,7 @@ use agentmesh_core::{
         proxy::ProxyConfig,
         registry::RegistryClient,
         relay::{self, RelayConfig, RelayContext, RelayEvent},
+        tls::TlsConfig,
         transport::ws_native::WsConnector,
     },
     identity::{Amid, Identity},
@@ -49,6 +50,7 @@ pub(super) async fn run(context: Context) -> Result<(), CliError> {
     let servers = context.endpoints(&config).await?;
     doctor
         .ok("servers", format!("{} and {}: {}", servers.registry, servers.relay, servers.source))?;
+    doctor.way(&servers)?;
     doctor.registry(&servers, own.as_ref()).await?;
     doctor.relay(&servers).await?;
     if doctor.failures > 0 { Err(CliError::unwell(doctor.failures)) } else { Ok(()) }
@@ -144,10 +146,8 @@ impl Doctor {
                     let problem = "the store and config.json belong to different agents";
                     self.fail("store", problem, "put the files of one home back together")?;
                 } else {
-                    self.ok(
-                        "store",
-                        format!("{} is whole and holds {amid}", home.store_path().display()),
-                    )?;
+                    let store = home.store()?;
+                    self.ok("store", format!("{store} is whole and holds {amid}"))?;
                 }
                 Ok(Some(Own::Identity(stored.identity)))
             }
@@ -157,8 +157,20 @@ impl Doctor {
                 Ok(config.amid.map(Own::Address))
             }
             Err(error) => {
-                let todo =
-                    "restore the home from a copy, or the identity from a backup into another home";
+                let todo = match error.code {
+                    "STATE_COPIED" => {
+                        "use the other store (--store), or run the same `agentmesh store copy` again"
+                    }
+                    "STORAGE_NO_CONDITIONAL_WRITES" | "STORAGE_INVALID_URL" => {
+                        "use another --store, or other AWS_ variables"
+                    }
+                    "STORAGE_UNREACHABLE" | "STORAGE_PERMISSION_DENIED" => {
+                        "check the AWS_ variables, the network and the permissions"
+                    }
+                    _ => {
+                        "restore the home from a copy, or the identity from a backup into another home"
+                    }
+                };
                 self.fail("store", &error.message, todo)?;
                 Ok(None)
             }
@@ -182,6 +194,25 @@ impl Doctor {
             return self.warn("outbox", problem, "run `agentmesh outbox`; `--flush` sends them");
         }
         self.ok("outbox", format!("{count} messages wait for their recipients"))
+    }
+
+    /// Proxies and certificates, which the environment decides.
+    fn way(&mut self, servers: &Endpoints) -> Result<(), CliError> {
+        let proxies = ProxyConfig::from_env();
+        let through = |url: &str| {
+            let proxy = Url::parse(url).ok().and_then(|url| proxies.proxy_for(&url));
+            proxy.map_or_else(|| "directly".to_owned(), |proxy| format!("through {proxy}"))
+        };
+        let (registry, relay) = (through(&servers.registry), through(&servers.relay));
+        self.ok("proxy", format!("the registry is reached {registry}, the relay {relay}"))?;
+        let trust = TlsConfig::from_env();
+        match trust.check() {
+            Ok(0) => self.ok("certificates", format!("those trusted are {trust}")),
+            Ok(n) => self.ok("certificates", format!("those trusted are {trust}: {n}")),
+            Err(problem) => {
+                self.fail("certificates", &problem, "mend SSL_CERT_FILE or SSL_CERT_DIR")
+            }
+        }
     }
 
     async fn registry(&mut self, servers: &Endpoints, own: Option<&Own>) -> Result<(), CliError> {

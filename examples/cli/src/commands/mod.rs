@@ -16,6 +16,7 @@ mod reputation;
 mod revoke;
 mod search;
 mod send;
+mod store;
 
 use agentmesh_core::client::registry::RegistryClient;
 
@@ -38,6 +39,7 @@ pub(crate) async fn run(command: Command, context: Context) -> Result<(), CliErr
         Command::Listen(args) => listen::run(args, context).await,
         Command::Outbox(args) => outbox::run(args, context).await,
         Command::Inbox => inbox::run(context).await,
+        Command::Store(command) => store::run(command, context).await,
         Command::Doctor => doctor::run(context).await,
         Command::Did(command) => did::run(command, context).await,
         Command::Revoke(args) => revoke::run(args, context).await,
