@@ -13,6 +13,7 @@ mod glossary;
 mod interop_0_2;
 mod large;
 mod lineage;
+mod observability;
 mod s3;
 mod trust;
 mod vectors;

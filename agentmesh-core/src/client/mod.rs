@@ -8,6 +8,8 @@ mod audit;
 pub mod backoff;
 mod driver;
 pub mod http;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 pub mod platform;
 mod policy_file;
 pub mod proxy;
@@ -18,15 +20,17 @@ pub mod registry;
 pub mod relay;
 #[cfg(feature = "s3")]
 pub mod s3;
+mod spans;
 mod store_key;
 mod store_url;
 pub mod subscription;
 pub mod tls;
+pub mod trace;
 pub mod transport;
 
 pub use agent::{
     Agent, AgentBuilder, AgentConfig, AgentError, AgentEvent, KnockHandler, Message, Messages,
-    OutboxItem, SendOptions, Sent,
+    OutboxItem, SendOptions, Sent, TraceSource,
 };
 pub use audit::{AuditLog, AuditOptions, AuditOwner, AuditReader, Fsync};
 pub use rate_limit::{

@@ -7,6 +7,7 @@ use std::{future::Future, pin::Pin, time::Duration};
 
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument;
 
 use crate::Timestamp;
 
@@ -24,7 +25,7 @@ pub(crate) fn spawn<F>(future: F) -> Task<F::Output>
 where
     F: Future<Output: Send> + Send + 'static,
 {
-    AbortOnDropHandle::new(tokio::spawn(future))
+    AbortOnDropHandle::new(tokio::spawn(future.in_current_span()))
 }
 
 /// Waits; tests stop and advance this time with `tokio::time`.

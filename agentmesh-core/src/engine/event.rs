@@ -122,7 +122,7 @@ pub enum Event {
         /// Why: too large, damaged, abandoned, or too many at a time.
         reason: ReceiptStage,
     },
-    /// The peer closed the session.
+    /// A session was closed, by the peer or by this agent.
     SessionClosed {
         /// The peer.
         peer: Amid,

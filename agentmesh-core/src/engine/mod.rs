@@ -13,6 +13,7 @@ mod config;
 mod continuation;
 mod control;
 pub(crate) mod crossing;
+mod describe;
 mod event;
 mod handshake_in;
 mod handshake_out;
@@ -50,6 +51,7 @@ use rand_core::CryptoRng;
 pub use circuit::{CircuitChange, CircuitState, CircuitStatus};
 pub use config::EngineConfig;
 pub use continuation::Continuation;
+pub use describe::SessionSummary;
 pub use event::{DropReason, Event, IncomingMessage, PrekeyChange};
 pub use inbound::Opened;
 #[cfg(feature = "legacy-0-2")]

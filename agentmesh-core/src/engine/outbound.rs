@@ -49,6 +49,11 @@ impl Engine {
         self.outbox.get(id).filter(|e| e.is_message()).map(|e| e.stage)
     }
 
+    #[cfg(feature = "metrics")]
+    pub(crate) fn messages_under_way(&self) -> usize {
+        self.outbox.values().filter(|entry| entry.is_message()).count()
+    }
+
     /// Messages in the outbox, in order of sending: id, recipient, stage and creation time.
     pub fn outbox(&self) -> Vec<(MessageId, Amid, Stage, Timestamp)> {
         self.outbox_order

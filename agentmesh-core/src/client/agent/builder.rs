@@ -14,6 +14,7 @@ use crate::{
         policy_file,
         rate_limit::RateLimits,
         store_key,
+        trace::TraceParent,
     },
     engine::{Continuation, Engine, EngineConfig, StoredIdentity},
     identity::{
@@ -28,6 +29,9 @@ use crate::{
 
 /// Decides on KNOCKs that the policy lets through.
 pub type KnockHandler = Arc<dyn Fn(KnockInfo) -> BoxFuture<'static, Decision> + Send + Sync>;
+
+/// Where the trace context of what is going on comes from; asked for every message that names none itself.
+pub type TraceSource = Arc<dyn Fn() -> Option<TraceParent> + Send + Sync>;
 
 /// Settings of an agent. All have defaults but the store.
 #[derive(Clone)]
@@ -67,6 +71,8 @@ pub struct AgentConfig {
     pub http: HttpConfig,
     /// Whether registry and relay may be reached unencrypted on other machines. Default: no; on loopback they always may.
     pub allow_insecure: bool,
+    /// The trace context that goes with messages, inside their ciphertext. Default: none.
+    pub trace_source: Option<TraceSource>,
     /// Suites, bounds and so on.
     pub engine: EngineConfig,
     /// Where the time comes from.
@@ -93,6 +99,7 @@ impl Default for AgentConfig {
             heartbeat: Duration::from_secs(300),
             http: HttpConfig::default(),
             allow_insecure: false,
+            trace_source: None,
             engine: EngineConfig::default(),
             clock: Clock::system(),
         }
@@ -282,6 +289,17 @@ impl AgentBuilder {
     #[must_use]
     pub const fn rate_limits(mut self, limits: RateLimits) -> Self {
         self.config.rate_limits = limits;
+        self
+    }
+
+    /// Where the trace context of messages comes from that name none ([`SendOptions::trace`](super::SendOptions::trace)):
+    /// the application's tracing backend. It travels inside the ciphertext.
+    #[must_use]
+    pub fn trace_source(
+        mut self,
+        source: impl Fn() -> Option<TraceParent> + Send + Sync + 'static,
+    ) -> Self {
+        self.config.trace_source = Some(Arc::new(source));
         self
     }
 

@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{Agent, AgentError, SendOptions, Sent};
 use crate::{
     Error,
+    client::spans,
     engine::IncomingMessage,
     identity::Amid,
     keys::kdf,
@@ -155,6 +156,12 @@ impl Message {
     /// The W3C `traceparent` that the sender sealed into the message. Answers carry it on.
     pub fn trace(&self) -> Option<&str> {
         self.content.headers.trace.as_deref()
+    }
+
+    /// A span for what the application does with the message, with its ids and those of its trace. Name, fields and how
+    /// to tie it to a tracing backend are in `docs/observability.md`.
+    pub fn span(&self) -> tracing::Span {
+        spans::handling(&self.content)
     }
 
     /// The schema that the payload follows, if the sender named one.

@@ -12,12 +12,14 @@ mod message;
 mod options;
 mod policy;
 mod request;
+mod sessions;
 
 use std::{sync::Arc, time::Duration};
 
 use tokio::sync::oneshot;
+use tracing::Instrument;
 
-pub use builder::{AgentBuilder, AgentConfig, KnockHandler};
+pub use builder::{AgentBuilder, AgentConfig, KnockHandler, TraceSource};
 pub use error::AgentError;
 pub use event::AgentEvent;
 pub(crate) use message::{Completion, Consumer, Verdict};
@@ -30,6 +32,7 @@ use crate::{
     client::{
         driver::{Command, Passphrase, Shared},
         registry::{AgentSearch, Listing, RegistryClient, SearchPage},
+        spans,
         subscription::Subscription,
     },
     engine::{NewMessage, NewStatus, Stage},
@@ -176,6 +179,17 @@ impl Agent {
             let request = message.knock_request.unwrap_or_else(|| default.clone());
             message.knock_request = Some(request.with_session_type(session_type));
         }
+        if message.headers.trace.is_none() {
+            let source = self.shared.config.trace_source.as_ref();
+            message.headers.trace = source.and_then(|source| source()).map(|t| t.to_string());
+        }
+        let span = spans::sending(&message);
+        let sent = self.hand_over(message, options).instrument(span.clone()).await;
+        spans::sent(&span, &sent);
+        sent
+    }
+
+    async fn hand_over(&self, message: NewMessage, options: &SendOptions) -> Result<Sent, Error> {
         let (id, to) = (message.id, message.to);
         let (queued, on_disk) = oneshot::channel();
         let (reached, stage) = oneshot::channel();

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use tokio::{sync::oneshot, time::Instant};
 
-use super::{Command, Driver, SETTLE, SWEEP, Wake, auditing};
+use super::{Command, Driver, SETTLE, SWEEP, Wake};
 use crate::{
     Error, ErrorInfo,
     client::{
@@ -156,11 +156,22 @@ impl Driver {
                 (!settle).then(|| self.unsettled.unwrap_or_else(|| Instant::now() + SETTLE));
         } else {
             self.unsettled = None;
-            if let Err(error) = self.storage.commit(changes).await {
+            #[cfg(feature = "metrics")]
+            let begun = Instant::now();
+            let committed = self.storage.commit(changes).await;
+            #[cfg(feature = "metrics")]
+            self.events.meter().committed(begun.elapsed());
+            if let Err(error) = committed {
                 return self.on_commit_failed(error, replies).await;
             }
         }
         self.carry_out(outcome, replies);
+        #[cfg(feature = "metrics")]
+        self.events.meter().levels(crate::client::metrics::Levels {
+            outbox: self.engine.messages_under_way(),
+            inbox: self.engine.inbox_size().0,
+            sessions: self.engine.live_sessions(),
+        });
         Ok(())
     }
 
@@ -277,9 +288,7 @@ impl Driver {
                         _ => self.waiting.watch(id, wanted, reply),
                     }
                 }
-                if let Some(log) = self.events.audit() {
-                    auditing::sent(log, &to, &id, Stage::Queued);
-                }
+                self.events.queued(&to, &id);
                 let _ = queued.send(Ok(()));
             }
             Reply::None => {}
@@ -334,6 +343,7 @@ impl Driver {
     /// What is due besides inputs.
     pub(super) async fn housekeeping(&mut self) -> Result<(), Error> {
         self.obey_stop().await;
+        self.describe_sessions().await?;
         let now = Instant::now();
         self.jobs.start_due(now);
         self.keep_online(now);

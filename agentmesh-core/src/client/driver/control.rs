@@ -9,7 +9,9 @@ use crate::{
         agent::{AgentError, AgentEvent},
         rate_limit::{RateLimited, RateStatus},
     },
-    engine::{CircuitChange, CircuitState, CircuitStatus, Input, NewMessage, SendError},
+    engine::{
+        CircuitChange, CircuitState, CircuitStatus, Input, NewMessage, SendError, SessionSummary,
+    },
     identity::Amid,
     knock::Policy,
 };
@@ -32,6 +34,7 @@ pub(crate) enum Control {
     SetPolicy { policy: Box<Policy>, reply: Reply<Result<(), Error>> },
     Policy { reply: Reply<Result<Policy, Error>> },
     Rates { peer: Option<Amid>, reply: Reply<Rates> },
+    Sessions { reply: Reply<Result<Vec<SessionSummary>, Error>> },
 }
 
 impl Driver {
@@ -48,6 +51,8 @@ impl Driver {
             Control::Policy { reply } => {
                 let _ = reply.send(self.policy());
             }
+            // They may have to be loaded; answered after this step.
+            Control::Sessions { reply } => self.questions.push(reply),
             Control::Rates { peer, reply } => {
                 let now = self.config.clock.now();
                 let refused = peer.and_then(|peer| self.limiter.check(peer, now));
@@ -55,6 +60,18 @@ impl Driver {
                 let _ = reply.send(Rates { status, refused });
             }
         }
+    }
+
+    /// Answers those who asked for the sessions.
+    pub(super) async fn describe_sessions(&mut self) -> Result<(), Error> {
+        if self.questions.is_empty() {
+            return Ok(());
+        }
+        let sessions = self.engine.describe_sessions(self.storage.as_ref()).await?;
+        for reply in self.questions.drain(..) {
+            let _ = reply.send(Ok(sessions.clone()));
+        }
+        Ok(())
     }
 
     /// Tells that something did not work.

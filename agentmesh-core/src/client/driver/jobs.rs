@@ -9,6 +9,7 @@ use std::{
 };
 
 use tokio::{task::JoinSet, time::Instant};
+use tracing::Instrument;
 
 use super::{
     Driver,
@@ -332,7 +333,7 @@ impl Jobs {
     }
 
     pub(super) fn spawn(&mut self, job: impl Future<Output = JobResult> + Send + 'static) {
-        self.tasks.spawn(job);
+        self.tasks.spawn(job.in_current_span());
     }
 
     /// When a failed request may be made again. Grows with every failure.

@@ -29,6 +29,7 @@ use tokio::{
     sync::{mpsc, oneshot},
     time::{Instant, sleep_until},
 };
+use tracing::Instrument;
 
 pub(crate) use command::{Command, Passphrase, Shared, Status};
 pub(crate) use control::{Control, Rates};
@@ -45,10 +46,11 @@ use crate::{
         rate_limit::RateLimiter,
         registry::RegistryClient,
         relay::{RelayCommand, RelayEvent, RelayHandle},
+        spans,
         subscription::Subscription,
         transport::goes_in_clear,
     },
-    engine::Engine,
+    engine::{Engine, SessionSummary},
     identity::{Amid, IdentityPublic},
     storage::Storage,
     vault::StoreKey,
@@ -98,7 +100,7 @@ pub(super) fn start(
         .transpose()?;
     let relay_url = online::relay_url(&config)?;
     let (commands, inbox) = mpsc::channel(COMMANDS);
-    let events = Arc::new(Events::new(EVENTS, audit));
+    let events = Arc::new(Events::new(EVENTS, audit, engine.identity().amid()));
     let status = Arc::new(Status::default());
     let (mut delivery, completions) = Delivery::new(config.delivery_window);
     delivery.set_pace(config.policy.rate_limit);
@@ -124,8 +126,9 @@ pub(super) fn start(
         next_sweep: Instant::now(),
         last_tick: Instant::now(),
         large: Vec::new(),
+        questions: Vec::new(),
     };
-    let task = platform::spawn(driver.run(inbox, completions));
+    let task = platform::spawn(driver.run(inbox, completions).instrument(spans::agent(amid)));
     Ok(Agent::new(Arc::new(Shared {
         amid,
         public,
@@ -179,6 +182,8 @@ pub(super) struct Driver {
     last_tick: Instant,
     /// Messages that came in parts and are not queued for the application yet.
     large: Vec<(Amid, MessageId)>,
+    /// Who wants to know the sessions.
+    questions: Vec<oneshot::Sender<Result<Vec<SessionSummary>, Error>>>,
 }
 
 /// How the driver ends.
