@@ -217,6 +217,12 @@ union! {
     Plaintext(crate::wire::plaintext::PlaintextError);
     /// A proposal of capabilities, or its answer, that was refused.
     Capability(crate::wire::capability::CapabilityError);
+    /// A schema, or a payload that does not follow one.
+    #[cfg(feature = "schema")]
+    Schema(crate::schema::SchemaError);
+    /// A stream that ended or did not begin.
+    #[cfg(feature = "client")]
+    Stream(crate::client::StreamError);
     /// A KNOCK, or an answer to one, that is not believed.
     Knock(crate::knock::KnockError);
     /// A policy file that was refused.

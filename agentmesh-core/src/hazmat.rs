@@ -6,13 +6,14 @@
 use crate::{
     engine::crossing::{InUse, takes_over},
     handshake::{Established, HandshakeError, InitialMessage, Suite, initiate_with},
-    identity::{Identity, Label},
+    identity::{Amid, Identity, Label},
     keys::{
         DhSecretKey, KemCiphertext, KemPublicKey, KemSecretKey, KeyError, Secret, Signature,
         SigningKey,
     },
     prekeys::PreKeyBundle,
     time::Timestamp,
+    wire::id::MessageId,
 };
 
 /// An identity with these private keys.
@@ -81,4 +82,9 @@ pub fn knock_takes_over(
         (false, _) => InUse::Peers(knock_time),
     });
     takes_over(own, peer, in_use, time)
+}
+
+/// The id of a stream's nth frame.
+pub fn stream_frame_id(sender: Amid, reader: Amid, request: MessageId, n: u64) -> MessageId {
+    crate::stream::frame_id(sender, reader, request, n)
 }

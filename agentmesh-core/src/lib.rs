@@ -17,7 +17,10 @@ pub mod knock;
 pub mod legacy;
 pub mod prekeys;
 pub mod ratchet;
+#[cfg(feature = "schema")]
+pub mod schema;
 pub mod session;
+pub mod stream;
 pub mod wire;
 
 pub mod engine;

@@ -53,6 +53,18 @@ pub const REFUSED_ASSEMBLIES: usize = 256;
 pub const MAX_TRACE: usize = 256;
 /// Name of a schema that a message says its payload follows.
 pub const MAX_SCHEMA_NAME: usize = 128;
+/// Text of a schema.
+pub const MAX_SCHEMA: usize = 64 * 1024;
+/// Schemas in a registry.
+pub const MAX_SCHEMAS: usize = 256;
+/// A payload that is checked against a schema: what is checked is built in memory.
+pub const MAX_SCHEMA_INSTANCE: usize = 1024 * 1024;
+/// Streams that have not ended, as sender and as reader.
+pub const MAX_STREAMS: usize = 1000;
+/// How long a stream in which nothing moves is remembered.
+pub const STREAM_AGE: u64 = 7 * DAY;
+/// How long the receipt for a stream's frame waits for the one that says that it was consumed, in milliseconds.
+pub const STREAM_RECEIPT_DELAY: u64 = 950;
 /// Frames of a stream that its reader may leave unconsumed: a relay's inbox of 100 keeps room for others.
 pub const MAX_STREAM_WINDOW_FRAMES: u32 = 64;
 /// Least bytes of a stream under way: one frame always fits.

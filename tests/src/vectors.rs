@@ -17,6 +17,7 @@ mod secrets;
 mod services;
 mod sessions;
 mod states;
+mod streams;
 mod support;
 mod talk;
 
@@ -133,6 +134,11 @@ fn state_prekeys() {
 #[test]
 fn plaintext() {
     plaintexts::plaintext().compare();
+}
+
+#[test]
+fn stream() {
+    streams::stream().compare();
 }
 
 #[test]

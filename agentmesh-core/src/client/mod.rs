@@ -29,8 +29,9 @@ pub mod trace;
 pub mod transport;
 
 pub use agent::{
-    Agent, AgentBuilder, AgentConfig, AgentError, AgentEvent, KnockHandler, Message, Messages,
-    OutboxItem, SendOptions, Sent, TraceSource,
+    Agent, AgentBuilder, AgentConfig, AgentError, AgentEvent, Chunk, IncomingStream, KnockHandler,
+    Message, Messages, NegotiationHandler, OpenStream, OutboxItem, OutgoingStream, SendOptions,
+    Sent, StreamConfig, StreamError, StreamOptions, TraceSource,
 };
 pub use audit::{AuditLog, AuditOptions, AuditOwner, AuditReader, Fsync};
 pub use rate_limit::{

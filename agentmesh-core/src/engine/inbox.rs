@@ -157,7 +157,7 @@ impl Engine {
         );
         if state == InboxState::Ready {
             self.out.events.push(Event::MessageReady { from, id: plaintext.id });
-            self.owe_receipt(from, plaintext.id, Stage::Delivered, now);
+            self.owe_delivered(from, plaintext, now);
         }
     }
 

@@ -341,6 +341,7 @@ impl Engine {
             inbox: Default::default(),
             seen: Default::default(),
             circuit: Default::default(),
+            streams: Default::default(),
             assemblies: Default::default(),
             chunks: Default::default(),
             parts: Default::default(),
@@ -377,6 +378,11 @@ impl Engine {
         while let Some(page) = page(storage, RecordKind::Outbox, &mut after).await? {
             for record in &page {
                 self.outbox.install_listed(&self.vault, record)?;
+            }
+        }
+        while let Some(page) = page(storage, RecordKind::Stream, &mut after).await? {
+            for record in &page {
+                self.streams.install_listed(&self.vault, record)?;
             }
         }
         while let Some(page) = page(storage, RecordKind::Inbox, &mut after).await? {
@@ -452,6 +458,7 @@ impl Engine {
         self.load_all_sessions(storage).await?;
         let (mut after, mut tombstones) = (None, 0);
         self.expire_sessions(now);
+        self.expire_streams(now);
         for entry in self.sessions.values() {
             tombstones += usize::from(entry.is_tombstone());
         }

@@ -37,6 +37,7 @@ mod recovery;
 mod relaying;
 mod rotation;
 mod status;
+mod streams;
 pub(crate) mod table;
 #[cfg(test)]
 mod tests;
@@ -66,6 +67,7 @@ pub use parts::Direction;
 pub use records::ChunkKey;
 pub use rotation::RotationError;
 pub use status::NewStatus;
+pub use streams::StreamStep;
 
 use crate::{
     handshake::SessionId,
@@ -81,7 +83,9 @@ use loader::{IdentityRecord, PrekeyRecord};
 use parking::Parked;
 use parts::Parts;
 use receipts::PendingReceipts;
-use records::{Assembly, Chunk, CircuitRecord, InboxEntry, OutboxEntry, Peer, Seen, SessionEntry};
+use records::{
+    Assembly, Chunk, CircuitRecord, InboxEntry, OutboxEntry, Peer, Seen, SessionEntry, StreamEntry,
+};
 use recovery::Probes;
 use relaying::Pauses;
 use table::Table;
@@ -118,6 +122,8 @@ pub enum Input {
     Send(NewMessage),
     /// The application says how far something is.
     SendStatus(NewStatus),
+    /// A stream moves.
+    Stream(Box<StreamStep>),
     /// The registry answered with a peer's bundle.
     Bundle {
         /// The peer.
@@ -239,6 +245,7 @@ pub struct Engine {
     inbox: Table<InboxEntry>,
     seen: Table<Seen>,
     circuit: Table<CircuitRecord>,
+    streams: Table<StreamEntry>,
     assemblies: Table<Assembly>,
     /// In memory only between their loading and the end of a step.
     chunks: Table<Chunk>,
@@ -280,7 +287,7 @@ impl Engine {
         &self.identity
     }
 
-    /// Deals with one input. An `Err` is a refused [`Input::Send`], [`Input::SendStatus`] or [`Input::Circuit`]; nothing has
+    /// Deals with one input. An `Err` is a refused [`Input::Send`], [`Input::SendStatus`], [`Input::Stream`] or [`Input::Circuit`]; nothing has
     /// changed then.
     pub fn handle(
         &mut self,
@@ -310,6 +317,7 @@ impl Engine {
                 self.send(message, now, rng)?;
             }
             Input::SendStatus(status) => self.send_status(status, now, rng)?,
+            Input::Stream(step) => self.step_stream(*step, now, rng)?,
             Input::Bundle { peer, bundle } => self.on_bundle(peer, *bundle, now, rng),
             Input::NoBundle { peer, reason } => self.fail_peer(peer, &reason),
             Input::PeerKey { peer, key } => self.on_peer_key(peer, key, now, rng),
@@ -378,6 +386,7 @@ impl Engine {
         self.circuit.seal_into(&self.vault, rng, changes)?;
         #[cfg(feature = "legacy-0-2")]
         self.legacy.peers.seal_into(&self.vault, rng, changes)?;
+        self.streams.seal_into(&self.vault, rng, changes)?;
         if self.circuit_state() == CircuitState::Stopped {
             // Asked for again once the agent works.
             out.requests.clear();
@@ -406,6 +415,7 @@ impl Engine {
             || self.inbox.is_dirty()
             || self.seen.is_dirty()
             || self.circuit.is_dirty()
+            || self.streams.is_dirty()
             || self.assemblies.is_dirty()
             || self.chunks.is_dirty()
     }

@@ -50,6 +50,13 @@ impl Engine {
                 missing.peer_with_sessions(message.to);
                 missing.legacy_peer(message.to);
             }
+            Input::Stream(step) => {
+                missing.peer_with_sessions(step.key.peer);
+                missing.legacy_peer(step.key.peer);
+                for id in &step.handled {
+                    missing.seen(step.key.peer, *id);
+                }
+            }
             Input::SendStatus(status) => missing.peer_with_sessions(status.to),
             #[cfg(feature = "legacy-0-2")]
             Input::Legacy(LegacyInbound { from: peer, .. })

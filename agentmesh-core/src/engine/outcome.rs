@@ -267,6 +267,12 @@ errors! {
         /// The trace context, the name of the schema or the stream's terms are not valid.
         #[error("a header of the message is not valid")]
         InvalidHeader = "MESSAGE_HEADER_INVALID", InvalidInput, permanent;
+        /// So many streams are open that no more is remembered.
+        #[error("{limit} streams are open, which is the limit")]
+        TooManyStreams {
+            /// The limit.
+            limit: usize,
+        } = "SEND_TOO_MANY_STREAMS", Conflict, retryable;
         /// There is no session to send a status in; statuses open none.
         #[error("there is no session with the recipient yet")]
         NoSession = "SEND_NO_SESSION", NotFound, retryable;

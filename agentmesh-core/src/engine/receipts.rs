@@ -10,7 +10,7 @@ use crate::{
     time::Timestamp,
     wire::{
         id::MessageId,
-        plaintext::{MessageType, Receipt, Stage as ReceiptStage},
+        plaintext::{MessageType, Plaintext, Receipt, Stage as ReceiptStage},
     },
 };
 
@@ -83,6 +83,15 @@ impl Engine {
         if !owed.refusals.iter().any(|(known, _)| *known == id) {
             owed.refusals.push((id, stage));
         }
+    }
+
+    /// A frame of a stream is consumed soon after it came, mostly: one receipt does for both.
+    pub(super) fn owe_delivered(&mut self, to: Amid, message: &Plaintext, now: Timestamp) {
+        let wait = match message.kind {
+            MessageType::Stream => limits::STREAM_RECEIPT_DELAY,
+            _ => 0,
+        };
+        self.owe_receipt(to, message.id, Stage::Delivered, now.plus_millis(wait));
     }
 
     /// Sends what is owed to a peer in the session that is used for sending.

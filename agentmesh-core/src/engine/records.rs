@@ -11,6 +11,7 @@ pub(crate) mod inbox;
 pub(crate) mod outbox;
 pub(crate) mod peer;
 pub(crate) mod session;
+pub(crate) mod stream;
 
 pub(crate) use assembly::{Assembly, AssemblyState};
 pub(crate) use chunk::Chunk;
@@ -21,3 +22,4 @@ pub(crate) use inbox::{InboxEntry, InboxState, Seen};
 pub(crate) use outbox::{OutboxBody, OutboxEntry, Transmission};
 pub(crate) use peer::Peer;
 pub(crate) use session::{Decision, Role, SessionEntry};
+pub(crate) use stream::StreamEntry;

@@ -36,11 +36,13 @@ pub enum RecordKind {
     Assembly = 11,
     /// A part of a large payload, ours or a peer's.
     Chunk = 12,
+    /// How far a stream is.
+    Stream = 13,
 }
 
 impl RecordKind {
     /// Every kind, by number.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Identity,
         Self::Prekeys,
         Self::Peer,
@@ -53,6 +55,7 @@ impl RecordKind {
         Self::Managed,
         Self::Assembly,
         Self::Chunk,
+        Self::Stream,
     ];
 
     /// The number that is stored.
@@ -80,6 +83,7 @@ impl RecordKind {
             Self::Managed => "managed",
             Self::Assembly => "assembly",
             Self::Chunk => "chunk",
+            Self::Stream => "stream",
         }
     }
 }

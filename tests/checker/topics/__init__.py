@@ -19,6 +19,7 @@ TOPICS = {
     "state-identity": (states.identity, None),
     "state-prekeys": (states.prekeys, None),
     "plaintext": (messages.plaintext, messages.plaintext_refusal),
+    "stream": (messages.stream, messages.stream_refusal),
     "knock": (messages.knock, messages.knock_refusal),
     "frame": (messages.frame, messages.frame_refusal),
     "replay": (sessions.replay, None),

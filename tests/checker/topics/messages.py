@@ -3,6 +3,7 @@
 from .. import bundle, ed25519, frames, handshake
 from .. import knock as k
 from .. import plaintext as p
+from .. import stream as s
 from ..codec import b64
 from ..errors import Refused, equal
 from ..primitives import unseal
@@ -43,6 +44,34 @@ def plaintext(v) -> None:
 
 def plaintext_refusal(v) -> None:
     p.decode(unpad(v.bytes("padded")) if v.has("padded") else v.bytes("plaintext"))
+
+
+def stream(v) -> None:
+    if v.has("n"):
+        made = s.frame_id(v.bytes("sender", 20), v.bytes("reader", 20), v.bytes("request", 16), v.int("n"))
+        equal("id", p.check_id(made), v.bytes("id", 16))
+        return
+    fields = v.node("fields")
+    if fields.has("cancel"):
+        made = s.Body(None, None, None, None, None, None, fields.text("cancel"))
+    else:
+        chunks = fields.optional(fields.nodes, "chunks")
+        made = s.Body(
+            first=fields.int("first"),
+            chunks=chunks and [c.text("text") if c.has("text") else c.bytes("bytes") for c in chunks],
+            end=fields.optional(fields.int, "end"),
+            code=fields.optional(fields.text, "code"),
+            message=fields.optional(fields.text, "message"),
+            metadata=fields.optional(fields.text, "metadata"),
+            cancel=None,
+        )
+    raw = v.bytes("body")
+    equal("decoded", s.decode(raw), made)
+    equal("encoded", made.encode(), raw)
+
+
+def stream_refusal(v) -> None:
+    s.decode(v.bytes("body"))
 
 
 def knock_fields(kind: int, fields):

@@ -41,6 +41,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("session", &["keys", "handshake", "ratchet"]),
     ("wire", &["keys", "identity", "handshake"]),
     ("trust", &["keys", "identity", "wire"]),
+    ("stream", &["keys", "identity", "wire"]),
+    ("schema", &["wire"]),
     ("knock", &["keys", "identity", "handshake", "wire"]),
     ("legacy", &["keys", "identity", "knock", "wire"]),
     // The conformance suite, which others run on their stores, needs the fixtures.
@@ -59,6 +61,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "wire",
             "knock",
             "storage",
+            "stream",
             "vault",
             "legacy",
         ],
@@ -90,6 +93,8 @@ const LAYERS: &[(&str, &[&str])] = &[
             "wire",
             "knock",
             "storage",
+            "schema",
+            "stream",
             "vault",
             "engine",
             "audit",
@@ -98,7 +103,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     ("audit", &["keys", "identity", "handshake", "wire", "vault"]),
-    ("hazmat", &["keys", "identity", "prekeys", "handshake", "engine"]),
+    ("hazmat", &["keys", "identity", "prekeys", "handshake", "engine", "stream", "wire"]),
 ];
 
 /// Rooms that know everybody: the union of all errors, the crate's root, the fixtures.

@@ -4,7 +4,9 @@ use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use zeroize::Zeroizing;
 
-use super::{Agent, AgentError, audit::AuditPlan};
+use super::{Agent, AgentError, StreamConfig, audit::AuditPlan};
+#[cfg(feature = "schema")]
+use crate::schema::SchemaRegistry;
 use crate::{
     Error,
     client::{
@@ -18,13 +20,14 @@ use crate::{
     },
     engine::{Continuation, Engine, EngineConfig, StoredIdentity},
     identity::{
-        Identity,
+        Amid, Identity,
         backup::{BackupError, Restored},
     },
     knock::{Decision, KnockInfo, Policy},
     rng::SystemRng,
     storage::Storage,
     vault::{StoreKey, Vault},
+    wire::capability::{Agreement, Proposal},
 };
 
 /// Decides on KNOCKs that the policy lets through.
@@ -32,6 +35,10 @@ pub type KnockHandler = Arc<dyn Fn(KnockInfo) -> BoxFuture<'static, Decision> + 
 
 /// Where the trace context of what is going on comes from; asked for every message that names none itself.
 pub type TraceSource = Arc<dyn Fn() -> Option<TraceParent> + Send + Sync>;
+
+/// Has a say in what is granted to a peer that asks for capabilities: gets the peer, what it wants and what would be
+/// granted, and returns what is. Must not wait.
+pub type NegotiationHandler = Arc<dyn Fn(Amid, &Proposal, Agreement) -> Agreement + Send + Sync>;
 
 /// Settings of an agent. All have defaults but the store.
 #[derive(Clone)]
@@ -42,8 +49,15 @@ pub struct AgentConfig {
     pub relay_url: Option<String>,
     /// Shown in the registry.
     pub display_name: Option<String>,
-    /// What the agent can do, for searches.
+    /// What the agent can do: for searches, and granted to peers that ask for it.
     pub capabilities: Vec<String>,
+    /// Asked about what is granted. Default: what `capabilities` offer.
+    pub capability_handler: Option<NegotiationHandler>,
+    /// Schemas that payloads are checked against. Default: [`SchemaRegistry::standard`].
+    #[cfg(feature = "schema")]
+    pub schemas: SchemaRegistry,
+    /// How streams are sent.
+    pub streams: StreamConfig,
     /// Who may open sessions. Default: [`Policy::verified`].
     pub policy: Policy,
     /// A file with the policy, in place of [`policy`](Self::policy); read again whenever it changes. From the moment
@@ -86,6 +100,10 @@ impl Default for AgentConfig {
             relay_url: Some("wss://relay.agentmesh.online/v1/connect".to_owned()),
             display_name: None,
             capabilities: Vec::new(),
+            capability_handler: None,
+            #[cfg(feature = "schema")]
+            schemas: SchemaRegistry::standard(),
+            streams: StreamConfig::default(),
             policy: Policy::verified(),
             policy_file: None,
             policy_poll: Duration::from_secs(2),
@@ -311,6 +329,24 @@ impl AgentBuilder {
         Fut: Future<Output = Decision> + Send + 'static,
     {
         self.config.knock_handler = Some(Arc::new(move |knock| Box::pin(handler(knock))));
+        self
+    }
+
+    /// Has a say in what is granted to peers that ask for capabilities.
+    #[must_use]
+    pub fn on_negotiation<F>(mut self, handler: F) -> Self
+    where
+        F: Fn(Amid, &Proposal, Agreement) -> Agreement + Send + Sync + 'static,
+    {
+        self.config.capability_handler = Some(Arc::new(handler));
+        self
+    }
+
+    /// Schemas that payloads are checked against.
+    #[cfg(feature = "schema")]
+    #[must_use]
+    pub fn schemas(mut self, schemas: SchemaRegistry) -> Self {
+        self.config.schemas = schemas;
         self
     }
 

@@ -9,22 +9,28 @@ mod control;
 mod error;
 mod event;
 mod message;
+mod negotiate;
 mod options;
 mod policy;
 mod request;
 mod sessions;
+mod stream;
 
 use std::{sync::Arc, time::Duration};
 
 use tokio::sync::oneshot;
 use tracing::Instrument;
 
-pub use builder::{AgentBuilder, AgentConfig, KnockHandler, TraceSource};
+pub use builder::{AgentBuilder, AgentConfig, KnockHandler, NegotiationHandler, TraceSource};
 pub use error::AgentError;
 pub use event::AgentEvent;
-pub(crate) use message::{Completion, Consumer, Verdict};
+pub(crate) use message::{Completion, Consumer, Verdict, response_id};
 pub use message::{Message, Messages};
 pub use options::{OutboxItem, SendOptions, Sent};
+pub use stream::{
+    Chunk, IncomingStream, OpenStream, OutgoingStream, StreamConfig, StreamError, StreamOptions,
+};
+pub(crate) use stream::{Leave, OutgoingCell, ReaderEnd, StreamCommand, StreamHub, StreamItem};
 
 use crate::{
     Error,
@@ -174,15 +180,7 @@ impl Agent {
         mut message: NewMessage,
         options: &SendOptions,
     ) -> Result<Sent, Error> {
-        if let Some(session_type) = options.session_type {
-            let default = &self.shared.config.engine.default_knock_request;
-            let request = message.knock_request.unwrap_or_else(|| default.clone());
-            message.knock_request = Some(request.with_session_type(session_type));
-        }
-        if message.headers.trace.is_none() {
-            let source = self.shared.config.trace_source.as_ref();
-            message.headers.trace = source.and_then(|source| source()).map(|t| t.to_string());
-        }
+        self.prepare(&mut message, options)?;
         let span = spans::sending(&message);
         let sent = self.hand_over(message, options).instrument(span.clone()).await;
         spans::sent(&span, &sent);
@@ -208,6 +206,26 @@ impl Agent {
                 Err(AgentError::StageNotReached { id, wanted: options.wait, reached }.into())
             }
         }
+    }
+
+    /// What the options say of a message besides the message itself.
+    fn prepare(&self, message: &mut NewMessage, options: &SendOptions) -> Result<(), Error> {
+        if let Some(session_type) = options.session_type {
+            let default = &self.shared.config.engine.default_knock_request;
+            let request = message.knock_request.take().unwrap_or_else(|| default.clone());
+            message.knock_request = Some(request.with_session_type(session_type));
+        }
+        if message.headers.trace.is_none() {
+            let source = self.shared.config.trace_source.as_ref();
+            message.headers.trace = source.and_then(|source| source()).map(|t| t.to_string());
+        }
+        #[cfg(feature = "schema")]
+        if let (Some(name), Some(json)) = (&message.headers.schema, message.payload.as_json())
+            && self.shared.config.schemas.contains(name)
+        {
+            self.shared.config.schemas.check(name, json)?;
+        }
+        Ok(())
     }
 
     /// Tells a peer how far something is, as news that nobody keeps: in the session that there is, at most once, not

@@ -1,5 +1,7 @@
 //! One step: inputs through the engine, one commit, then everything that follows from it.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use tokio::{sync::oneshot, time::Instant};
 
@@ -7,7 +9,7 @@ use super::{Command, Driver, SETTLE, SWEEP, Wake};
 use crate::{
     Error, ErrorInfo,
     client::{
-        agent::{AgentEvent, OutboxItem, Verdict},
+        agent::{AgentEvent, OutboxItem, OutgoingCell, StreamHub, Verdict},
         relay::{Outbound, RelayCommand, RelayPayload},
     },
     engine::{
@@ -17,6 +19,7 @@ use crate::{
     identity::Amid,
     rng::SystemRng,
     storage::StorageError,
+    stream::{Sender, Stop},
     vault::Vault,
     wire::id::MessageId,
 };
@@ -30,6 +33,11 @@ pub(super) enum Reply {
         queued: oneshot::Sender<Result<(), Error>>,
         watch: Option<(Stage, oneshot::Sender<Result<Stage, SendFailure>>)>,
     },
+    /// The next frame of a stream.
+    Frame {
+        cell: Arc<OutgoingCell>,
+        hub: Arc<StreamHub>,
+    },
     None,
 }
 
@@ -38,6 +46,17 @@ impl Reply {
         match self {
             Self::Plain(reply) | Self::Queued { queued: reply, .. } => {
                 let _ = reply.send(Err(error.clone()));
+            }
+            Self::Frame { cell, .. } if error.is_retryable() => {
+                cell.with(Sender::refused);
+            }
+            Self::Frame { cell, hub } => {
+                let stop = Stop::Broken(Box::new(error.clone()));
+                cell.update(|sender| {
+                    sender.refused();
+                    sender.halt(stop);
+                });
+                hub.touch(cell.key);
             }
             Self::None => {}
         }
@@ -76,7 +95,7 @@ impl Driver {
             // The connection is gone; the engine sends everything again on the next one.
             Wake::Sent(false) => self.pending.clear(),
             // Every step moves parts.
-            Wake::Room | Wake::Parts | Wake::Abandoned => {}
+            Wake::Room | Wake::Streams | Wake::Parts | Wake::Abandoned => {}
             Wake::Time => {
                 self.last_tick = Instant::now();
                 jobs.push(Job::silent(Input::Tick));
@@ -126,6 +145,7 @@ impl Driver {
                 self.set_capabilities(capabilities, reply);
             }
             Command::Control(control) => self.on_control(control, jobs),
+            Command::Stream(command) => self.on_stream_command(command, jobs),
             // Taken out before, with the end of the batch.
             Command::Close { .. } => {}
         }
@@ -291,6 +311,7 @@ impl Driver {
                 self.events.queued(&to, &id);
                 let _ = queued.send(Ok(()));
             }
+            Reply::Frame { cell, hub } => cell.committed(&hub),
             Reply::None => {}
         }
     }
@@ -300,11 +321,15 @@ impl Driver {
             Event::MessageReady { from, id } => {
                 if self.engine.large_message(from, id).is_some() {
                     self.large.push((*from, *id));
-                } else if let Some(message) = self.engine.message(from, id)
-                    && self.waiting.response(&message)
-                {
-                    self.jobs.handled(*from, *id);
-                    return;
+                } else if let Some(message) = self.engine.message(from, id) {
+                    if self.answer_by_itself(&message) || self.stream_message(&message) {
+                        return;
+                    }
+                    if self.waiting.response(&message) {
+                        self.jobs.handled(*from, *id);
+                        return;
+                    }
+                    self.delivery.push((*from, *id));
                 } else {
                     self.delivery.push((*from, *id));
                 }
@@ -317,6 +342,7 @@ impl Driver {
             }
             _ => {}
         }
+        self.stream_event(&event);
         self.events.publish(&AgentEvent::Engine(event));
     }
 

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use crate::{
     Error,
     client::{
-        agent::{AgentConfig, Consumer, OutboxItem},
+        agent::{AgentConfig, Consumer, OutboxItem, StreamCommand, StreamHub},
         platform::Task,
         registry::RegistryClient,
     },
@@ -96,6 +96,7 @@ pub(crate) enum Command {
         reply: Reply<Result<(), Error>>,
     },
     Control(Control),
+    Stream(StreamCommand),
     Close {
         reply: Reply<Result<(), Error>>,
     },
@@ -111,6 +112,7 @@ pub(crate) struct Shared {
     pub(crate) commands: mpsc::Sender<Command>,
     pub(crate) events: std::sync::Arc<Events>,
     pub(crate) status: std::sync::Arc<Status>,
+    pub(crate) streams: std::sync::Arc<StreamHub>,
     /// Ends with the last handle.
     pub(crate) task: Task<()>,
 }
@@ -125,7 +127,7 @@ impl Shared {
     }
 
     pub(crate) fn end_reason(&self) -> Option<String> {
-        lock(&self.status.end).clone()
+        self.status.end_reason()
     }
 
     /// Stops the driver where it stands.
@@ -144,6 +146,10 @@ pub(crate) struct Status {
 impl Status {
     pub(crate) fn set_offline(&self, reason: impl Into<String>) {
         *lock(&self.offline) = reason.into();
+    }
+
+    pub(crate) fn end_reason(&self) -> Option<String> {
+        lock(&self.end).clone()
     }
 
     pub(crate) fn set_end(&self, reason: impl Into<String>) {

@@ -17,6 +17,15 @@ impl Driver {
                     continue;
                 }
             }
+            let asked_for = self.engine.large_header(&from, &id).is_some_and(|header| {
+                header.headers.schema.is_some() || self.is_stream_answer(&header)
+            });
+            if asked_for
+                && let Some(message) = self.engine.whole(self.storage.as_ref(), &from, &id).await?
+                && (self.answer_by_itself(&message) || self.stream_message(&message))
+            {
+                continue;
+            }
             self.delivery.push((from, id));
         }
         while let Some(key) = self.delivery.pump(&self.engine, now) {

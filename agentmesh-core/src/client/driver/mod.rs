@@ -6,6 +6,7 @@
 //! `batch` does the step, `large` what is special about payloads that come in parts, `online` the way online and the relay's events, `jobs` what waits, `delivery` hands
 //! messages to the application, `waiting` answers its callers.
 
+mod answers;
 mod auditing;
 mod batch;
 mod command;
@@ -17,6 +18,7 @@ mod large;
 mod online;
 mod policy;
 mod rotation;
+mod streams;
 mod waiting;
 
 use std::{
@@ -39,7 +41,7 @@ pub(in crate::client) use policy::engine_config;
 use crate::{
     Error, Timestamp,
     client::{
-        agent::{Agent, AgentConfig, AgentError, AgentEvent, Completion, Message},
+        agent::{Agent, AgentConfig, AgentError, AgentEvent, Completion, Message, StreamHub},
         audit::AuditLog,
         http::HttpClient,
         platform,
@@ -50,7 +52,7 @@ use crate::{
         subscription::Subscription,
         transport::goes_in_clear,
     },
-    engine::{Engine, SessionSummary},
+    engine::{Engine, Input, SessionSummary},
     identity::{Amid, IdentityPublic},
     storage::Storage,
     vault::StoreKey,
@@ -63,6 +65,7 @@ use delivery::Delivery;
 use jobs::{JobResult, Jobs};
 use online::Online;
 use policy::PolicyWatch;
+use streams::Streams;
 use waiting::Waiting;
 
 /// Commands that may wait for the driver.
@@ -102,6 +105,7 @@ pub(super) fn start(
     let (commands, inbox) = mpsc::channel(COMMANDS);
     let events = Arc::new(Events::new(EVENTS, audit, engine.identity().amid()));
     let status = Arc::new(Status::default());
+    let hub = Arc::<StreamHub>::default();
     let (mut delivery, completions) = Delivery::new(config.delivery_window);
     delivery.set_pace(config.policy.rate_limit);
     let amid = engine.identity().amid();
@@ -127,6 +131,8 @@ pub(super) fn start(
         last_tick: Instant::now(),
         large: Vec::new(),
         questions: Vec::new(),
+        streams: Streams::new(amid, config.streams, Arc::clone(&hub)),
+        answers: Vec::new(),
     };
     let task = platform::spawn(driver.run(inbox, completions).instrument(spans::agent(amid)));
     Ok(Agent::new(Arc::new(Shared {
@@ -137,6 +143,7 @@ pub(super) fn start(
         commands,
         events,
         status,
+        streams: hub,
         task,
     })))
 }
@@ -153,6 +160,8 @@ enum Wake {
     Room,
     /// Parts of large payloads can be sent or checked.
     Parts,
+    /// A stream moved.
+    Streams,
     Time,
     /// All handles are gone.
     Abandoned,
@@ -184,6 +193,9 @@ pub(super) struct Driver {
     large: Vec<(Amid, MessageId)>,
     /// Who wants to know the sessions.
     questions: Vec<oneshot::Sender<Result<Vec<SessionSummary>, Error>>>,
+    streams: Streams,
+    /// What the agent answers by itself, to be queued with the next step.
+    answers: Vec<Input>,
 }
 
 /// How the driver ends.
@@ -231,6 +243,7 @@ impl Driver {
                 }
             }
             self.timed_inputs(&mut inputs);
+            self.pump_streams(&mut inputs);
             if let Err(error) = self.step(inputs).await {
                 return End::Failed(error);
             }
@@ -248,7 +261,7 @@ impl Driver {
     ) -> Wake {
         let until = self.next_wake();
         let parts_due = self.engine.parts_due(self.config.clock.now());
-        let Self { online, jobs, pending, delivery, .. } = self;
+        let Self { online, jobs, pending, delivery, streams, .. } = self;
         let room = delivery.waits_for_room();
         tokio::select! {
             biased;
@@ -257,6 +270,7 @@ impl Driver {
             result = jobs.next() => Wake::Job(result),
             sent = send_next(online.relay.as_ref(), pending.front()) => Wake::Sent(sent),
             () = has_room(room) => Wake::Room,
+            () = streams.hub().touched() => Wake::Streams,
             command = commands.recv() => command.map_or(Wake::Abandoned, Wake::Command),
             () = std::future::ready(()), if parts_due => Wake::Parts,
             () = sleep_until(until) => Wake::Time,
@@ -308,6 +322,7 @@ impl Driver {
             self.unsettled,
             self.jobs.next_due(now),
             self.online.next_due(),
+            self.streams.next_due(),
             self.policy_watch.next_due(),
         ] {
             until = at.map_or(until, |at| until.min(at));
@@ -328,6 +343,7 @@ impl Driver {
             }
         };
         self.jobs.stop();
+        self.streams.close(&AgentError::Closed { reason: self.status.end_reason() }.into());
         self.go_offline(result.is_ok()).await;
         if result.is_ok()
             && let Ok(outcome) = self.engine.finish(true, &mut crate::rng::SystemRng)

@@ -59,7 +59,7 @@ impl Waiting {
 
     /// Whether somebody waits for this response.
     pub(super) fn expects(&self, message: &IncomingMessage) -> bool {
-        matches!(message.kind, MessageType::Response | MessageType::Error)
+        is_answer(message.kind)
             && message
                 .in_reply_to
                 .and_then(|request| self.responses.get(&request))
@@ -68,7 +68,7 @@ impl Waiting {
 
     /// Hands a response to whoever waits for it. False if nobody does.
     pub(super) fn response(&mut self, message: &IncomingMessage) -> bool {
-        if !matches!(message.kind, MessageType::Response | MessageType::Error) {
+        if !is_answer(message.kind) {
             return false;
         }
         let Some(request) = message.in_reply_to else { return false };
@@ -79,4 +79,11 @@ impl Waiting {
             .remove(&request)
             .is_some_and(|(_, reply)| reply.send(Ok(message.clone())).is_ok())
     }
+}
+
+const fn is_answer(kind: MessageType) -> bool {
+    matches!(
+        kind,
+        MessageType::Response | MessageType::Error | MessageType::CapabilityNegotiationResponse
+    )
 }

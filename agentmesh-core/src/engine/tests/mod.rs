@@ -16,6 +16,7 @@ mod model;
 mod parts;
 mod recovery;
 mod redaction;
+mod streams;
 
 use std::collections::BTreeMap;
 
