@@ -31,7 +31,7 @@ const TOKENS: u64 = 5_000;
 
 /// The program that the guide names.
 #[path = "../../agentmesh-core/examples/streaming.rs"]
-#[allow(dead_code, unreachable_pub, reason = "a program of its own")]
+#[allow(dead_code, reason = "a program of its own")]
 mod example;
 
 fn builder(
