@@ -7,6 +7,8 @@ mod error;
 mod incoming;
 mod open;
 mod outgoing;
+#[cfg(test)]
+mod redaction;
 mod shared;
 
 use std::time::Duration;
