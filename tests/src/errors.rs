@@ -1,5 +1,8 @@
 //! Errors that no other test provokes, each through a door that applications have. That every code is provoked
-//! somewhere is checked in `glossary.rs`.
+//! somewhere is checked in `architecture/provoked.rs`.
+
+mod conversations;
+mod values;
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,7 +22,9 @@ use agentmesh_core::{
     knock::{KnockRequest, Policy},
     limits,
     rng::SystemRng,
-    storage::{Changes, MemoryStorage, RecordId, RecordKind, Storage, StorageError},
+    storage::{
+        Changes, CopyNames, MemoryStorage, RecordId, RecordKind, Storage, StorageError, copy,
+    },
     vault::StoreKey,
 };
 use agentmesh_server::{Server, ServerConfig};
@@ -98,6 +103,19 @@ async fn empty_store_is_opened_by_nobody_and_a_full_one_created_by_nobody() {
     drop(open().create().await.unwrap());
     assert_eq!(open().create().await.unwrap_err(), LoadError::IdentityExists.into());
     assert_ne!(open().open().await.unwrap().amid(), amid);
+}
+
+#[tokio::test]
+async fn store_that_was_moved_elsewhere_opens_no_agent() {
+    let storage = MemoryStorage::new();
+    let open = |storage: &MemoryStorage| builder().storage(storage.clone());
+    let amid = open(&storage).create().await.unwrap().amid();
+    let (from, to) = (storage.reopen(), MemoryStorage::new());
+    let names = CopyNames { from: "here", to: "there", now: Clock::system().now() };
+    copy(&from, &to, names, &mut |_| {}).await.unwrap();
+    let error = open(&from).open().await.unwrap_err();
+    assert!(matches!(error, Error::Load(LoadError::Copied { .. })), "{error}");
+    assert_eq!(open(&to).open().await.unwrap().amid(), amid);
 }
 
 #[tokio::test]
@@ -237,6 +255,17 @@ async fn answer_that_breaks_off_is_told_from_one_that_never_came() {
     assert_eq!(error.code(), "HTTP_INTERRUPTED");
     assert!(error.is_retryable());
     drop(server);
+}
+
+#[tokio::test]
+async fn root_of_trust_is_not_taken_from_a_line_that_others_can_write_to() {
+    let identity = Arc::new(Identity::generate(Clock::system().now(), &mut SystemRng));
+    let http =
+        HttpClient::new(HttpConfig { proxies: ProxyConfig::none(), ..HttpConfig::default() });
+    let url = "http://registry.example/v1";
+    let registry = RegistryClient::new(url, identity, http.unwrap(), Clock::system()).unwrap();
+    let error = registry.root_certificate().await.unwrap_err();
+    assert_eq!(error.code(), "REGISTRY_NOT_PRIVATE");
 }
 
 #[tokio::test]

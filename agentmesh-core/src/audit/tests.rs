@@ -87,6 +87,17 @@ fn chain_over_two_files_is_written_and_read_in_the_clear_and_encrypted() {
 }
 
 #[test]
+fn log_of_a_newer_release_is_named_and_not_called_broken() {
+    let (_, files) = log(None);
+    let newer = files[0][0].replace("\"audit\":1", "\"audit\":2");
+    let mut verifier = verifier(None);
+    verifier.begin_file("0");
+    assert_eq!(verifier.line(newer.as_bytes()), Err(AuditError::UnknownVersion { version: 2 }));
+    let resumed = Chain::resume(identity().amid(), None, newer.as_bytes(), newer.as_bytes());
+    assert!(matches!(resumed, Err(AuditError::UnknownVersion { version: 2 })));
+}
+
+#[test]
 fn every_change_of_a_line_is_found() {
     for sealed in [false, true] {
         let key = || sealed.then(|| key(1));

@@ -276,6 +276,17 @@ mod tests {
     }
 
     #[test]
+    fn more_wishes_than_the_limit_are_refused_on_both_ways() {
+        let names: Vec<_> = (0..=MAX_NEGOTIATED).map(|n| format!("c{n}")).collect();
+        let (limit, actual) = (MAX_NEGOTIATED, MAX_NEGOTIATED + 1);
+        let too_many = CapabilityError::TooMany { limit, actual };
+        let sent = Proposal { wanted: names.clone() }.to_json();
+        assert_eq!(sent.unwrap_err(), too_many);
+        let text = format!("{{\"wanted\":{}}}", serde_json::to_string(&names).unwrap());
+        assert_eq!(Proposal::parse(&text).unwrap_err(), too_many);
+    }
+
+    #[test]
     fn best_offer_wins_and_order_is_that_of_the_wishes() {
         let offered = ["weather", "weather/forecast", "travel/flights"];
         let wanted = ["travel/*", "weather/forecast", "weather/history", "food"];

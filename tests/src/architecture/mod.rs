@@ -1,8 +1,9 @@
 //! What `ARCHITECTURE.md` says of the code, checked: layers, file sizes, no clock or runtime below the client, no
-//! paths of anybody's machine, and what the crypto-only build depends on. Documents and secrets are checked
-//! by the files beside.
+//! paths of anybody's machine, and what the crypto-only build depends on. Documents, secrets and provoked errors are
+//! checked by the files beside.
 
 mod documents;
+mod provoked;
 mod secrets;
 
 use std::{

@@ -1,8 +1,11 @@
 //! Accounts at providers, organizations, and the certificates that come of them.
 
+use std::time::Duration;
+
 use agentmesh_core::{
     Error, ErrorInfo,
     client::{Agent, registry::RegistryClient},
+    storage::MemoryStorage,
     trust::{CertificateError, TrustRoots},
     wire::registry::{OAuthState, RevocationReason, Tier},
 };
@@ -10,10 +13,11 @@ use agentmesh_server::{OAuthEndpoints, OAuthProvider, Server};
 use serde_json::{Value, json};
 
 use super::{
-    PATIENCE,
+    PATIENCE, builder,
     dns::Dns,
     online,
     openid::{CLIENT, LIES, Provider, SECRET},
+    proxy::Proxy,
     server_with,
 };
 
@@ -69,6 +73,8 @@ async fn account_makes_an_agent_verified_and_g13_its_certificate_stays_and_verif
     let attempt = client.oauth_start("LOCAL").await.unwrap();
     let status = client.oauth_status(&attempt.state).await.unwrap();
     assert_eq!(status.status, OAuthState::Pending);
+    let impatient = client.oauth_wait(&attempt.state, Duration::ZERO).await.unwrap_err();
+    assert_eq!(impatient.code(), "OAUTH_PENDING");
     // An attempt is its agent's business.
     let foreign = registry(&bob).oauth_status(&attempt.state).await.unwrap_err();
     assert_eq!(foreign.code(), "HTTP_NOT_FOUND");
@@ -96,6 +102,23 @@ async fn account_makes_an_agent_verified_and_g13_its_certificate_stays_and_verif
     let strangers = self::roots(&carol).await;
     let error = registry(&bob).certificate(&alice.amid(), &strangers).await.unwrap_err();
     assert!(Error::from(error) == Error::from(CertificateError::BadSignature));
+    // It is nobody else's, whatever a registry says, and worth nothing while nobody can say that it was not revoked.
+    let proxy = Proxy::start(server.url()).await;
+    let careful = builder(&server, MemoryStorage::new()).registry_url(proxy.url.clone());
+    let careful = registry(&careful.create().await.unwrap());
+    careful.certificate(&alice.amid(), &roots).await.unwrap();
+    proxy.set_broken(Some("/revocation"));
+    let error = careful.certificate(&alice.amid(), &roots).await.unwrap_err();
+    assert_eq!(error.code(), "REVOCATION_UNCHECKED");
+    proxy.set_broken(None);
+    let borrowed = registry(&bob).lookup(&alice.amid()).await.unwrap().details.certificate;
+    proxy.set_rewrite(move |path, answer| {
+        if path.contains("/lookup") {
+            answer["certificate"] = json!(borrowed);
+        }
+    });
+    let error = careful.certificate(&bob.amid(), &roots).await.unwrap_err();
+    assert_eq!(error.code(), "CERTIFICATE_OTHER_AGENT");
     // A certificate outlives no revocation.
     client.revoke(&alice.amid(), &RevocationReason::Superseded, None).await.unwrap();
     let error = registry(&bob).certificate(&alice.amid(), &roots).await.unwrap_err();

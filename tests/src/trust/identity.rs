@@ -14,7 +14,7 @@ use agentmesh_core::{
 };
 use agentmesh_server::Server;
 
-use super::{PATIENCE, builder, event, online, online_over, server};
+use super::{PATIENCE, builder, event, online, online_over, proxy::Proxy, server};
 
 /// One message, there and acknowledged.
 async fn talk(from: &Agent, to: &Agent, text: &str) {
@@ -123,6 +123,27 @@ async fn rotation_that_cannot_be_written_did_not_happen() {
     assert_ne!(key, before.exchange);
     published(&alice).await;
     talk(&bob, &alice, "changed").await;
+}
+
+#[tokio::test]
+async fn exchange_key_stays_where_the_registry_would_go_on_naming_the_old_one() {
+    let server = server().await;
+    let proxy = Proxy::start(server.url()).await;
+    // A registry of plain 0.2 keeps prekeys, and says nothing of a signed bundle.
+    proxy.set_rewrite(|path, answer| {
+        if path.contains("/prekeys")
+            && let Some(answer) = answer.as_object_mut()
+        {
+            answer.remove("native");
+        }
+    });
+    let alice = builder(&server, MemoryStorage::new()).registry_url(proxy.url.clone());
+    let alice = alice.create().await.unwrap();
+    alice.connect().await.unwrap();
+    let refused = alice.rotate_exchange_key().await.unwrap_err();
+    assert_eq!(refused.code(), "AGENT_EXCHANGE_KEY_FIXED");
+    alice.close().await.unwrap();
+    server.shutdown().await;
 }
 
 #[tokio::test]

@@ -9,10 +9,15 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
+use serde_json::Value;
 use tokio::{net::TcpListener, task::JoinHandle};
+
+/// Changes an answer to a path.
+type Rewrite = Box<dyn Fn(&str, &mut Value) + Send>;
 
 struct Inner {
     target: String,
+    rewrite: Mutex<Option<Rewrite>>,
     broken: Mutex<Option<&'static str>>,
     asked: Mutex<u32>,
 }
@@ -35,7 +40,12 @@ impl Proxy {
     pub(super) async fn start(target: String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/v1", listener.local_addr().unwrap());
-        let inner = Arc::new(Inner { target, broken: Mutex::default(), asked: Mutex::default() });
+        let inner = Arc::new(Inner {
+            target,
+            rewrite: Mutex::default(),
+            broken: Mutex::default(),
+            asked: Mutex::default(),
+        });
         let router = Router::new().fallback(forward).with_state(Arc::clone(&inner));
         let task = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         Self { url, inner, task }
@@ -44,6 +54,11 @@ impl Proxy {
     /// Requests whose path contains this are answered with 503.
     pub(super) fn set_broken(&self, path: Option<&'static str>) {
         *self.inner.broken.lock().unwrap() = path;
+    }
+
+    /// What becomes of answers in JSON.
+    pub(super) fn set_rewrite(&self, rewrite: impl Fn(&str, &mut Value) + Send + 'static) {
+        *self.inner.rewrite.lock().unwrap() = Some(Box::new(rewrite));
     }
 
     /// How often a revocation was asked for.
@@ -70,8 +85,15 @@ async fn forward(State(inner): State<Arc<Inner>>, request: Request) -> Response 
         .await
         .unwrap();
     let mut response = Response::builder().status(sent.status());
-    for (name, value) in sent.headers() {
+    for (name, value) in sent.headers().iter().filter(|(name, _)| *name != "content-length") {
         response = response.header(name, value);
     }
-    response.body(Body::from(sent.bytes().await.unwrap())).unwrap()
+    let mut body = sent.bytes().await.unwrap().to_vec();
+    if let Some(rewrite) = &*inner.rewrite.lock().unwrap()
+        && let Ok(mut value) = serde_json::from_slice(&body)
+    {
+        rewrite(&path, &mut value);
+        body = value.to_string().into_bytes();
+    }
+    response.body(Body::from(body)).unwrap()
 }

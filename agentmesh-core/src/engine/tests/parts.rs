@@ -14,7 +14,7 @@ use crate::{
         mesh::{Crash, Mesh},
         seeded_rng,
     },
-    wire::plaintext::{MessageType, Part, Payload, Plaintext, Stage as ReceiptStage},
+    wire::plaintext::{MessageType, Part, Payload, Plaintext, Receipt, Stage as ReceiptStage},
 };
 
 /// Bytes that no two parts have in common.
@@ -246,6 +246,26 @@ fn number_of_unfinished_payloads_is_bounded_and_idle_ones_make_room() {
     forge(&mut mesh, 0, 1, &another);
     assert_eq!(refusals(&mesh, ReceiptStage::Abandoned), 1);
     assert_eq!(stored(&mesh, 1, RecordKind::Chunk), limits::ASSEMBLIES_PER_PEER);
+}
+
+#[test]
+fn sender_hears_why_its_payload_was_not_taken() {
+    for (stage, reason) in [
+        (ReceiptStage::Damaged, SendFailure::PayloadDamaged),
+        (ReceiptStage::Abandoned, SendFailure::PayloadAbandoned),
+        (ReceiptStage::Busy, SendFailure::PeerBusy),
+    ] {
+        let mut mesh = acquainted(112);
+        // Only the sender is there: what the recipient says comes before it has anything.
+        mesh.disconnect(1);
+        let (refused, _) = send(&mut mesh, 0, 1, 3 * PART_SIZE, 1);
+        let own = id(&mesh, 2);
+        let mut receipt = Plaintext::new(own, MessageType::Receipt, 0, mesh.now);
+        receipt.receipts = vec![Receipt { id: refused, stage }];
+        forge(&mut mesh, 1, 0, &receipt);
+        assert_eq!(failures(&mesh, 0), [reason]);
+        assert_eq!(stored(&mesh, 0, RecordKind::Chunk), 0);
+    }
 }
 
 #[test]

@@ -29,6 +29,12 @@ fn rewritten(identity: &Identity, key: impl Fn(&str, &[u8; 32]) -> String) -> Va
 }
 
 #[test]
+fn unsigned_document_is_nobodys_word() {
+    let unsigned = document(&identity(1)).to_json();
+    assert_eq!(DidDocument::open(&unsigned), Err(DidError::NoProof));
+}
+
+#[test]
 fn our_document_uses_multicodec_keys_and_survives_reading() {
     let identity = identity(1);
     let text = document(&identity).to_json();

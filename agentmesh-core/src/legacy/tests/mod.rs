@@ -1,1 +1,3 @@
 //! Behaviour beyond the vectors.
+
+mod refusals;

@@ -3,11 +3,23 @@
 use super::{super::*, Clock, Party, pair};
 use crate::{
     Error,
-    handshake::HandshakeError,
-    prekeys::BundleError,
-    session::DecryptError,
+    engine::{
+        records::{Decision, Role, SessionEntry},
+        table::Stored,
+    },
+    handshake::{HandshakeError, SessionId, initiate},
+    knock::KnockError,
+    limits,
+    managers::store::Slot,
+    prekeys::{BundleError, KnownPeer},
+    session::{DecryptError, Session},
     storage::{Changes, RecordKind, Storage},
     test_utils::block_on,
+    wire::{
+        frame::HANDSHAKE_PREFIX,
+        id::MessageId,
+        plaintext::{MessageType, Payload, Plaintext},
+    },
 };
 
 fn flip(bytes: &mut [u8], at: usize) {
@@ -121,7 +133,7 @@ fn a_handshake_opens_one_session_however_often_it_comes() {
     assert_eq!(block_on(bob.sessions.maintain()).unwrap(), 0);
     closed(&bob);
     block_on(bob.prekeys.rotate_signed_prekey()).unwrap();
-    bob.clock.advance(crate::limits::SIGNED_PREKEY_GRACE);
+    bob.clock.advance(limits::SIGNED_PREKEY_GRACE);
     bob.bundle();
     assert_eq!(block_on(bob.sessions.maintain()).unwrap(), 1);
     let again = bob.accept(&alice, &begun.x3dh_message);
@@ -168,6 +180,88 @@ fn alice_own(alice: &Party) -> Bundle {
         Ok(bundle) => bundle,
         Err(_) => Party::new(31, &clock).bundle(),
     }
+}
+
+#[test]
+fn a_first_message_that_is_no_knock_opens_nothing() {
+    let clock = Clock::new();
+    let (alice, bob) = (Party::new(36, &clock), Party::new(37, &clock));
+    let (now, mut rng) = (bob.store.context().now(), crate::test_utils::seeded_rng(1));
+    let known = KnownPeer::first_contact(bob.identity().amid());
+    let bundle = bob.bundle();
+    let verified = bundle.verify(&known, now, 0).unwrap();
+    let suite = crate::handshake::Suite::X25519;
+    let (hs, established) = initiate(alice.identity(), &verified, suite, &mut rng).unwrap();
+    let (_, remote) = verified.signed_prekey();
+    let mut session = Session::initiate(suite, established, remote, now, &mut rng).unwrap();
+    let id = MessageId::new_v7(now, &mut rng);
+    let mut hello = Plaintext::new(id, MessageType::Message, 1, now);
+    hello.payload = Payload::Json("1".into());
+    let mut frame = HANDSHAKE_PREFIX.to_vec();
+    frame.extend_from_slice(hs.as_bytes());
+    session.encrypt_into(&hello.encode().unwrap(), &mut frame, now, &mut rng).unwrap();
+    let before = bob.records();
+    let refused = bob.accept(&alice, &X3dhMessage::from_frame(frame).unwrap());
+    assert_eq!(refused, Err(Error::Knock(KnockError::NotAKnock)));
+    assert_eq!(bob.records(), before);
+}
+
+#[test]
+fn sessions_without_one_time_keys_end_where_no_more_closed_ones_can_be_remembered() {
+    let clock = Clock::new();
+    let (alice, bob) = (Party::new(38, &clock), Party::new(39, &clock));
+    let mut bundle = bob.bundle();
+    bundle.one_time_prekeys.clear();
+    bundle.native.as_mut().unwrap().kopks.clear();
+    let begun = alice.initiate(&bob, &bundle).unwrap();
+    let mut changes = Changes::new();
+    for n in 0..limits::MAX_TOMBSTONES {
+        let mut id = [0; 16];
+        id[..8].copy_from_slice(&(n as u64).to_be_bytes());
+        let id = SessionId::from_bytes(id);
+        let entry = SessionEntry {
+            id,
+            peer: alice.identity().amid(),
+            role: Role::Responder,
+            signed_prekey_id: 1,
+            knock_time: bob.store.context().now(),
+            knock_nonce: [0; 16],
+            decision: Decision::Accepted,
+            confirmed: true,
+            session: None,
+        };
+        let name = format!("sessions/{}/{id}", bob.identity().amid());
+        let slot = Slot { name, version: 0, value: Some(()) };
+        bob.store.put(&mut changes, &slot, |out| entry.encode(out)).unwrap();
+    }
+    block_on(bob.store.commit(changes)).unwrap();
+    let refused = bob.accept(&alice, &begun.x3dh_message);
+    assert_eq!(refused, Err(ManagerError::TooManyClosed.into()));
+    // With a one-time key it cannot be replayed, so it needs no memory.
+    let carol = Party::new(40, &clock);
+    let begun = carol.initiate(&bob, &bob.bundle()).unwrap();
+    bob.accept(&carol, &begun.x3dh_message).unwrap();
+}
+
+#[test]
+fn records_of_another_release_are_named_and_what_is_no_frame_is_refused() {
+    let (_, bob, session) = pair(34);
+    let vault = crate::vault::Vault::new(&super::key());
+    let mut rng = crate::test_utils::seeded_rng(1);
+    for record in bob.records() {
+        let mut plain = vault.open(&record).unwrap();
+        plain[0] = 0xee;
+        let sealed = vault.seal(record.id, record.version + 1, &plain, &mut rng).unwrap();
+        let mut changes = Changes::new();
+        changes.put(record.id, record.version, sealed);
+        block_on(bob.disk.commit(changes)).unwrap();
+    }
+    let before = bob.records();
+    let error = bob.encrypt(&session, 1).unwrap_err();
+    assert!(matches!(error, Error::Manager(ManagerError::Undecodable { .. })), "{error:?}");
+    assert_eq!(bob.records(), before);
+    let error = X3dhMessage::from_frame(vec![1, 2, 3]).unwrap_err();
+    assert_eq!(error, ManagerError::Malformed { what: "X3DH message" });
 }
 
 #[test]
