@@ -7,8 +7,10 @@ use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 use crate::duration;
 
+mod control;
 mod trust;
 
+pub(crate) use control::{AuditCommand, PeerArgs, SessionsArgs};
 pub(crate) use trust::{
     DidCommand, OauthCommand, OrgCommand, ReasonArg, ReputationCommand, RevokeArgs,
 };
@@ -22,7 +24,7 @@ Exit codes:
   4  registry or relay cannot be reached, or refused
   5  the stage was not reached in time; the message stays in the outbox
   6  the message will not be delivered
-  7  the doctor found something to mend
+  7  the doctor found something to mend, or the audit log is not whole
 
 Without --registry and --relay: what the home used before, else a running `agentmesh dev` of this user, else the public
 servers. One of the two is enough if both run on one host, and 127.0.0.1:18787 is short for the whole URL.";
@@ -106,6 +108,23 @@ pub(crate) enum Command {
     Store(StoreCommand),
     /// Say what is wrong with this setup, and what to do
     Doctor,
+    /// Show sessions with other agents, without anything secret
+    Sessions(SessionsArgs),
+    /// Take no new sessions; those that exist go on
+    Pause,
+    /// Work again after `pause` or `emergency-stop`
+    Resume,
+    /// Shut a peer out: it is not answered any more, and not told
+    Block(PeerArgs),
+    /// Let a peer in again
+    Unblock(PeerArgs),
+    /// End all sessions with a peer; the next message, of either side, knocks anew
+    KillSession(PeerArgs),
+    /// End all sessions, give up what waits, go offline and stay there until `resume`
+    EmergencyStop,
+    /// Show what happened to the agent, and check that the record is whole
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// DID documents
     #[command(subcommand)]
     Did(DidCommand),

@@ -99,12 +99,18 @@ impl CliError {
 
 impl From<Error> for CliError {
     fn from(error: Error) -> Self {
-        Self {
+        let plain = Self {
             exit: exit_of(&error),
             code: error.code(),
             retryable: error.is_retryable(),
             message: error.to_string(),
             id: None,
+        };
+        match error {
+            Error::Send(SendError::Stopped { .. }) => {
+                plain.with_hint("`agentmesh resume` lets it work again")
+            }
+            _ => plain,
         }
     }
 }
@@ -120,7 +126,7 @@ fn exit_of(error: &Error) -> Exit {
         Error::SendFailure(_) | Error::Send(SendError::RejectedRecently { .. }) => {
             Exit::Undeliverable
         }
-        Error::Send(SendError::OutboxFull { .. }) => Exit::Failed,
+        Error::Send(SendError::OutboxFull { .. } | SendError::Stopped { .. }) => Exit::Failed,
         Error::Send(_) | Error::Amid(_) => Exit::Usage,
         Error::Agent(error) => match error {
             AgentError::StageNotReached { .. } => Exit::NotReached,

@@ -4,6 +4,8 @@
 //! DIR/agent.db      everything the agent knows, sealed (and agent.db-wal, agent.db.lock beside it); or another store
 //! DIR/store.key     the key that it is sealed under
 //! DIR/config.json   whose home it is, where it registered
+//! DIR/audit         what happened to the agent (docs/audit.md)
+//! DIR/control.sock  where a running agent takes orders
 //! ```
 //! The store is made first, then the key, then the identity, then `config.json`; so whatever a crash leaves behind can be
 //! told from a home that lost a file, and only the latter is an error.
@@ -24,12 +26,13 @@ use agentmesh_core::{
 use base64ct::{Base64, Encoding};
 use zeroize::Zeroizing;
 
-use crate::{config::Config, dev_hint, error::CliError, files};
+use crate::{config::Config, control, dev_hint, error::CliError, files};
 
 const STORE: &str = "agent.db";
 const KEY: &str = "store.key";
+const AUDIT: &str = "audit";
 /// What an identity that was never finished may have left, and what belongs to nobody's identity.
-const HARMLESS: [&str; 7] = [
+const HARMLESS: [&str; 9] = [
     "agent.db.lock",
     "agent.db.new",
     "agent.db.new-journal",
@@ -37,6 +40,8 @@ const HARMLESS: [&str; 7] = [
     "config.json",
     "store.new",
     dev_hint::FILE,
+    AUDIT,
+    control::socket::FILE,
 ];
 /// How long to wait for a process that is just ending.
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
@@ -104,6 +109,11 @@ impl Home {
         self.dir.join(KEY)
     }
 
+    /// Where the agent's audit log is.
+    pub(crate) fn audit_path(&self) -> PathBuf {
+        self.dir.join(AUDIT)
+    }
+
     /// Looks without touching anything. What is neither empty nor whole is an error that names the file.
     pub(crate) fn state(&self) -> Result<State, CliError> {
         let names = match self.names() {
@@ -166,7 +176,7 @@ impl Home {
                 }
                 Err(error @ StorageError::Locked { .. }) => {
                     return Err(self.explain(error.into()).with_hint(
-                        "a home serves one process at a time; a running `listen --stdin` can send as well",
+                        "a home serves one process at a time; a running `listen` takes orders such as `pause`, and with --stdin sends as well",
                     ));
                 }
                 opened => return opened.map_err(|error| self.explain(error.into())),

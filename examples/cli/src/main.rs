@@ -7,6 +7,7 @@ mod args;
 mod commands;
 mod config;
 mod context;
+mod control;
 mod dev_hint;
 mod duration;
 mod endpoints;
@@ -58,6 +59,7 @@ fn start_logging(verbose: u8) {
         _ => "agentmesh=debug,agentmesh_server=debug,info",
     };
     let filter = tracing_subscriber::EnvFilter::try_from_env("AGENTMESH_LOG")
+        .or_else(|_| tracing_subscriber::EnvFilter::try_from_env("RUST_LOG"))
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use agentmesh_core::{
-    client::{Agent, AgentConfig},
+    client::{Agent, AgentConfig, AuditOptions},
     identity::backup::Restored,
     knock::{Decision, Policy},
 };
@@ -96,7 +96,9 @@ pub(crate) async fn create(home: Home, restored: Option<Restored>) -> Result<Ope
         return Err(exists(&home, &amid.to_string()));
     }
     let store = home.open_store(true).await?;
-    let mut builder = Agent::builder().config(agent_config(&config, None));
+    let mut builder = Agent::builder()
+        .config(agent_config(&config, None))
+        .audit_log(home.audit_path(), AuditOptions::default());
     if let Some(restored) = restored {
         builder = builder.restored(restored);
     }
@@ -116,8 +118,11 @@ async fn open(
     let store = home.open_store(create).await?;
     let mut agent_config = agent_config(&config, endpoints);
     adjust(&mut agent_config);
-    let builder =
-        Agent::builder().config(agent_config).storage(store).store_key_file(home.key_path());
+    let builder = Agent::builder()
+        .config(agent_config)
+        .storage(store)
+        .store_key_file(home.key_path())
+        .audit_log(home.audit_path(), AuditOptions::default());
     let opened = if create { builder.open_or_create().await } else { builder.open().await };
     finish(home, config, opened)
 }

@@ -7,6 +7,7 @@
     reason = "tests fail by panicking"
 )]
 
+mod control;
 mod conversation;
 mod development;
 mod doctor;

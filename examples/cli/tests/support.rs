@@ -44,9 +44,13 @@ impl User {
         command.args(args).current_dir(self.dir.path()).env("HOME", self.path("user"));
         // What a killed server leaves goes with the rest.
         command.env("TMPDIR", self.dir.path());
-        for name in
-            ["AGENTMESH_HOME", "AGENTMESH_REGISTRY_URL", "AGENTMESH_RELAY_URL", "AGENTMESH_LOG"]
-        {
+        for name in [
+            "AGENTMESH_HOME",
+            "AGENTMESH_REGISTRY_URL",
+            "AGENTMESH_RELAY_URL",
+            "AGENTMESH_LOG",
+            "RUST_LOG",
+        ] {
             command.env_remove(name);
         }
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -123,7 +127,20 @@ pub(crate) struct Running {
 impl Running {
     pub(crate) fn start<S: AsRef<OsStr>>(user: &User, args: &[S]) -> Self {
         let mut command = user.command(args);
-        command.arg("--json").stdin(Stdio::piped()).stderr(Stdio::inherit());
+        command.stderr(Stdio::inherit());
+        Self::spawn(command)
+    }
+
+    /// The same, with everything that can be logged in a file.
+    pub(crate) fn traced<S: AsRef<OsStr>>(user: &User, args: &[S], log: &str) -> Self {
+        let mut command = user.command(args);
+        command.env("RUST_LOG", "trace");
+        command.stderr(std::fs::File::create(user.path(log)).unwrap());
+        Self::spawn(command)
+    }
+
+    fn spawn(mut command: Command) -> Self {
+        command.arg("--json").stdin(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let stdout = child.stdout.take().unwrap();
         let (sender, lines) = mpsc::channel();

@@ -1,6 +1,7 @@
 //! One file a command.
 
 mod answer;
+mod audit;
 mod dev;
 mod did;
 mod doctor;
@@ -24,6 +25,7 @@ use crate::{
     args::Command,
     config::Config,
     context::Context,
+    control::{self, Order},
     error::CliError,
     opened::{Create, Opened},
 };
@@ -40,6 +42,18 @@ pub(crate) async fn run(command: Command, context: Context) -> Result<(), CliErr
         Command::Outbox(args) => outbox::run(args, context).await,
         Command::Inbox => inbox::run(context).await,
         Command::Store(command) => store::run(command, context).await,
+        Command::Sessions(args) => {
+            control::run(Order::Sessions { peer: args.peer }, &context).await
+        }
+        Command::Pause => control::run(Order::Pause, &context).await,
+        Command::Resume => control::run(Order::Resume, &context).await,
+        Command::Block(args) => control::run(Order::Block { peer: args.peer }, &context).await,
+        Command::Unblock(args) => control::run(Order::Unblock { peer: args.peer }, &context).await,
+        Command::KillSession(args) => {
+            control::run(Order::KillSession { peer: args.peer }, &context).await
+        }
+        Command::EmergencyStop => control::run(Order::EmergencyStop, &context).await,
+        Command::Audit(command) => audit::run(command, context).await,
         Command::Doctor => doctor::run(context).await,
         Command::Did(command) => did::run(command, context).await,
         Command::Revoke(args) => revoke::run(args, context).await,

@@ -28,6 +28,10 @@ use crate::{
     args::{AcceptArg, ListenArgs},
     config::Config,
     context::Context,
+    control::{
+        self, Order,
+        socket::{Request, Socket},
+    },
     endpoints::Endpoints,
     error::CliError,
     opened::{self, Create, Opened},
@@ -58,12 +62,23 @@ pub(super) async fn run(args: ListenArgs, context: Context) -> Result<(), CliErr
     if changed {
         opened.config.save(&opened.home)?;
     }
+    // From here on the store is ours, and so is the socket.
+    let control = match Socket::bind(&opened.home) {
+        Ok(socket) => Some(socket),
+        Err(error) => {
+            context
+                .out
+                .note(format_args!("takes no orders such as `pause` while it runs: {error}"));
+            None
+        }
+    };
     let mut listener = Listener {
         out: context.out,
         opened,
         endpoints,
         knocks,
         orders: Orders::new(args.stdin),
+        control,
         limit: args.count.unwrap_or(u64::MAX),
         registered: false,
         online: None,
@@ -107,6 +122,8 @@ struct Listener {
     endpoints: Endpoints,
     knocks: mpsc::Receiver<Knocked>,
     orders: Orders,
+    /// Where the owner's orders come from.
+    control: Option<Socket>,
     limit: u64,
     registered: bool,
     /// What was last said about the connection.
@@ -165,6 +182,15 @@ impl Listener {
                     }
                     Err(error) => break Err(error.into()),
                 },
+                request = next_request(&mut self.control) => {
+                    let resumes = request.order == Order::Resume;
+                    let result = control::execute(&agent, request.order).await;
+                    request.answer(result).await;
+                    if resumes {
+                        self.registered = false;
+                        connecting.set(agent.connect());
+                    }
+                }
                 order = self.orders.next() => self.order(&agent, order).await?,
             }
         };
@@ -213,6 +239,13 @@ impl Listener {
             return Ok(());
         }
         self.out.show(&Offline::new(reason, retry_in))
+    }
+}
+
+async fn next_request(control: &mut Option<Socket>) -> Request {
+    match control {
+        Some(socket) => socket.next().await,
+        None => pending().await,
     }
 }
 
