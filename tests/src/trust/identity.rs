@@ -72,6 +72,83 @@ async fn rotation_keeps_sessions_and_gives_new_peers_the_new_key() {
 }
 
 #[tokio::test]
+async fn rotations_amid_traffic_lose_nothing_and_keep_no_newcomer_out() {
+    const EACH: usize = 30;
+    let server = server().await;
+    let (alice, bob) = (online(&server).await, online(&server).await);
+    talk(&alice, &bob, "hello").await;
+    let (to_alice, to_bob) = (alice.amid(), bob.amid());
+    let (mut at_alice, mut at_bob) =
+        (alice.messages().await.unwrap(), bob.messages().await.unwrap());
+    let burst = |from: &Agent, to| {
+        let from = from.clone();
+        async move {
+            for n in 0..EACH {
+                from.send(to, n.to_string(), SendOptions::default()).await.unwrap();
+            }
+        }
+    };
+    let rotate = async {
+        for _ in 0..3 {
+            let old = alice.identity().exchange;
+            assert_ne!(alice.rotate_exchange_key().await.unwrap(), old);
+            // Somebody who never met Alice, with whichever bundle is published by now.
+            let newcomer = online(&server).await;
+            let options = SendOptions::wait_for(Stage::Handled);
+            newcomer.send(to_alice, "\"new\"", options).await.unwrap();
+        }
+    };
+    let heard_by_alice = async {
+        let (mut from_bob, mut newcomers) = (0, 0);
+        while from_bob < EACH || newcomers < 3 {
+            let message = at_alice.next().await.unwrap();
+            if message.from == to_bob {
+                let expected = from_bob.to_string();
+                assert_eq!(message.payload.as_json(), Some(expected.as_str()));
+                from_bob += 1;
+            } else {
+                newcomers += 1;
+            }
+            message.ack().await.unwrap();
+        }
+    };
+    let heard_by_bob = async {
+        for n in 0..EACH {
+            let message = at_bob.next().await.unwrap();
+            assert_eq!(message.payload.as_json(), Some(n.to_string().as_str()));
+            message.ack().await.unwrap();
+        }
+    };
+    let all = async {
+        tokio::join!(
+            burst(&alice, to_bob),
+            burst(&bob, to_alice),
+            rotate,
+            heard_by_alice,
+            heard_by_bob
+        )
+    };
+    tokio::time::timeout(4 * PATIENCE, all).await.expect("everything arrives");
+}
+
+#[tokio::test]
+async fn registry_that_cannot_name_a_new_key_keeps_the_old_one() {
+    let server = server().await;
+    let proxy = Proxy::start(server.url()).await;
+    // As a registry of plain 0.2: it takes the upload, and knows nothing of bundles.
+    proxy.set_rewrite(Some(("/registry/prekeys", |answer| {
+        drop(answer.as_object_mut().unwrap().remove("native"));
+    })));
+    let storage = MemoryStorage::new();
+    let alice = builder(&server, storage).registry_url(proxy.url.as_str()).create().await.unwrap();
+    alice.connect().await.unwrap();
+    let before = alice.identity();
+    let refused = alice.rotate_exchange_key().await.unwrap_err();
+    assert_eq!(refused.code(), "AGENT_EXCHANGE_KEY_FIXED");
+    assert_eq!(alice.identity(), before);
+}
+
+#[tokio::test]
 async fn handshake_with_the_old_key_is_answered_after_the_rotation() {
     let server = server().await;
     let dir = tempfile::tempdir().unwrap();
@@ -192,6 +269,31 @@ async fn moved_identity_goes_on_with_new_sessions_and_the_old_store_stays_out() 
     superseded.await;
     old.close().await.unwrap();
     talk(&bob, &new, "still there?").await;
+}
+
+#[tokio::test]
+async fn old_machine_that_stays_on_is_told_and_sends_nothing_more() {
+    let server = server().await;
+    let (old, bob) = (online(&server).await, online(&server).await);
+    talk(&old, &bob, "from the old machine").await;
+    published(&old).await;
+    let new = moved(&server, &old).await;
+    let replaced = event(&old, |event| matches!(event, AgentEvent::Replaced));
+    new.connect().await.unwrap();
+    replaced.await;
+    published(&new).await;
+    // What it is given stays in its outbox.
+    let options = SendOptions {
+        timeout: Duration::from_millis(200),
+        ..SendOptions::wait_for(Stage::StoredByRelay)
+    };
+    assert!(old.send(bob.amid(), "\"ghost\"", options).await.is_err());
+    assert_eq!(old.outbox().await.unwrap()[0].stage, Stage::Queued);
+    let refused = old.connect().await.unwrap_err();
+    assert_eq!(refused.code(), "AGENT_SUPERSEDED");
+    // And the new machine is the one that Bob hears, with nothing of the other in between.
+    talk(&new, &bob, "from the new machine").await;
+    talk(&bob, &new, "heard").await;
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use agentmesh_core::{
     Error, ErrorInfo,
-    client::{Agent, SendOptions, registry::RegistryClient},
+    client::{Agent, AgentEvent, SendOptions, registry::RegistryClient},
     engine::{SendFailure, Stage},
     identity::Amid,
     knock::Policy,
@@ -133,6 +133,72 @@ async fn bulk_checks_are_split_and_answered_in_order() {
         (list.total, list.revocations[0].amid.as_str()),
         (1, bob.amid().to_string().as_str())
     );
+}
+
+#[tokio::test]
+async fn bulk_answer_that_fails_or_leaves_somebody_out_clears_nobody() {
+    let server = server().await;
+    let proxy = Proxy::start(server.url()).await;
+    let bob = careful(&server, &proxy, Duration::ZERO).await;
+    let (alice, carol) = (online(&server).await, online(&server).await);
+    let reason = RevocationReason::PolicyViolation;
+    registry(&alice).revoke(&alice.amid(), &reason, None).await.unwrap();
+    let asked = [alice.amid(), carol.amid()];
+    let client = registry(&bob);
+    assert!(client.revocations(&asked).await.unwrap()[0].1.is_some());
+    let lies: [fn(&mut serde_json::Value); 4] = [
+        |answer| drop(answer["revocations"].as_array_mut().unwrap().remove(0)),
+        |answer| answer["revocations"][0]["amid"] = answer["revocations"][1]["amid"].clone(),
+        |answer| drop(answer["revocations"][0].as_object_mut().unwrap().remove("revoked")),
+        |answer| *answer = serde_json::json!({"success": true}),
+    ];
+    for (n, lie) in lies.into_iter().enumerate() {
+        proxy.set_rewrite(Some(("/revocations/bulk", lie)));
+        assert!(client.revocations(&asked).await.is_err(), "lie {n}");
+    }
+    proxy.set_rewrite(None);
+    proxy.set_broken(Some("/revocations/bulk"));
+    assert_eq!(client.revocations(&asked).await.unwrap_err().code(), "HTTP_UNAVAILABLE");
+    proxy.set_broken(None);
+    assert!(client.revocations(&asked).await.unwrap()[1].1.is_none());
+}
+
+#[tokio::test]
+async fn answer_about_another_agent_lets_nobody_in() {
+    let server = server().await;
+    let proxy = Proxy::start(server.url()).await;
+    let bob = careful(&server, &proxy, Duration::ZERO).await;
+    let alice = online(&server).await;
+    let lies: [fn(&mut serde_json::Value); 2] = [
+        |answer| answer["amid"] = "3vaLv8qnmGSndxmYvHiHWN3cb312".into(),
+        |answer| drop(answer.as_object_mut().unwrap().remove("revoked")),
+    ];
+    for lie in lies {
+        proxy.set_rewrite(Some(("/revocation?", lie)));
+        let peer = online(&server).await;
+        let refused = sent(&peer, bob.amid()).await.unwrap_err();
+        assert_eq!(refused.code(), "SEND_KNOCK_REJECTED");
+        let unchecked = registry(&bob).revocation(&peer.amid()).await.unwrap_err();
+        assert!(unchecked.code().starts_with("REGISTRY_") || unchecked.code().starts_with("HTTP_"));
+    }
+    proxy.set_rewrite(None);
+    let mut messages = bob.messages().await.unwrap();
+    let (delivered, message) = tokio::join!(sent(&alice, bob.amid()), messages.next());
+    assert_eq!(delivered.unwrap(), Stage::Delivered);
+    message.unwrap().ack().await.unwrap();
+}
+
+#[tokio::test]
+async fn revoked_agent_loses_its_connection_while_it_stands() {
+    let server = server().await;
+    let alice = online(&server).await;
+    let lost = super::event(&alice, |e| matches!(e, AgentEvent::Disconnected { .. }));
+    let reason = RevocationReason::KeyCompromise;
+    registry(&alice).revoke(&alice.amid(), &reason, None).await.unwrap();
+    lost.await;
+    // It tries again, and the relay says why not.
+    let said = |e: &AgentEvent| matches!(e, AgentEvent::Disconnected { reason, .. } if reason.contains("UNAUTHORIZED"));
+    super::event(&alice, said).await;
 }
 
 #[tokio::test]

@@ -319,9 +319,10 @@ impl Driver {
                 self.events.publish(&AgentEvent::Disconnected { retry_in: Some(retry_in), reason });
             }
             RelayEvent::Replaced => {
+                // Whoever took over has the relay and the registry to itself, until somebody connects here again.
                 self.engine.disconnected();
                 self.pending.clear();
-                self.online.connected = false;
+                self.online.stand_down();
                 self.status.set_offline("another connection of this identity took over");
                 self.online.fail(&AgentError::Replaced.into());
                 self.events.publish(&AgentEvent::Replaced);

@@ -28,12 +28,16 @@ impl RegistryClient {
     ///
     /// # Errors
     /// [`CertificateError`] for a certificate that is not believed; [`AnswerError::Revoked`],
-    /// [`AnswerError::RevocationUnchecked`]; [`RegistryError`].
+    /// [`AnswerError::RevocationUnchecked`]; [`AnswerError::NotPrivate`] over an open connection, on which anybody could
+    /// say that it is not revoked; [`RegistryError`].
     pub async fn certificate(
         &self,
         amid: &Amid,
         roots: &TrustRoots,
     ) -> Result<Option<AgentCertificate>, RegistryError> {
+        if !self.is_private() {
+            return Err(AnswerError::NotPrivate.into());
+        }
         let Some(text) = self.lookup(amid).await?.details.certificate else { return Ok(None) };
         let certificate = CertificateChain::from_pem(&text)?.verify(roots, self.now())?;
         if certificate.amid != *amid {

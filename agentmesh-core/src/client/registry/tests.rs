@@ -437,3 +437,22 @@ fn addresses_are_normalised_and_checked() {
         assert_eq!(new(bad).unwrap_err().code(), "HTTP_INVALID_URL", "{bad}");
     }
 }
+
+#[tokio::test]
+async fn certificates_and_roots_are_not_taken_over_an_open_connection() {
+    let agent = identity(1);
+    let server = stub("", |_| not_found()).await;
+    let mut client = server.client(&agent);
+    assert!(client.is_private(), "this machine is");
+    client.base = Url::parse("http://registry.example/v1/").unwrap();
+    assert!(!client.is_private());
+    let error = client.root_certificate().await.unwrap_err();
+    assert_eq!(error, AnswerError::NotPrivate.into());
+    #[cfg(feature = "trust")]
+    {
+        let roots = crate::trust::TrustRoots::default();
+        let error = client.certificate(&agent.amid(), &roots).await.unwrap_err();
+        assert_eq!(error.code(), "REGISTRY_NOT_PRIVATE");
+    }
+    assert!(server.seen().is_empty(), "nobody was asked");
+}

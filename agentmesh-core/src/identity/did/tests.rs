@@ -95,6 +95,8 @@ fn every_part_of_a_signed_document_is_covered() {
     extra["more"] = json!(1);
     assert_eq!(DidDocument::open(&extra.to_string()), Err(DidError::BadProof));
     assert!(DidDocument::parse(&other.to_string()).is_err());
+    let unsigned = document(&identity).to_json();
+    assert_eq!(DidDocument::open(&unsigned), Err(DidError::NoProof));
     // Order and white space do not matter.
     let pretty = serde_json::to_string_pretty(&good).unwrap();
     assert!(DidDocument::open(&pretty).is_ok());

@@ -77,8 +77,12 @@ pub(super) async fn register(
     match write::write(&shared, proof, add).await? {
         Inserted::Yes => Ok(reply::json(StatusCode::CREATED, response)),
         Inserted::Taken => {
-            let why = "an organization of this domain is registered already";
+            let why = "the domain belongs to another organization";
             Err(reply::failure(StatusCode::CONFLICT, "DOMAIN_TAKEN", why))
+        }
+        Inserted::TooMany => {
+            let why = "too many domains of this agent wait for their proof";
+            Err(reply::too_many("TOO_MANY_CLAIMS", why, CHALLENGE_AGE / 1000))
         }
     }
 }

@@ -72,7 +72,11 @@ pub(super) async fn verify(
     let (id, stored) = (organization.id.clone(), certificate.clone());
     let set = move |c: &rusqlite::Connection| organizations::set_verified(c, &id, &stored, now);
     let written = shared.store.write(set).await;
-    written.map_err(|e| reply::internal("an organization could not be verified", &e))?;
+    let first =
+        written.map_err(|e| reply::internal("an organization could not be verified", &e))?;
+    if !first {
+        return Ok(answer(false, None, Some("the domain belongs to another organization".into())));
+    }
     tracing::info!(domain = organization.domain, "organization verified");
     Ok(answer(true, Some(certificate), None))
 }

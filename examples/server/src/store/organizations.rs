@@ -23,17 +23,22 @@ pub(crate) struct Organization {
     pub(crate) certificate: Option<String>,
 }
 
+/// Claims of one admin that wait for their proof.
+const OPEN_PER_ADMIN: i64 = 10;
+
 /// What became of a registration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Inserted {
     /// It is in.
     Yes,
-    /// The domain belongs to another organization, or is claimed by one whose time is not up.
+    /// The domain belongs to another organization.
     Taken,
+    /// The admin has too many claims open.
+    TooMany,
 }
 
-/// Adds an organization. A claim to the same domain that was never proven gives way once its time is up, so nobody can
-/// keep a domain from its owner.
+/// Adds an organization that has to prove its domain. Claims do not exclude each other, or whoever claims first could
+/// keep a domain from its owner: the first that is proven counts.
 pub(crate) fn insert(
     connection: &Connection,
     organization: &Organization,
@@ -41,13 +46,28 @@ pub(crate) fn insert(
 ) -> rusqlite::Result<Inserted> {
     connection
         .prepare_cached(
-            "DELETE FROM organizations
-             WHERE domain = ?1 AND verified_ms IS NULL AND challenge_expires_ms <= ?2",
+            "DELETE FROM organizations WHERE verified_ms IS NULL AND challenge_expires_ms <= ?1",
         )?
-        .execute(params![organization.domain, to_sql(now.as_millis())])?;
-    let added = connection
+        .execute([to_sql(now.as_millis())])?;
+    let taken: bool = connection
         .prepare_cached(
-            "INSERT OR IGNORE INTO organizations
+            "SELECT EXISTS (SELECT 1 FROM organizations WHERE domain = ?1 AND verified_ms IS NOT NULL)",
+        )?
+        .query_row([&organization.domain], |row| row.get(0))?;
+    if taken {
+        return Ok(Inserted::Taken);
+    }
+    let open: i64 = connection
+        .prepare_cached(
+            "SELECT count(*) FROM organizations WHERE admin = ?1 AND verified_ms IS NULL",
+        )?
+        .query_row([&organization.admin], |row| row.get(0))?;
+    if open >= OPEN_PER_ADMIN {
+        return Ok(Inserted::TooMany);
+    }
+    connection
+        .prepare_cached(
+            "INSERT INTO organizations
                 (id, name, domain, admin, admin_key, challenge, challenge_expires_ms, created_ms)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         )?
@@ -61,7 +81,7 @@ pub(crate) fn insert(
             to_sql(organization.challenge_expires_at.as_millis()),
             to_sql(now.as_millis()),
         ])?;
-    Ok(if added == 1 { Inserted::Yes } else { Inserted::Taken })
+    Ok(Inserted::Yes)
 }
 
 /// One organization.
@@ -87,19 +107,25 @@ pub(crate) fn by_id(connection: &Connection, id: &str) -> rusqlite::Result<Optio
         .optional()
 }
 
-/// Notes that the domain was proven.
+/// Notes that the domain was proven, and drops the other claims to it; false if one of them was proven before.
 pub(crate) fn set_verified(
     connection: &Connection,
     id: &str,
     certificate: &str,
     now: Timestamp,
-) -> rusqlite::Result<()> {
-    connection
+) -> rusqlite::Result<bool> {
+    let proven = connection
         .prepare_cached(
-            "UPDATE organizations SET verified_ms = ?2, certificate = ?3 WHERE id = ?1",
+            "UPDATE OR IGNORE organizations SET verified_ms = ?2, certificate = ?3 WHERE id = ?1",
         )?
         .execute(params![id, to_sql(now.as_millis()), certificate])?;
-    Ok(())
+    connection
+        .prepare_cached(
+            "DELETE FROM organizations WHERE verified_ms IS NULL
+                AND domain = (SELECT domain FROM organizations WHERE id = ?1)",
+        )?
+        .execute([id])?;
+    Ok(proven == 1)
 }
 
 /// Takes a registered agent in.
@@ -134,7 +160,7 @@ pub(crate) fn id_of_agent(connection: &Connection, amid: &str) -> rusqlite::Resu
     Ok(id.flatten())
 }
 
-/// The organization of a domain.
+/// The organization of a domain; while none has proven it, the first that claims it.
 pub(crate) fn by_domain(
     connection: &Connection,
     domain: &str,
@@ -144,7 +170,8 @@ pub(crate) fn by_domain(
             "SELECT o.id, o.name, o.domain, o.verified_ms IS NOT NULL, o.created_ms,
                 (SELECT count(*) FROM agents a WHERE a.organization_id = o.id
                     AND NOT EXISTS (SELECT 1 FROM revocations r WHERE r.amid = a.amid))
-             FROM organizations o WHERE o.domain = ?1",
+             FROM organizations o WHERE o.domain = ?1
+             ORDER BY o.verified_ms IS NULL, o.created_ms, o.id LIMIT 1",
         )?
         .query_row([domain], |row| {
             let created = Timestamp::from_millis(from_sql(row.get(4)?));
@@ -165,28 +192,49 @@ mod tests {
     use super::*;
     use crate::store::schema;
 
-    #[test]
-    fn an_unproven_claim_gives_way_when_its_time_is_up() {
-        let connection = schema::open(None).unwrap().writer;
-        let now = Timestamp::from_millis(1_770_206_400_000);
-        let claim = |id: &str| Organization {
+    const NOW: Timestamp = Timestamp::from_millis(1_770_206_400_000);
+
+    fn claim(id: &str, domain: &str) -> Organization {
+        Organization {
             id: id.into(),
             name: "Example".into(),
-            domain: "example.org".into(),
+            domain: domain.into(),
             admin: "a".into(),
             admin_key: String::new(),
             challenge: "c".into(),
-            challenge_expires_at: now.plus_millis(1000),
+            challenge_expires_at: NOW.plus_millis(1000),
             verified: false,
             certificate: None,
-        };
-        assert_eq!(insert(&connection, &claim("1"), now).unwrap(), Inserted::Yes);
-        assert_eq!(insert(&connection, &claim("2"), now).unwrap(), Inserted::Taken);
-        let later = now.plus_millis(1000);
-        assert_eq!(insert(&connection, &claim("2"), later).unwrap(), Inserted::Yes);
-        set_verified(&connection, "2", "PEM", later).unwrap();
-        let much_later = now.plus_millis(1_000_000);
-        assert_eq!(insert(&connection, &claim("3"), much_later).unwrap(), Inserted::Taken);
+        }
+    }
+
+    #[test]
+    fn of_several_claims_the_first_that_is_proven_counts() {
+        let connection = schema::open(None).unwrap().writer;
+        let claimed = |id: &str| insert(&connection, &claim(id, "example.org"), NOW).unwrap();
+        assert_eq!(claimed("1"), Inserted::Yes);
+        assert_eq!(claimed("2"), Inserted::Yes);
+        assert!(!by_domain(&connection, "example.org").unwrap().unwrap().verified);
+        assert!(set_verified(&connection, "2", "PEM", NOW).unwrap());
+        assert_eq!(claimed("3"), Inserted::Taken);
+        // What was claimed beside it is gone, and proves nothing any more.
+        assert!(by_id(&connection, "1").unwrap().is_none());
+        assert!(!set_verified(&connection, "1", "PEM", NOW).unwrap());
         assert!(by_id(&connection, "2").unwrap().unwrap().verified);
+        assert!(by_domain(&connection, "example.org").unwrap().unwrap().verified);
+    }
+
+    #[test]
+    fn claims_of_one_admin_are_counted_until_their_time_is_up() {
+        let connection = schema::open(None).unwrap().writer;
+        let claimed = |n: i64, now| {
+            insert(&connection, &claim(&n.to_string(), &format!("{n}.example")), now).unwrap()
+        };
+        for n in 0..OPEN_PER_ADMIN {
+            assert_eq!(claimed(n, NOW), Inserted::Yes);
+        }
+        assert_eq!(claimed(100, NOW.plus_millis(999)), Inserted::TooMany);
+        assert_eq!(claimed(100, NOW.plus_millis(1000)), Inserted::Yes);
+        assert!(by_id(&connection, "0").unwrap().is_none());
     }
 }

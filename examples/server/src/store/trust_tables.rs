@@ -29,7 +29,9 @@ CREATE TABLE organizations (
     certificate TEXT,
     created_ms INTEGER NOT NULL
 ) WITHOUT ROWID;
-CREATE UNIQUE INDEX organizations_by_domain ON organizations (domain);
+CREATE INDEX organizations_by_domain ON organizations (domain);
+CREATE UNIQUE INDEX organizations_proven ON organizations (domain) WHERE verified_ms IS NOT NULL;
+CREATE INDEX organizations_by_admin ON organizations (admin);
 CREATE TABLE ratings (
     target TEXT NOT NULL,
     rater TEXT NOT NULL,

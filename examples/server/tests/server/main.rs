@@ -16,6 +16,7 @@ mod limits;
 mod prekeys;
 mod presence;
 mod process;
+mod refusals;
 mod registry;
 mod resume;
 mod signaling;

@@ -24,7 +24,7 @@ use crate::{
 
 impl Online {
     /// Ends the connection and everything that is scheduled. Another `connect` may try again.
-    fn stand_down(&mut self) {
+    pub(super) fn stand_down(&mut self) {
         let waiting = core::mem::take(&mut self.waiting);
         *self = Self { waiting, ..Self::new(self.relay_url.take(), self.has_registry) };
     }
