@@ -176,7 +176,8 @@ async fn proofs_out_of_their_time_or_for_another_host_are_refused_by_name() {
 
 #[tokio::test]
 async fn organizations_refuse_by_name() {
-    let server = start().await;
+    let dir = tempfile::tempdir().unwrap();
+    let server = start_with(|config| config.data_dir = Some(dir.path().into())).await;
     let (admin, alice, mallory) = (identity(), identity(), identity());
     for agent in [&admin, &alice, &mallory] {
         register(&server, agent, &[]).await;
@@ -198,26 +199,47 @@ async fn organizations_refuse_by_name() {
     }
     let answer = refused(&server, "/org/register", &claim("10.example.org")).await;
     assert_eq!(answer, no(429, "TOO_MANY_CLAIMS"));
-    // Consent that is two days old.
-    let timestamp = now().minus_millis(2 * DAY).to_rfc3339_signing();
-    let (amid, signing) = (alice.amid().to_string(), key(&alice));
-    let exchange = format!("x25519:{}", Base64::encode_string(alice.exchange_key().as_bytes()));
+    let join = |timestamp: &str| consented(&id, &admin, &alice, timestamp);
+    let old = now().minus_millis(2 * DAY).to_rfc3339_signing();
+    let answer = refused(&server, "/org/agents", &join(&old)).await;
+    assert_eq!(answer, no(401, "TIMESTAMP_OUT_OF_WINDOW"));
+    // As if the domain had been proven, and the agent belonged to others.
+    let database = rusqlite::Connection::open(dir.path().join("agentmesh.db")).unwrap();
+    let proven = "UPDATE organizations SET verified_ms = 1 WHERE domain = '0.example.org'";
+    database.execute_batch(proven).unwrap();
+    database
+        .execute(
+            "UPDATE agents SET organization_id = 'x' WHERE amid = ?1",
+            [alice.amid().to_string()],
+        )
+        .unwrap();
+    let fresh = now().to_rfc3339_signing();
+    let answer = refused(&server, "/org/agents", &join(&fresh)).await;
+    assert_eq!(answer, no(409, "OTHER_ORGANIZATION"));
+    let fields =
+        json!({"name": "E", "domain": "0.example.org", "admin_signing_public_key": key(&mallory)});
+    let body = signed_as(&mallory, "admin_amid", fields);
+    assert_eq!(refused(&server, "/org/register", &body).await, no(409, "DOMAIN_TAKEN"));
+}
+
+/// What an admin sends to take an agent in, signed by both.
+fn consented(id: &str, admin: &Identity, agent: &Identity, timestamp: &str) -> Value {
+    let (amid, signing) = (agent.amid().to_string(), key(agent));
+    let exchange = format!("x25519:{}", Base64::encode_string(agent.exchange_key().as_bytes()));
     let statement = OrgStatement {
-        organization_id: &id,
+        organization_id: id,
         agent_amid: &amid,
         agent_signing_public_key: &signing,
         agent_exchange_public_key: &exchange,
-        timestamp: &timestamp,
+        timestamp,
     };
     let sign = |role, who: &Identity| Base64::encode_string(statement.sign(role, who).as_bytes());
-    let body = json!({
+    json!({
         "organization_id": id, "agent_amid": amid, "agent_signing_public_key": signing,
         "agent_exchange_public_key": exchange, "admin_amid": admin.amid(),
-        "admin_signature": sign(Admin, &admin), "agent_signature": sign(Agent, &alice),
+        "admin_signature": sign(Admin, admin), "agent_signature": sign(Agent, agent),
         "timestamp": timestamp, "capabilities": [],
-    });
-    let answer = refused(&server, "/org/agents", &body).await;
-    assert_eq!(answer, no(401, "TIMESTAMP_OUT_OF_WINDOW"));
+    })
 }
 
 #[tokio::test]
