@@ -116,6 +116,38 @@ fn every_test_that_a_document_names_exists() {
     assert!(wrong.is_empty(), "there are no tests {wrong:?}");
 }
 
+/// Texts in quotes, or between other marks, that can only be a code for programs.
+fn codes_in(text: &str, mark: char) -> BTreeSet<&str> {
+    let plain = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+    let is_code = |word: &&str| word.len() > 4 && word.contains('_') && word.chars().all(plain);
+    text.split(mark).filter(is_code).collect()
+}
+
+/// §4 of `docs/protocol/registry.md` lists the codes that the reference server's registry gives, and a test provokes each.
+#[test]
+fn codes_of_the_registry_are_documented_and_provoked() {
+    let read_all = |dirs: &[&str]| {
+        let files = dirs.iter().flat_map(|dir| rust_files(dir));
+        files.map(|path| read(&path)).collect::<String>()
+    };
+    let rooms = ["registry", "org", "oauth", "auth", "http"];
+    let dirs: Vec<_> = rooms.iter().map(|room| format!("examples/server/src/{room}")).collect();
+    let source = read_all(&dirs.iter().map(String::as_str).collect::<Vec<_>>());
+    let given = codes_in(&source, '"');
+    assert!(given.len() > 30, "only {} codes", given.len());
+    let text = read(&root().join("docs/protocol/registry.md"));
+    let table = text.split("\n## ").find(|part| part.starts_with("4 Errors"));
+    // Those of bundles are the core's, and in its glossary.
+    let documented = codes_in(table.expect("there is a list of errors"), '`');
+    let documented: BTreeSet<_> =
+        documented.into_iter().filter(|code| *code != "BUNDLE_BAD_SIGNATURE").collect();
+    assert_eq!(given, documented, "the code gives the left, the document has the right");
+    let tests = read_all(&["examples/server/tests", "tests/src"]);
+    let provoked = codes_in(&tests, '"');
+    let missing: Vec<_> = given.difference(&provoked).collect();
+    assert!(missing.is_empty(), "no test provokes {missing:?}");
+}
+
 #[test]
 fn anchors_are_those_of_the_headings() {
     let text = "# Who, and *why*\n```\n# not this\n```\n## 6.1 `Frames`\n#hash\n";
