@@ -5,6 +5,7 @@
 
 mod proxies;
 mod tls_server;
+mod variables;
 
 use std::time::Duration;
 

@@ -87,7 +87,7 @@ impl Worker {
     }
 
     /// The store's place.
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.queue.path()
     }
 }

@@ -107,6 +107,10 @@ impl<S: Storage> Storage for EncryptedStorage<S> {
     fn close(&self) -> StorageFuture<'_, ()> {
         self.inner.close()
     }
+
+    fn location(&self) -> String {
+        self.inner.location()
+    }
 }
 
 impl<S: fmt::Debug> fmt::Debug for EncryptedStorage<S> {

@@ -12,8 +12,8 @@ use axum::{
 use serde_json::Value;
 use tokio::{net::TcpListener, task::JoinHandle};
 
-/// Changes an answer to a path.
-type Rewrite = Box<dyn Fn(&str, &mut Value) + Send>;
+/// Changes the answers to requests whose path contains the text.
+type Rewrite = (&'static str, Box<dyn Fn(&mut Value) + Send>);
 
 struct Inner {
     target: String,
@@ -56,9 +56,18 @@ impl Proxy {
         *self.inner.broken.lock().unwrap() = path;
     }
 
-    /// What becomes of answers in JSON.
-    pub(super) fn set_rewrite(&self, rewrite: impl Fn(&str, &mut Value) + Send + 'static) {
-        *self.inner.rewrite.lock().unwrap() = Some(Box::new(rewrite));
+    /// Answers in JSON to requests whose path contains `part` go through `change`, and no others.
+    pub(super) fn set_rewrite(
+        &self,
+        part: &'static str,
+        change: impl Fn(&mut Value) + Send + 'static,
+    ) {
+        *self.inner.rewrite.lock().unwrap() = Some((part, Box::new(change)));
+    }
+
+    /// Answers pass as they are again.
+    pub(super) fn clear_rewrite(&self) {
+        *self.inner.rewrite.lock().unwrap() = None;
     }
 
     /// How often a revocation was asked for.
@@ -89,10 +98,11 @@ async fn forward(State(inner): State<Arc<Inner>>, request: Request) -> Response 
         response = response.header(name, value);
     }
     let mut body = sent.bytes().await.unwrap().to_vec();
-    if let Some(rewrite) = &*inner.rewrite.lock().unwrap()
+    if let Some((part, change)) = &*inner.rewrite.lock().unwrap()
+        && path.contains(part)
         && let Ok(mut value) = serde_json::from_slice(&body)
     {
-        rewrite(&path, &mut value);
+        change(&mut value);
         body = value.to_string().into_bytes();
     }
     response.body(Body::from(body)).unwrap()

@@ -153,10 +153,10 @@ async fn bulk_answer_that_fails_or_leaves_somebody_out_clears_nobody() {
         |answer| *answer = serde_json::json!({"success": true}),
     ];
     for (n, lie) in lies.into_iter().enumerate() {
-        proxy.set_rewrite(Some(("/revocations/bulk", lie)));
+        proxy.set_rewrite("/revocations/bulk", lie);
         assert!(client.revocations(&asked).await.is_err(), "lie {n}");
     }
-    proxy.set_rewrite(None);
+    proxy.clear_rewrite();
     proxy.set_broken(Some("/revocations/bulk"));
     assert_eq!(client.revocations(&asked).await.unwrap_err().code(), "HTTP_UNAVAILABLE");
     proxy.set_broken(None);
@@ -174,14 +174,14 @@ async fn answer_about_another_agent_lets_nobody_in() {
         |answer| drop(answer.as_object_mut().unwrap().remove("revoked")),
     ];
     for lie in lies {
-        proxy.set_rewrite(Some(("/revocation?", lie)));
+        proxy.set_rewrite("/revocation?", lie);
         let peer = online(&server).await;
         let refused = sent(&peer, bob.amid()).await.unwrap_err();
         assert_eq!(refused.code(), "SEND_KNOCK_REJECTED");
         let unchecked = registry(&bob).revocation(&peer.amid()).await.unwrap_err();
         assert!(unchecked.code().starts_with("REGISTRY_") || unchecked.code().starts_with("HTTP_"));
     }
-    proxy.set_rewrite(None);
+    proxy.clear_rewrite();
     let mut messages = bob.messages().await.unwrap();
     let (delivered, message) = tokio::join!(sent(&alice, bob.amid()), messages.next());
     assert_eq!(delivered.unwrap(), Stage::Delivered);

@@ -5,7 +5,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use object_store::{
-    BackoffConfig, ClientOptions, ObjectStore, RetryConfig,
+    BackoffConfig, ClientConfigKey, ClientOptions, ObjectStore, RetryConfig,
     aws::{AmazonS3Builder, AmazonS3ConfigKey, S3ConditionalPut},
     client::{HttpClient as ObjectHttpClient, HttpConnector},
 };
@@ -134,7 +134,7 @@ impl S3Config {
         self
     }
 
-    /// Lets requests go unencrypted over the network. Without, `http` is for loopback only.
+    /// Lets requests go unencrypted over the network. Without it or `AWS_ALLOW_HTTP=true`, `http` is for loopback only.
     #[must_use]
     pub const fn allow_insecure(mut self, allow: bool) -> Self {
         self.allow_insecure = allow;
@@ -215,9 +215,14 @@ impl S3Config {
         let keys = [AmazonS3ConfigKey::S3Endpoint, AmazonS3ConfigKey::Endpoint];
         if let Some(endpoint) = keys.iter().find_map(|key| builder.get_config_value(key)) {
             let url = Url::parse(&endpoint).map_err(|e| invalid(format!("the endpoint: {e}")))?;
-            if goes_in_clear(&url) && !self.allow_insecure {
+            let allow_http = AmazonS3ConfigKey::Client(ClientConfigKey::AllowHttp);
+            let allowed = self.allow_insecure
+                || builder.get_config_value(&allow_http).is_some_and(|value| value == "true");
+            if goes_in_clear(&url) && !allowed {
                 return Err(invalid(
-                    "the endpoint is http: use https, or allow insecure connections".to_owned(),
+                    "the endpoint is http: use https, or allow insecure connections \
+                     (AWS_ALLOW_HTTP=true)"
+                        .to_owned(),
                 ));
             }
         }

@@ -145,6 +145,10 @@ impl Storage for S3Storage {
     fn close(&self) -> StorageFuture<'_, ()> {
         self.worker.close()
     }
+
+    fn location(&self) -> String {
+        self.worker.path().display().to_string()
+    }
 }
 
 /// What the store's thread owns.
