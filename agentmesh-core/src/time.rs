@@ -13,6 +13,9 @@ impl Timestamp {
     /// The epoch.
     pub const ZERO: Self = Self(0);
 
+    /// The latest instant there is, at the end of the year 9999.
+    pub const MAX: Self = Self(MAX_MS);
+
     /// From milliseconds since the epoch; values beyond the year 9999 saturate.
     pub const fn from_millis(ms: u64) -> Self {
         Self(if ms > MAX_MS { MAX_MS } else { ms })

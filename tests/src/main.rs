@@ -17,5 +17,6 @@ mod lineage;
 mod observability;
 mod s3;
 mod streams;
+mod surface;
 mod trust;
 mod vectors;

@@ -29,9 +29,10 @@ pub mod trace;
 pub mod transport;
 
 pub use agent::{
-    Agent, AgentBuilder, AgentConfig, AgentError, AgentEvent, Chunk, IncomingStream, KnockHandler,
-    Message, Messages, NegotiationHandler, OpenStream, OutboxItem, OutgoingStream, SendOptions,
-    Sent, StreamConfig, StreamError, StreamOptions, TraceSource,
+    Agent, AgentBuilder, AgentConfig, AgentError, AgentEvent, Awaited, Chunk, InboxItem,
+    IncomingStream, KnockHandler, Message, Messages, NegotiationHandler, OpenStream, OutboxItem,
+    OutgoingStream, PendingKnock, SendOptions, Sent, StreamConfig, StreamError, StreamOptions,
+    TraceSource,
 };
 pub use audit::{AuditLog, AuditOptions, AuditOwner, AuditReader, Fsync};
 pub use rate_limit::{

@@ -33,15 +33,22 @@ impl Engine {
         let (Some(session), Some(signed)) = (&entry.session, &plaintext.signed) else { return };
         let nonce = entry.knock_nonce;
         match Answer::open(plaintext.kind, signed, &identity, session.associated_data(), &nonce) {
-            Ok(Answer::Accept(_)) => self.on_accept(from, id, now),
+            Ok(Answer::Accept(accept)) => self.on_accept(from, id, accept.ttl_s, now),
             Ok(Answer::Reject(reject)) => self.on_reject(from, id, reject, now),
             Err(error) => tracing::debug!(target: "agentmesh", %error, "answer to a KNOCK dropped"),
         }
     }
 
-    pub(super) fn on_accept(&mut self, from: Amid, id: SessionId, now: Timestamp) {
+    pub(super) fn on_accept(
+        &mut self,
+        from: Amid,
+        id: SessionId,
+        ttl_s: Option<u64>,
+        now: Timestamp,
+    ) {
         if let Some(entry) = self.sessions.modify(&id) {
             entry.decision = Decision::Accepted;
+            entry.expires_at = ttl_s.map(|s| now.plus_millis(s.saturating_mul(SECOND)));
         }
         self.out.events.push(Event::KnockAccepted { peer: from, session: id });
         self.release_held(id, now);

@@ -141,6 +141,7 @@ impl Engine {
                 knock_nonce: knock.nonce,
                 decision: Decision::Pending,
                 confirmed: true,
+                expires_at: None,
                 session: Some(session),
             },
         );
@@ -212,6 +213,7 @@ impl Engine {
 
     /// Parked frames of a session that exists now come in again.
     pub(super) fn unpark(&mut self, peer: Amid, session: SessionId) {
+        self.probes.found(&peer, session);
         self.ready.extend(self.parked.take(&peer, session));
     }
 }

@@ -30,14 +30,8 @@ impl Engine {
         rng: &mut dyn CryptoRng,
     ) {
         // Meanwhile the peer may have knocked on us, or nothing waits any more.
-        if let Some(session) = self.sending_session(peer)
-            && !self.wanted.contains(&peer)
-            && self
-                .sessions
-                .get(&session)
-                .and_then(|e| e.session.as_ref())
-                .is_some_and(|s| !s.needs_new_handshake(now))
-        {
+        self.attempts.cleared(&peer);
+        if !self.wanted.contains(&peer) && self.usable_session(peer, now).is_some() {
             self.transmit_waiting(peer, now, rng);
             return;
         }
@@ -125,6 +119,7 @@ impl Engine {
                 knock_nonce: knock.nonce,
                 decision: Decision::Pending,
                 confirmed: false,
+                expires_at: None,
                 session: Some(session),
             },
         );

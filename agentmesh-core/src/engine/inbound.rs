@@ -217,7 +217,9 @@ impl Engine {
         debug_assert!(advanced.is_ok(), "opened frames are applied in order");
         if !entry.confirmed {
             entry.confirmed = true;
+            let peer = entry.peer;
             self.end_handshake_resends(id);
+            self.forget_missing(peer);
         }
     }
 

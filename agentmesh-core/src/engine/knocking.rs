@@ -52,11 +52,31 @@ impl StoredKnock {
 impl Engine {
     /// The question for the policy, out of the inbox.
     pub(super) fn knock_request(&self, key: &(Amid, MessageId)) -> Option<Request> {
+        let knock = self.stored_knock(key)?;
+        Some(Request::DecideKnock { session: knock.session_id, knock: Box::new(knock) })
+    }
+
+    /// An undecided KNOCK out of the inbox.
+    pub(super) fn stored_knock(&self, key: &(Amid, MessageId)) -> Option<KnockInfo> {
         let entry = self.inbox.get(key)?;
         let StoredKnock { identity, suite, body } = StoredKnock::decode(&entry.plaintext).ok()?;
-        let knock = Knock::decode(&body).ok()?;
-        let info = KnockInfo::new(identity, entry.session, suite, knock).ok()?;
-        Some(Request::DecideKnock { session: entry.session, knock: Box::new(info) })
+        KnockInfo::new(identity, entry.session, suite, Knock::decode(&body).ok()?).ok()
+    }
+
+    /// KNOCKs that nobody decided in time, as sessions and peers.
+    pub(super) fn overdue_knocks(&self, now: Timestamp) -> Vec<(SessionId, Amid)> {
+        self.inbox_in_order(|e| {
+            e.state == InboxState::Knock && now.since(e.received_at) > limits::KNOCK_MAX_AGE
+        })
+        .into_iter()
+        .filter_map(|key| self.inbox.get(&key).map(|e| (e.session, e.from)))
+        .collect()
+    }
+
+    pub(super) fn expire_knocks(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) {
+        for (session, _) in self.overdue_knocks(now) {
+            self.decide(session, &knock::Decision::reject("no decision in time"), now, rng);
+        }
     }
 
     /// KNOCKs without a decision, each with the session it opened.
@@ -92,7 +112,7 @@ impl Engine {
                 && pending
                 && now.since(since) >= limits::ACCEPT_PATIENCE
             {
-                self.on_accept(peer, id, now);
+                self.on_accept(peer, id, None, now);
             }
         }
     }
@@ -120,13 +140,15 @@ impl Engine {
         // Whatever was decided meanwhile: a paused agent takes no new sessions.
         let objection = self.circuit_objection().filter(|_| decision.is_accept());
         let decision = objection.as_ref().unwrap_or(decision);
-        let answer = Answer::new(decision, nonce, now);
-        let Ok((kind, signed)) = answer.seal(&self.identity, &associated_data) else { return };
-        self.discard(|e| e.session != id || e.state != InboxState::Knock);
+        // Later: the KNOCK stays where it is.
         let rejected = match decision {
             knock::Decision::Accept { .. } => None,
             knock::Decision::Reject { reason, .. } => Some(reason.clone()),
+            knock::Decision::Later => return,
         };
+        let answer = Answer::new(decision, nonce, now);
+        let Ok((kind, signed)) = answer.seal(&self.identity, &associated_data) else { return };
+        self.discard(|e| e.session != id || e.state != InboxState::Knock);
         self.out.events.push(Event::KnockDecided { peer, session: id, rejected });
         let mut plaintext = control(kind, now, rng);
         plaintext.signed = Some(signed);

@@ -347,6 +347,7 @@ impl Engine {
             parts: Default::default(),
             #[cfg(feature = "legacy-0-2")]
             legacy: Default::default(),
+            attempts: Default::default(),
             outbox_order: Default::default(),
             handshakes: Default::default(),
             by_relay_id: Default::default(),

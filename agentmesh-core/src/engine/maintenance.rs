@@ -44,10 +44,13 @@ impl Engine {
         self.release_unanswered(now);
         #[cfg(feature = "legacy-0-2")]
         self.expire_legacy(now);
+        self.expire_knocks(now, rng);
         self.probes.expire(now);
         self.parked.expire(now);
         for (peer, session) in self.parked.overdue(now.minus_millis(PARKED_GRACE)) {
-            self.probes.want(peer, session);
+            if !self.probes.is_missing(&peer, session) {
+                self.probes.want(peer, session);
+            }
         }
         self.send_probes(now, rng);
         self.retransmit_due(now, rng);

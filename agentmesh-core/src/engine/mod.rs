@@ -38,6 +38,7 @@ mod relaying;
 mod rotation;
 mod status;
 mod streams;
+mod surface;
 pub(crate) mod table;
 #[cfg(test)]
 mod tests;
@@ -68,6 +69,7 @@ pub use records::ChunkKey;
 pub use rotation::RotationError;
 pub use status::NewStatus;
 pub use streams::StreamStep;
+pub use surface::{Awaited, InboxItem, OutboxItem, PendingKnock};
 
 use crate::{
     handshake::SessionId,
@@ -88,6 +90,7 @@ use records::{
 };
 use recovery::Probes;
 use relaying::Pauses;
+use surface::Attempts;
 use table::Table;
 
 /// A native frame as the relay delivered it.
@@ -252,6 +255,7 @@ pub struct Engine {
     parts: Parts,
     #[cfg(feature = "legacy-0-2")]
     legacy: legacy::LegacyState,
+    attempts: Attempts,
     /// Outbox entries in the order of sending.
     outbox_order: BTreeMap<u64, MessageId>,
     /// Those among them that are handshakes.

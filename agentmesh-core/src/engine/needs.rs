@@ -105,6 +105,10 @@ impl Engine {
                 for session in self.unanswered().into_keys() {
                     missing.session(session);
                 }
+                for (session, peer) in self.overdue_knocks(now) {
+                    missing.session(session);
+                    missing.peer_with_sessions(peer);
+                }
             }
             Input::Parts => {
                 let (peers, chunks) = self.parts_needs(now);

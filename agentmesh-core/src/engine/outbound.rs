@@ -54,16 +54,6 @@ impl Engine {
         self.outbox.values().filter(|entry| entry.is_message()).count()
     }
 
-    /// Messages in the outbox, in order of sending: id, recipient, stage and creation time.
-    pub fn outbox(&self) -> Vec<(MessageId, Amid, Stage, Timestamp)> {
-        self.outbox_order
-            .values()
-            .filter_map(|id| self.outbox.get(id))
-            .filter(|e| e.is_message())
-            .map(|e| (e.id, e.to, e.stage, e.created_at))
-            .collect()
-    }
-
     pub(super) fn send(
         &mut self,
         message: NewMessage,
@@ -145,6 +135,12 @@ impl Engine {
         self.sessions.get(&id).filter(|e| !e.is_tombstone()).map(|_| id)
     }
 
+    /// The same, if a message may be sent in it now: not if its time is up.
+    pub(super) fn usable_session(&self, peer: Amid, now: Timestamp) -> Option<SessionId> {
+        let id = self.sending_session(peer)?;
+        self.sessions.get(&id).filter(|e| e.is_usable(now)).map(|_| id)
+    }
+
     /// Encrypts a message that has no frame yet and hands it to the relay; asks for a bundle if there is no session.
     pub(super) fn transmit(&mut self, id: MessageId, now: Timestamp, rng: &mut dyn CryptoRng) {
         let Some(entry) = self.outbox.get(&id) else { return };
@@ -155,13 +151,7 @@ impl Engine {
         }
         let Some(entry) = self.outbox.get(&id) else { return };
         let OutboxBody::Message { plaintext: Some(plaintext), .. } = &entry.body else { return };
-        let usable = self.sending_session(to).filter(|s| {
-            self.sessions
-                .get(s)
-                .and_then(|e| e.session.as_ref())
-                .is_some_and(|session| !session.needs_new_handshake(now))
-        });
-        let Some(session) = usable else {
+        let Some(session) = self.usable_session(to, now) else {
             self.request_bundle(to);
             return;
         };
@@ -204,6 +194,9 @@ impl Engine {
         now: Timestamp,
     ) {
         if self.connected && !self.pauses.is_paused(&to) && !self.is_blocked(&to) {
+            if let Some(id) = self.by_relay_id.get(&relay_id) {
+                self.attempts.made(*id);
+            }
             self.in_flight.insert(relay_id, now);
             self.out.outgoing.push(Outgoing { to, relay_id, kind, frame });
         }
@@ -307,6 +300,7 @@ impl Engine {
 
     pub(super) fn drop_entry(&mut self, id: MessageId) {
         let Some(entry) = self.outbox.remove(&id) else { return };
+        self.attempts.forget(&id);
         self.outbox_bytes -= entry.weight();
         self.outbox_order.remove(&entry.order);
         self.handshakes.remove(&entry.order);

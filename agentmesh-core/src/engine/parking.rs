@@ -45,11 +45,25 @@ impl Parked {
 
     /// Takes out the frames of a session, oldest first.
     pub(super) fn take(&mut self, peer: &Amid, session: SessionId) -> Vec<Inbound> {
+        self.take_until(peer, session, Timestamp::MAX)
+    }
+
+    /// The same, of those that were parked by `until`.
+    pub(super) fn take_until(
+        &mut self,
+        peer: &Amid,
+        session: SessionId,
+        until: Timestamp,
+    ) -> Vec<Inbound> {
         let Some(waiting) = self.peers.get_mut(peer) else { return Vec::new() };
         let mut taken = Vec::new();
         let mut kept = Vec::new();
         for w in waiting.drain(..) {
-            if w.session == session { taken.push(w.inbound) } else { kept.push(w) }
+            if w.session == session && w.since <= until {
+                taken.push(w.inbound);
+            } else {
+                kept.push(w);
+            }
         }
         self.bytes -= taken.iter().map(|i: &Inbound| i.frame.len()).sum::<usize>();
         if kept.is_empty() {

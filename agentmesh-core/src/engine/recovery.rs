@@ -47,6 +47,9 @@ struct Answered {
 pub(super) struct Probes {
     wanted: HashMap<Amid, SessionId>,
     sent: HashMap<Amid, Outstanding>,
+    /// The session of each peer that it has and we have not, since we knocked anew for that: what is parked for it is
+    /// forgotten as soon as the new session works.
+    missing: HashMap<Amid, SessionId>,
     answered: HashMap<Amid, Answered>,
     refused: HashMap<Amid, Timestamp>,
     refusals: (Timestamp, u32),
@@ -72,6 +75,18 @@ impl Probes {
 
     pub(super) fn wanted_peers(&self) -> Vec<Amid> {
         self.wanted.keys().copied().collect()
+    }
+
+    /// Whether a probe has brought that we do not have this session, and a new one is on its way.
+    pub(super) fn is_missing(&self, peer: &Amid, session: SessionId) -> bool {
+        self.missing.get(peer) == Some(&session)
+    }
+
+    /// The session came after all.
+    pub(super) fn found(&mut self, peer: &Amid, session: SessionId) {
+        if self.is_missing(peer, session) {
+            self.missing.remove(peer);
+        }
     }
 
     /// When the next probe may go out.
@@ -100,6 +115,8 @@ impl Probes {
     pub(super) fn expire(&mut self, now: Timestamp) {
         let window = 2 * limits::CLOCK_SKEW;
         self.sent.retain(|_, o| now.since(o.sent_at) < window);
+        let sent = &self.sent;
+        self.missing.retain(|peer, _| sent.contains_key(peer));
         self.answered.retain(|_, a| now.since(a.last) < window);
         self.refused.retain(|_, at| now.since(*at) < limits::REFUSE_INTERVAL);
     }
@@ -235,13 +252,13 @@ impl Engine {
         now: Timestamp,
         rng: &mut dyn CryptoRng,
     ) {
-        self.recall_parts(peer, |t| t.session == session && t.relay_acked);
+        self.recall_parts(peer, |t| t.session == session);
         let in_doubt: Vec<_> = self
             .unconfirmed(peer)
             .into_iter()
             .filter(|id| {
                 let transmission = self.outbox.get(id).and_then(|e| e.transmission.as_ref());
-                transmission.is_some_and(|t| t.session == session && t.relay_acked)
+                transmission.is_some_and(|t| t.session == session)
             })
             .collect();
         for id in in_doubt {
@@ -265,8 +282,10 @@ impl Engine {
         }
         self.ack(source);
         // The time of sending stays: it limits the next probe.
+        let mut asked_at = now;
         if let Some(outstanding) = self.probes.sent.get_mut(&peer) {
             outstanding.answered = true;
+            asked_at = outstanding.sent_at;
         }
         let live = self.sessions.get(&id).is_some_and(|e| e.peer == peer && !e.is_tombstone());
         let heals = match reply.enclosed() {
@@ -274,13 +293,30 @@ impl Engine {
             Some(frame) => !self.opens_enclosed(peer, id, frame, now),
         };
         if !live {
-            // Nothing will ever open these; the peer sends their content again under a new session.
-            for parked in self.parked.take(&peer, id) {
+            // Nothing will ever open these, or their handshake is late. Either way the peer has sent their content again
+            // since it was asked; what was parked since then may be that, and stays.
+            let until = match reply.enclosed() {
+                Some(_) => asked_at,
+                None => Timestamp::MAX,
+            };
+            for parked in self.parked.take_until(&peer, id, until) {
                 self.drop_frame(Source::of(&parked), DropReason::NoSession);
+            }
+            if heals {
+                self.probes.missing.insert(peer, id);
             }
         }
         if heals {
             self.knock_anew(peer, now);
+        }
+    }
+
+    /// The peer speaks in a session that we opened: what it had not receipted before comes in it.
+    pub(super) fn forget_missing(&mut self, peer: Amid) {
+        if let Some(missing) = self.probes.missing.remove(&peer) {
+            for parked in self.parked.take(&peer, missing) {
+                self.drop_frame(Source::of(&parked), DropReason::NoSession);
+            }
         }
     }
 

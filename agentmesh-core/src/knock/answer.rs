@@ -53,9 +53,16 @@ pub enum Answer {
 }
 
 impl Answer {
-    /// Puts a decision into words. A reason that is too long is cut.
+    /// Puts a decision into words. A reason that is too long is cut; [`Decision::Later`] is no answer, and said all the
+    /// same it asks to try again in a minute.
     pub fn new(decision: &Decision, knock_nonce: [u8; 16], now: Timestamp) -> Self {
         match decision {
+            Decision::Later => Self::Reject(Reject {
+                knock_nonce,
+                time: now,
+                reason: "no decision yet".to_owned(),
+                retry_after_s: Some(60),
+            }),
             Decision::Accept { ttl_s } => {
                 Self::Accept(Accept { knock_nonce, time: now, ttl_s: *ttl_s })
             }

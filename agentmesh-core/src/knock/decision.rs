@@ -11,6 +11,7 @@ use super::{Knock, KnockContext, KnockError, KnockRequest, Tier};
 
 /// The decision about a KNOCK.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Decision {
     /// The session is opened.
     Accept {
@@ -24,6 +25,9 @@ pub enum Decision {
         /// When the peer may try again, in seconds, if ever.
         retry_after_s: Option<u64>,
     },
+    /// The KNOCK stays undecided, and what comes in its session is held. It survives a restart, after which it is asked
+    /// about again; after 96 hours it is rejected.
+    Later,
 }
 
 impl Decision {

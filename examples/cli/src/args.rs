@@ -102,7 +102,7 @@ pub(crate) enum Command {
     /// Show messages that are not handled by their recipients yet, and send them
     Outbox(OutboxArgs),
     /// Show messages that were received and not handled yet
-    Inbox,
+    Inbox(InboxArgs),
     /// Show the store, move it elsewhere, or take it back
     #[command(subcommand)]
     Store(StoreCommand),
@@ -313,7 +313,11 @@ pub(crate) struct SendArgs {
     /// The recipient's address
     pub(crate) amid: Amid,
     /// The message, as JSON; `-` reads it from standard input
-    pub(crate) message: String,
+    #[arg(required_unless_present = "file", conflicts_with = "file")]
+    pub(crate) message: Option<String>,
+    /// Send the bytes of this file instead, up to 64 MiB
+    #[arg(long, value_name = "PATH")]
+    pub(crate) file: Option<PathBuf>,
     /// The stage to wait for
     #[arg(long, value_enum, default_value_t = StageArg::Stored)]
     pub(crate) wait: StageArg,
@@ -326,6 +330,9 @@ pub(crate) struct SendArgs {
     /// What the session is for, should this message open one: the capability in our KNOCK
     #[arg(long, value_name = "CAPABILITY")]
     pub(crate) intent: Option<String>,
+    /// How long the session is to live that this message may open
+    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
+    pub(crate) session_ttl: Option<Duration>,
     /// Give up, if earlier than after 72 hours
     #[arg(long, value_name = "TIME", value_parser = duration::parse)]
     pub(crate) expires_in: Option<Duration>,
@@ -384,6 +391,16 @@ pub(crate) enum AcceptArg {
     Organization,
     /// Nobody's; sessions that exist go on
     None,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct InboxArgs {
+    /// Accept a KNOCK that waits, by its session
+    #[arg(long, value_name = "SESSION", conflicts_with = "reject")]
+    pub(crate) accept: Option<String>,
+    /// Reject a KNOCK that waits, by its session
+    #[arg(long, value_name = "SESSION")]
+    pub(crate) reject: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]

@@ -19,6 +19,7 @@ mod opened;
 mod output;
 mod passphrase;
 mod signals;
+mod units;
 
 use std::process::ExitCode;
 

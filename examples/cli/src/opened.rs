@@ -1,7 +1,5 @@
 //! An agent opened from a home, as most commands need it.
 
-use std::time::Duration;
-
 use agentmesh_core::{
     client::{Agent, AgentConfig, AuditOptions},
     identity::backup::Restored,
@@ -9,9 +7,6 @@ use agentmesh_core::{
 };
 
 use crate::{config::Config, context::Context, endpoints::Endpoints, error::CliError, home::Home};
-
-/// How long a KNOCK may wait for a command that decides about KNOCKs.
-const UNDECIDED: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// Whether an identity may be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +33,11 @@ impl Opened {
     ) -> Result<Self, CliError> {
         let home = context.home()?;
         let config = Config::load(&home)?;
-        open(home, config, None, Create::No, adjust).await
+        let undecided = |agent: &mut AgentConfig| {
+            leave_knocks_undecided(agent);
+            adjust(agent);
+        };
+        open(home, config, None, Create::No, undecided).await
     }
 
     /// Opens the home's agent for these servers. It is not online yet.
@@ -73,12 +72,10 @@ impl Opened {
     }
 }
 
-/// KNOCKs that come while a command is online that does not decide about them stay undecided until one does.
+/// KNOCKs that wait or come while a command runs that does not decide about them stay undecided until one does.
 pub(crate) fn leave_knocks_undecided(config: &mut AgentConfig) {
     config.policy = accept_all();
-    config.knock_timeout = UNDECIDED;
-    config.knock_handler =
-        Some(std::sync::Arc::new(|_| Box::pin(std::future::pending::<Decision>())));
+    config.knock_handler = Some(std::sync::Arc::new(|_| Box::pin(async { Decision::Later })));
 }
 
 /// Everybody may open a session, for as long as they like.

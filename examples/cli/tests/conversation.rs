@@ -214,6 +214,41 @@ fn what_was_received_and_not_handled_is_in_the_inbox() {
 }
 
 #[test]
+fn a_file_is_sent_in_parts_and_a_knock_waits_for_a_word() {
+    let user = User::new();
+    let _server = Server::start(&user, &[]);
+    let amid = user.identity("a");
+    user.json(&["register", "--home", "a"]);
+    let path = user.path("large.bin");
+    let bytes: Vec<u8> = (0..300_000u32).map(|n| (n % 251) as u8).collect();
+    std::fs::write(&path, &bytes).unwrap();
+    let file = path.to_str().unwrap();
+    // Nobody decides about the KNOCK yet, so its parts wait in the outbox.
+    let sent = user.run(&["send", &amid, "--file", file, "--home", "b", "--timeout", "1s"]);
+    assert_eq!(sent.code, 5, "{sent:?}");
+    let waiting = user.json(&["outbox", "--home", "b"]);
+    assert_eq!((&waiting[0]["size"], &waiting[0]["parts"]), (&json!(300_000), &json!([0, 7])));
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let knock = loop {
+        user.json(&["register", "--home", "a"]);
+        if let Some(knock) = user.json(&["inbox", "--home", "a"]).pop() {
+            break knock;
+        }
+        assert!(Instant::now() < deadline);
+    };
+    let session = knock["knock"].as_str().unwrap();
+    let decided = user.json(&["inbox", "--home", "a", "--accept", session]);
+    assert_eq!(decided[0]["decision"], "accepted");
+    assert!(user.json(&["inbox", "--home", "a"]).is_empty());
+    let (mut alice, _) = listen(&user, "a", &[]);
+    user.json(&["outbox", "--home", "b", "--flush", "--wait", "handled"]);
+    let received = alice.event("message");
+    let base64 = received["payload"]["base64"].as_str().unwrap();
+    assert_eq!(base64.len(), 400_000, "all of it");
+    alice.stop();
+}
+
+#[test]
 fn one_process_sends_and_receives_and_survives_being_killed() {
     let user = User::new();
     let _server = Server::start(&user, &[]);

@@ -9,8 +9,8 @@ use std::{
 /// What goes wrong, and how often. Probabilities are between 0 and 1.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Faults {
-    /// A message is lost on its way into the relay, or on its way out; what was lost on its way out comes again at the
-    /// recipient's next connect, if the recipient acknowledges messages.
+    /// A message is lost on its way into the relay, or on its way out; what was lost on its way out comes again after
+    /// a while, if the recipient acknowledges messages.
     pub drop: f64,
     /// A message is delivered twice.
     pub duplicate: f64,

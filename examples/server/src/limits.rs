@@ -24,6 +24,9 @@ pub struct Limits {
     pub payload_bytes: u32,
     /// How long a message waits for its recipient.
     pub message_ttl: Duration,
+    /// A message that a connected recipient does not acknowledge is sent to it again after so long, then after twice as
+    /// long and so on, at most sixteen times as long. To the second.
+    pub redeliver_after: Duration,
     /// A connection that says nothing, not even a pong, for so long is closed.
     pub idle_timeout: Duration,
     /// Time for the first frame.
@@ -45,6 +48,7 @@ impl Default for Limits {
             stored_messages: 100_000,
             payload_bytes: u32::try_from(MAX_ENCRYPTED_PAYLOAD).unwrap_or(u32::MAX),
             message_ttl: Duration::from_secs(72 * 3600),
+            redeliver_after: Duration::from_secs(30),
             idle_timeout: Duration::from_secs(60),
             connect_timeout: Duration::from_secs(10),
             outgoing_bytes: 256 * 1024,
@@ -55,13 +59,15 @@ impl Default for Limits {
 
 impl Limits {
     /// The defaults without the limits per AMID and per IP address: on loopback, with one developer, they only get
-    /// in the way.
+    /// in the way. What is not acknowledged comes again sooner.
     pub fn for_development() -> Self {
         Self {
             messages_per_minute: 0,
             knocks_per_minute: 0,
             connects_per_minute_per_ip: 0,
             one_time_keys_per_hour: 0,
+            // Faults on demand lose messages; nobody likes to wait for them.
+            redeliver_after: Duration::from_secs(2),
             ..Self::default()
         }
     }

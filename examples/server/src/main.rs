@@ -103,6 +103,9 @@ struct LimitFlags {
     /// How long a message waits for its recipient.
     #[arg(long, value_name = "SECONDS", default_value_t = Limits::default().message_ttl.as_secs())]
     message_ttl_seconds: u64,
+    /// When a connected recipient that has not acknowledged a message gets it again.
+    #[arg(long, value_name = "SECONDS", default_value_t = Limits::default().redeliver_after.as_secs())]
+    redeliver_after_seconds: u64,
     /// Silence after which a connection is closed.
     #[arg(long, value_name = "SECONDS", default_value_t = Limits::default().idle_timeout.as_secs())]
     idle_timeout_seconds: u64,
@@ -128,6 +131,7 @@ impl LimitFlags {
             stored_messages: self.stored_messages,
             payload_bytes: self.payload_bytes,
             message_ttl: Duration::from_secs(self.message_ttl_seconds),
+            redeliver_after: Duration::from_secs(self.redeliver_after_seconds),
             idle_timeout: Duration::from_secs(self.idle_timeout_seconds),
             connect_timeout: Duration::from_secs(self.connect_timeout_seconds),
             outgoing_bytes: self.outgoing_bytes,

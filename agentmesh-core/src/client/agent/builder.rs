@@ -67,7 +67,7 @@ pub struct AgentConfig {
     pub policy_poll: Duration,
     /// How fast messages may be sent. Default: [`RateLimits::off`].
     pub rate_limits: RateLimits,
-    /// Asked after the policy accepted.
+    /// Asked after the policy accepted; see [`AgentBuilder::on_knock`].
     pub knock_handler: Option<KnockHandler>,
     /// How long the handler may take; after that the KNOCK is rejected. Default: 30 s.
     pub knock_timeout: Duration,
@@ -321,7 +321,10 @@ impl AgentBuilder {
         self
     }
 
-    /// Asked about every KNOCK that the policy accepts.
+    /// Asked about every KNOCK that the policy accepts, but for those of peers that it lists by address
+    /// ([`Policy::allowed_amids`]): their first message, which comes with the KNOCK, is handed on without waiting for
+    /// anybody. [`Decision::Later`] leaves a KNOCK for [`Agent::decide`]; one of a peer that speaks 0.2 is rejected
+    /// instead, because such a peer does not wait.
     #[must_use]
     pub fn on_knock<F, Fut>(mut self, handler: F) -> Self
     where

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::{
     engine::Stage,
     error::errors,
+    handshake::SessionId,
     wire::{id::MessageId, peer_error::PeerError},
 };
 
@@ -37,6 +38,12 @@ errors! {
             /// The last thing that went wrong.
             reason: String,
         } = "AGENT_NOT_ONLINE", Network, retryable;
+        /// There is no undecided KNOCK of this session.
+        #[error("no undecided KNOCK opened session {session}")]
+        NoSuchKnock {
+            /// The session.
+            session: SessionId,
+        } = "KNOCK_NOT_PENDING", NotFound, permanent;
         /// Another connection with the same identity took over. This agent does not fight for it.
         #[error("another connection of this identity took over")]
         Replaced = "AGENT_REPLACED", Conflict, permanent;

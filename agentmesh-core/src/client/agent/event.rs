@@ -12,7 +12,15 @@ use crate::{
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum AgentEvent {
-    /// The relay connection stands.
+    /// The agent is online: registered, its prekeys published, connected to the relay. Peers can reach it now, and what it
+    /// sends needs nothing more of it. Told again after each [`Offline`](Self::Offline).
+    Online,
+    /// The agent is not online any more; unless it was closed, it comes back by itself.
+    Offline {
+        /// Why, without content.
+        reason: String,
+    },
+    /// The relay connection stands. The registry may not know of it yet: see [`Online`](Self::Online).
     Connected {
         /// Frames that waited at the relay.
         pending: u64,

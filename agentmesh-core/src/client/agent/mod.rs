@@ -26,11 +26,13 @@ pub use error::AgentError;
 pub use event::AgentEvent;
 pub(crate) use message::{Completion, Consumer, Verdict, response_id};
 pub use message::{Message, Messages};
-pub use options::{OutboxItem, SendOptions, Sent};
+pub use options::{SendOptions, Sent};
 pub use stream::{
     Chunk, IncomingStream, OpenStream, OutgoingStream, StreamConfig, StreamError, StreamOptions,
 };
 pub(crate) use stream::{Leave, OutgoingCell, ReaderEnd, StreamCommand, StreamHub, StreamItem};
+
+pub use crate::engine::{Awaited, InboxItem, OutboxItem, PendingKnock};
 
 use crate::{
     Error,
@@ -42,8 +44,10 @@ use crate::{
         subscription::Subscription,
     },
     engine::{NewMessage, NewStatus, Stage},
+    handshake::SessionId,
     identity::{Amid, IdentityPublic},
     keys::DhPublicKey,
+    knock::Decision,
     wire::{
         id::MessageId,
         plaintext::{Headers, MessageType, Payload},
@@ -219,6 +223,11 @@ impl Agent {
             let source = self.shared.config.trace_source.as_ref();
             message.headers.trace = source.and_then(|source| source()).map(|t| t.to_string());
         }
+        if let Some(ttl) = options.session_ttl {
+            let default = &self.shared.config.engine.default_knock_request;
+            let request = message.knock_request.get_or_insert_with(|| default.clone());
+            request.ttl_s = ttl.as_secs().max(1);
+        }
         #[cfg(feature = "schema")]
         if let (Some(name), Some(json)) = (&message.headers.schema, message.payload.as_json())
             && self.shared.config.schemas.contains(name)
@@ -263,6 +272,38 @@ impl Agent {
         let (reply, answer) = oneshot::channel();
         self.command(Command::Outbox { reply }).await?;
         answer.await.map_err(|_| self.closed())
+    }
+
+    /// Messages that came in and are not handled, oldest first: handed on or not, held for a KNOCK, or unfinished.
+    ///
+    /// # Errors
+    /// [`AgentError::Closed`]
+    pub async fn inbox(&self) -> Result<Vec<InboxItem>, Error> {
+        let (reply, answer) = oneshot::channel();
+        self.command(Command::Inbox { reply }).await?;
+        answer.await.map_err(|_| self.closed())
+    }
+
+    /// KNOCKs without a decision, oldest first: those that a handler left for [later](Decision::Later), and those that
+    /// policy or handler are busy with.
+    ///
+    /// # Errors
+    /// [`AgentError::Closed`]
+    pub async fn pending_knocks(&self) -> Result<Vec<PendingKnock>, Error> {
+        let (reply, answer) = oneshot::channel();
+        self.command(Command::PendingKnocks { reply }).await?;
+        answer.await.map_err(|_| self.closed())
+    }
+
+    /// Decides on a KNOCK by the session that it opened. Returns when the decision is on disk. The policy is not asked
+    /// again.
+    ///
+    /// # Errors
+    /// [`AgentError::NoSuchKnock`] if it is unknown or decided, [`AgentError::Closed`].
+    pub async fn decide(&self, session: SessionId, decision: Decision) -> Result<(), Error> {
+        let (reply, done) = oneshot::channel();
+        self.command(Command::Decide { session, decision, reply }).await?;
+        done.await.map_err(|_| self.closed())?
     }
 
     /// Takes a message back that was not delivered. It may arrive all the same if it was sent already.

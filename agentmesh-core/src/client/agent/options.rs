@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use crate::{
-    Timestamp,
     engine::{NewMessage, Stage},
     identity::Amid,
     knock::{KnockRequest, SessionType},
@@ -30,6 +29,9 @@ pub struct SendOptions {
     pub trace: Option<String>,
     /// The schema that the payload follows. A JSON payload is checked against it if the agent knows the schema.
     pub schema: Option<String>,
+    /// How long the session is to live that this message may open; the peer decides. When the time is over, the next
+    /// message knocks anew. Default: what the KNOCK request says, five minutes if there is none.
+    pub session_ttl: Option<Duration>,
     /// When to give up, if earlier than 72 h.
     pub expires_in: Option<Duration>,
 }
@@ -44,6 +46,7 @@ impl Default for SendOptions {
             session_type: None,
             trace: None,
             schema: None,
+            session_ttl: None,
             expires_in: None,
         }
     }
@@ -89,17 +92,4 @@ pub struct Sent {
     pub to: Amid,
     /// How far it came, at least as far as was asked for.
     pub stage: Stage,
-}
-
-/// A message in the outbox.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OutboxItem {
-    /// Its id.
-    pub id: MessageId,
-    /// The recipient.
-    pub to: Amid,
-    /// How far it is.
-    pub stage: Stage,
-    /// When it was sent.
-    pub created_at: Timestamp,
 }

@@ -9,7 +9,7 @@ use super::{Command, Driver, SETTLE, SWEEP, Wake};
 use crate::{
     Error, ErrorInfo,
     client::{
-        agent::{AgentEvent, OutboxItem, OutgoingCell, StreamHub, Verdict},
+        agent::{AgentEvent, OutgoingCell, StreamHub, Verdict},
         relay::{Outbound, RelayCommand, RelayPayload},
     },
     engine::{
@@ -104,6 +104,7 @@ impl Driver {
     }
 
     fn on_command(&mut self, command: Command, jobs: &mut Vec<Job>) {
+        let Some(command) = self.look(command) else { return };
         match command {
             Command::Send { message, queued, watch } => {
                 let id = message.id;
@@ -126,16 +127,8 @@ impl Driver {
             Command::AwaitResponse { id, from, reply } => {
                 self.waiting.await_response(id, from, reply);
             }
-            Command::Stage { id, reply } => {
-                let _ = reply.send(self.engine.stage(&id));
-            }
-            Command::Outbox { reply } => {
-                let items = self.engine.outbox().into_iter();
-                let _ = reply.send(
-                    items
-                        .map(|(id, to, stage, created_at)| OutboxItem { id, to, stage, created_at })
-                        .collect(),
-                );
+            Command::Decide { session, decision, reply } => {
+                self.decide_later(session, decision, reply, jobs);
             }
             Command::Consume { consumer } => self.delivery.set_consumer(consumer),
             Command::Connect { reply } => self.go_online(reply),
@@ -146,8 +139,12 @@ impl Driver {
             }
             Command::Control(control) => self.on_control(control, jobs),
             Command::Stream(command) => self.on_stream_command(command, jobs),
-            // Taken out before, with the end of the batch.
-            Command::Close { .. } => {}
+            // Answered or taken out before.
+            Command::Stage { .. }
+            | Command::Outbox { .. }
+            | Command::Inbox { .. }
+            | Command::PendingKnocks { .. }
+            | Command::Close { .. } => {}
         }
     }
 

@@ -11,12 +11,17 @@ use zeroize::Zeroizing;
 use crate::{
     Error,
     client::{
-        agent::{AgentConfig, Consumer, OutboxItem, StreamCommand, StreamHub},
+        agent::{AgentConfig, Consumer, StreamCommand, StreamHub},
         platform::Task,
         registry::RegistryClient,
     },
-    engine::{IncomingMessage, NewMessage, NewStatus, SendFailure, Stage},
+    engine::{
+        InboxItem, IncomingMessage, NewMessage, NewStatus, OutboxItem, PendingKnock, SendFailure,
+        Stage,
+    },
+    handshake::SessionId,
     identity::{Amid, IdentityPublic},
+    knock::Decision,
     wire::id::MessageId,
 };
 
@@ -72,6 +77,17 @@ pub(crate) enum Command {
     },
     Outbox {
         reply: Reply<Vec<OutboxItem>>,
+    },
+    Inbox {
+        reply: Reply<Vec<InboxItem>>,
+    },
+    PendingKnocks {
+        reply: Reply<Vec<PendingKnock>>,
+    },
+    Decide {
+        session: SessionId,
+        decision: Decision,
+        reply: Reply<Result<(), Error>>,
     },
     Cancel {
         id: MessageId,

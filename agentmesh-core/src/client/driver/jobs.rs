@@ -381,6 +381,9 @@ impl Driver {
         match result {
             JobResult::Bundle { peer, result } => {
                 let patient = self.jobs.ended(Fetch::Bundle(peer), result.as_ref().err());
+                if let Err(error) = &result {
+                    self.engine.note_trouble(peer, error.code());
+                }
                 match result {
                     Err(error) if patient => {
                         tracing::debug!(target: "agentmesh", code = error.code(), "no bundle yet");
@@ -466,7 +469,7 @@ impl Driver {
                 }
             }
         }
-        self.online.settle();
+        self.settle_online();
     }
 }
 

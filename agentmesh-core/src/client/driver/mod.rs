@@ -19,6 +19,7 @@ mod online;
 mod policy;
 mod rotation;
 mod streams;
+mod surface;
 mod waiting;
 
 use std::{
@@ -133,6 +134,7 @@ pub(super) fn start(
         questions: Vec::new(),
         streams: Streams::new(amid, config.streams, Arc::clone(&hub)),
         answers: Vec::new(),
+        online_told: false,
     };
     let task = platform::spawn(driver.run(inbox, completions).instrument(spans::agent(amid)));
     Ok(Agent::new(Arc::new(Shared {
@@ -196,6 +198,8 @@ pub(super) struct Driver {
     streams: Streams,
     /// What the agent answers by itself, to be queued with the next step.
     answers: Vec<Input>,
+    /// The application was told that the agent is online.
+    online_told: bool,
 }
 
 /// How the driver ends.
@@ -342,6 +346,7 @@ impl Driver {
                 (None, Err(error))
             }
         };
+        self.tell_offline(if result.is_ok() { "closed" } else { "stopped" });
         self.jobs.stop();
         self.streams.close(&AgentError::Closed { reason: self.status.end_reason() }.into());
         self.go_offline(result.is_ok()).await;

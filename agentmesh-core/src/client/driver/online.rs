@@ -134,9 +134,17 @@ impl Online {
         self.other_exchange_key
     }
 
+    /// Registered, prekeys published, connected: as far as there are registry and relay.
+    pub(super) const fn is_settled(&self) -> bool {
+        self.wanted
+            && self.registered
+            && self.published
+            && (self.connected || self.relay_url.is_none())
+    }
+
     /// Answers those who wait for being online, if that is so.
     pub(super) fn settle(&mut self) {
-        if self.registered && self.published && (self.connected || self.relay_url.is_none()) {
+        if self.is_settled() {
             for reply in self.waiting.drain(..) {
                 let _ = reply.send(Ok(()));
             }
@@ -193,7 +201,7 @@ impl Driver {
                 self.dial_now();
             }
         }
-        self.online.settle();
+        self.settle_online();
     }
 
     /// Connects to the relay, if that was put off until now.
@@ -278,7 +286,7 @@ impl Driver {
             RelayEvent::Connected { pending, features, .. } => {
                 self.online.connected = true;
                 self.online.drained_at = Some(Instant::now() + DRAINED_AFTER);
-                self.online.settle();
+                self.settle_online();
                 if core::mem::replace(&mut self.online.connected_before, true)
                     && self.online.heartbeat_at.is_some()
                 {
@@ -299,6 +307,7 @@ impl Driver {
             RelayEvent::Error { code, id, retry_after, .. } => {
                 tracing::debug!(target: "agentmesh", %code, "the relay refused a frame");
                 if let Some(relay_id) = id {
+                    self.engine.note_refusal(&relay_id, code.as_str());
                     let retryable = code != RelayErrorCode::MessageTooLarge;
                     let retry_after =
                         retry_after.map(|d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX));
@@ -316,6 +325,7 @@ impl Driver {
                 self.online.drained_at = None;
                 self.status.set_offline(error.to_string());
                 let reason = error.to_string();
+                self.tell_offline(&reason);
                 self.events.publish(&AgentEvent::Disconnected { retry_in: Some(retry_in), reason });
             }
             RelayEvent::Replaced => {
@@ -325,6 +335,7 @@ impl Driver {
                 self.online.stand_down();
                 self.status.set_offline("another connection of this identity took over");
                 self.online.fail(&AgentError::Replaced.into());
+                self.tell_offline("another connection of this identity took over");
                 self.events.publish(&AgentEvent::Replaced);
             }
             _ => {}

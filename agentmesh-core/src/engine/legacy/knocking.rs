@@ -194,6 +194,8 @@ impl Engine {
         let rejected = match decision {
             knock::Decision::Accept { .. } => None,
             knock::Decision::Reject { reason, .. } => Some(reason.clone()),
+            // A peer of 0.2 does not wait: it has a reply within seconds, or gives up.
+            knock::Decision::Later => Some("not decided yet".to_owned()),
         };
         let verdict = match rejected.clone() {
             None => {

@@ -11,7 +11,6 @@ use crate::{
     identity::Amid,
     keys::kdf,
     limits,
-    session::Session,
     time::Timestamp,
     wire::{
         id::MessageId,
@@ -211,10 +210,8 @@ impl Engine {
     }
 
     fn part_session(&self, to: Amid, now: Timestamp) -> Option<crate::handshake::SessionId> {
-        let id = self.sending_session(to)?;
-        let entry = self.sessions.get(&id)?;
-        let live = entry.session.as_ref().is_some_and(|s: &Session| !s.needs_new_handshake(now));
-        (live && entry.decision == Decision::Accepted).then_some(id)
+        let id = self.usable_session(to, now)?;
+        (self.sessions.get(&id)?.decision == Decision::Accepted).then_some(id)
     }
 
     /// Asks for bundles of peers in memory that large messages wait for and that have no session.
@@ -226,11 +223,7 @@ impl Engine {
             .filter_map(|id| self.outbox.get(id))
             .map(|entry| entry.to)
             .filter(|to| self.peers.is_loaded(to))
-            .filter(|to| {
-                let session = self.sending_session(*to).and_then(|id| self.sessions.get(&id));
-                let session = session.and_then(|entry| entry.session.as_ref());
-                session.is_none_or(|session| session.needs_new_handshake(now))
-            })
+            .filter(|to| self.usable_session(*to, now).is_none())
             .collect();
         for peer in waiting {
             self.request_bundle(peer);

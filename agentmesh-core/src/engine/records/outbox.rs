@@ -106,6 +106,14 @@ impl OutboxEntry {
         body + self.transmission.as_ref().map_or(0, |t| t.frame.len()) + 256
     }
 
+    /// The message that it is, or is a part of.
+    pub(crate) const fn message(&self) -> MessageId {
+        match &self.body {
+            OutboxBody::Part { group, .. } => *group,
+            _ => self.id,
+        }
+    }
+
     /// Whether it is a message of the application, as a whole.
     pub(crate) const fn is_message(&self) -> bool {
         matches!(self.body, OutboxBody::Message { .. } | OutboxBody::Group(_))

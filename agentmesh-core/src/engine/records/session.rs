@@ -12,7 +12,9 @@ use crate::{
     time::Timestamp,
 };
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+/// As version 2, without the time of its end.
+const VERSION_WITHOUT_END: u8 = 1;
 
 /// Who sent the handshake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +44,9 @@ pub(crate) struct SessionEntry {
     pub(crate) decision: Decision,
     /// A frame of the peer opened in it, so the peer has it: the handshake need not be sent again.
     pub(crate) confirmed: bool,
+    /// When its initiator has to knock again: the time that the peer granted is over. Unset at the responder, who needs
+    /// no permission to answer.
+    pub(crate) expires_at: Option<Timestamp>,
     /// `None` is a tombstone: the id is known and spent, the keys are gone.
     pub(crate) session: Option<Session>,
 }
@@ -49,6 +54,12 @@ pub(crate) struct SessionEntry {
 impl SessionEntry {
     pub(crate) const fn is_tombstone(&self) -> bool {
         self.session.is_none()
+    }
+
+    /// Whether a message may be sent in it: neither its keys nor its time are used up.
+    pub(crate) fn is_usable(&self, now: Timestamp) -> bool {
+        self.expires_at.is_none_or(|at| at > now)
+            && self.session.as_ref().is_some_and(|session| !session.needs_new_handshake(now))
     }
 
     /// Whether the peer has not shown yet that it has this session of ours.
@@ -79,6 +90,7 @@ impl Stored for SessionEntry {
         out.put(&self.knock_nonce);
         out.put_bool(self.decision == Decision::Accepted);
         out.put_bool(self.confirmed);
+        out.put_option(self.expires_at, |w, at| w.put_u64(at.as_millis()));
         out.put_bool(self.session.is_some());
         if let Some(session) = &self.session {
             session.to_record(out);
@@ -88,7 +100,7 @@ impl Stored for SessionEntry {
     fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
         let mut r = Reader::new(bytes);
         let version = r.u8("version")?;
-        if version != VERSION {
+        if !matches!(version, VERSION_WITHOUT_END | VERSION) {
             return Err(CodecError::UnknownVersion { what: "session record", version });
         }
         let entry = Self {
@@ -100,6 +112,10 @@ impl Stored for SessionEntry {
             knock_nonce: r.array("knock nonce")?,
             decision: if r.bool("decision")? { Decision::Accepted } else { Decision::Pending },
             confirmed: r.bool("confirmed")?,
+            expires_at: match version {
+                VERSION_WITHOUT_END => None,
+                _ => r.option("expires at", |r| r.timestamp("expires at"))?,
+            },
             session: r.option("session", Session::from_record)?,
         };
         r.finish("session record")?;

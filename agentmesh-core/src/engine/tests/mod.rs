@@ -17,6 +17,7 @@ mod parts;
 mod recovery;
 mod redaction;
 mod streams;
+mod surface;
 
 use std::collections::BTreeMap;
 

@@ -26,6 +26,7 @@ fn reason(policy: &Policy, context: &KnockContext<'_>) -> String {
             "accepted".into()
         }
         Decision::Reject { reason, .. } => reason,
+        Decision::Later => panic!("a policy decides"),
     }
 }
 

@@ -95,6 +95,7 @@ impl NativeSessions {
             knock_nonce: knock.knock().nonce,
             decision: Decision::Accepted,
             confirmed: true,
+            expires_at: None,
             session: Some(session),
         };
         Ok(Examined::New(Box::new(New { hs, slot, entry, knock, prekeys, peer })))

@@ -208,6 +208,7 @@ impl NativeSessions {
             knock_nonce: knock.nonce,
             decision: Decision::Pending,
             confirmed: false,
+            expires_at: None,
             session: Some(session),
         });
         self.put_session(&mut changes, &slot)?;

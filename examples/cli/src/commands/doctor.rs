@@ -187,7 +187,7 @@ impl Doctor {
         let now = Clock::system().now();
         let items = opened.agent.outbox().await?;
         opened.close().await?;
-        let oldest = items.iter().map(|item| now.since(item.created_at)).max().unwrap_or(0);
+        let oldest = items.iter().map(|item| now.since(item.queued_at)).max().unwrap_or(0);
         let count = items.len();
         if oldest > STUCK {
             let problem = format!("{count} messages wait, the oldest for {} h", oldest / HOUR);

@@ -40,7 +40,7 @@ pub(crate) async fn run(command: Command, context: Context) -> Result<(), CliErr
         Command::Send(args) => send::run(args, context).await,
         Command::Listen(args) => listen::run(args, context).await,
         Command::Outbox(args) => outbox::run(args, context).await,
-        Command::Inbox => inbox::run(context).await,
+        Command::Inbox(args) => inbox::run(args, context).await,
         Command::Store(command) => store::run(command, context).await,
         Command::Sessions(args) => {
             control::run(Order::Sessions { peer: args.peer }, &context).await

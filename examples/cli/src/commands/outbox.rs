@@ -18,6 +18,7 @@ use crate::{
     context::Context,
     error::CliError,
     opened::{self, Create, Opened},
+    units,
 };
 
 /// The reason for not being online is fetched before the time is up.
@@ -158,6 +159,12 @@ struct Waiting<'a> {
     to: Amid,
     stage: &'static str,
     created_at: String,
+    size: u64,
+    attempts: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parts: Option<[u32; 2]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_error: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -165,12 +172,16 @@ struct Waiting<'a> {
 }
 
 impl<'a> Waiting<'a> {
-    fn new(item: &OutboxItem, stage: Option<Stage>, failure: Option<&SendFailure>) -> Self {
+    fn new(item: &'a OutboxItem, stage: Option<Stage>, failure: Option<&SendFailure>) -> Self {
         Self {
             id: item.id,
             to: item.to,
             stage: stage.map_or("failed", Stage::as_str),
-            created_at: item.created_at.to_rfc3339_millis(),
+            created_at: item.queued_at.to_rfc3339_millis(),
+            size: item.size,
+            attempts: item.attempts,
+            parts: item.parts.map(|(done, total)| [done, total]),
+            last_error: item.last_error.as_deref(),
             code: failure.map(ErrorInfo::code),
             reason: failure.map(ToString::to_string),
         }
@@ -180,6 +191,15 @@ impl<'a> Waiting<'a> {
 impl fmt::Display for Waiting<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}  {}  {:9}  to {}", self.id, self.created_at, self.stage, self.to)?;
+        if self.size > 0 {
+            write!(f, "  {}", units::bytes(self.size))?;
+        }
+        if let Some([done, total]) = self.parts {
+            write!(f, "  {done} of {total} parts")?;
+        }
+        if let Some(error) = self.last_error {
+            write!(f, "  last error {error}")?;
+        }
         match &self.reason {
             Some(reason) => write!(f, "  ({reason})"),
             None => Ok(()),

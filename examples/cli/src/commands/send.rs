@@ -12,10 +12,11 @@ use agentmesh_core::{
     engine::{Event, Stage},
     identity::Amid,
     knock::KnockRequest,
-    wire::{id::MessageId, json::check_json},
+    limits::MAX_LARGE_PAYLOAD,
+    wire::{id::MessageId, json::check_json, plaintext::Payload},
 };
 use serde::Serialize;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
     args::SendArgs,
@@ -28,7 +29,9 @@ use crate::{
 };
 
 /// No message is longer.
-const MAX_INPUT: u64 = 1024 * 1024;
+const MAX_INPUT: u64 = MAX_LARGE_PAYLOAD as u64 + 1;
+/// How long a fresh agent may take to publish its keys after its message is where it should be.
+const PUBLISH: Duration = Duration::from_secs(5);
 /// How long a message that only had to be queued may take on its way to the relay.
 const PUSH: Duration = Duration::from_secs(3);
 /// Before the time is up, the reason for not being online is fetched.
@@ -36,8 +39,7 @@ const MARGIN: Duration = Duration::from_millis(250);
 
 pub(super) async fn run(args: SendArgs, context: Context) -> Result<(), CliError> {
     let started = Instant::now();
-    let payload = if args.message == "-" { read_stdin()? } else { args.message.clone() };
-    check_json(&payload).map_err(|e| CliError::usage(format!("the message is {e}")))?;
+    let payload = payload(&args)?;
     let home = context.home()?;
     let config = Config::load(&home)?;
     let timeout = args.timeout;
@@ -53,6 +55,7 @@ pub(super) async fn run(args: SendArgs, context: Context) -> Result<(), CliError
         timeout,
         id: Some(id),
         knock_request: args.intent.map(knock_request),
+        session_ttl: args.session_ttl,
         expires_in: args.expires_in,
         ..SendOptions::default()
     };
@@ -65,6 +68,23 @@ pub(super) async fn run(args: SendArgs, context: Context) -> Result<(), CliError
 /// What our KNOCK asks for, should it come to one.
 pub(super) fn knock_request(capability: String) -> KnockRequest {
     KnockRequest::new(capability, "message")
+}
+
+/// What is to be sent: JSON as typed or piped, or the bytes of a file.
+fn payload(args: &SendArgs) -> Result<Payload, CliError> {
+    if let Some(path) = &args.file {
+        let unreadable = |e: io::Error| CliError::usage(format!("{}: {e}", path.display()));
+        let mut bytes = Vec::new();
+        let file = std::fs::File::open(path).map_err(unreadable)?;
+        file.take(MAX_INPUT).read_to_end(&mut bytes).map_err(unreadable)?;
+        return Ok(Payload::Bytes(bytes));
+    }
+    let text = match args.message.as_deref() {
+        Some("-") | None => read_stdin()?,
+        Some(text) => text.to_owned(),
+    };
+    check_json(&text).map_err(|e| CliError::usage(format!("the message is {e}")))?;
+    Ok(Payload::Json(text))
 }
 
 fn read_stdin() -> Result<String, CliError> {
@@ -87,7 +107,7 @@ struct Sending {
 }
 
 impl Sending {
-    async fn send(&mut self, payload: String, options: SendOptions) -> Result<(), CliError> {
+    async fn send(&mut self, payload: Payload, options: SendOptions) -> Result<(), CliError> {
         let agent = self.opened.agent.clone();
         if options.wait == Stage::Queued {
             let sent = agent.send(self.to, payload, options).await?;
@@ -102,9 +122,11 @@ impl Sending {
     async fn send_online(
         &mut self,
         agent: &Agent,
-        payload: String,
+        payload: Payload,
         options: SendOptions,
     ) -> Result<Sent, CliError> {
+        let mut events = agent.events();
+        let mut shown = 0;
         let mut sending = std::pin::pin!(agent.send(self.to, payload, options));
         let mut connecting = std::pin::pin!(agent.connect());
         let mut connected = false;
@@ -112,7 +134,25 @@ impl Sending {
         loop {
             tokio::select! {
                 biased;
-                sent = &mut sending => return sent.map_err(|error| not_sent(error, offline.as_ref())),
+                sent = &mut sending => {
+                    let sent = sent.map_err(|error| not_sent(error, offline.as_ref()))?;
+                    // Without keys in the registry nobody can write to a fresh agent.
+                    if !connected {
+                        match timeout(PUBLISH, &mut connecting).await {
+                            Ok(Ok(())) => self.opened.remember(&self.endpoints)?,
+                            Ok(Err(error)) => self.unpublished(&error),
+                            Err(_) => self.unpublished("not in time"),
+                        }
+                    }
+                    return Ok(sent);
+                }
+                Some(event) = events.next() => {
+                    if let AgentEvent::Engine(Event::PartProgress { id, done, total, .. }) = event
+                        && id == self.id
+                    {
+                        self.progress(done, total, &mut shown);
+                    }
+                }
                 online = &mut connecting, if !connected => {
                     connected = true;
                     match online {
@@ -125,6 +165,19 @@ impl Sending {
                     }
                 }
             }
+        }
+    }
+
+    fn unpublished(&self, why: impl fmt::Display) {
+        self.out.note(format_args!("this agent's keys are not published yet ({why}); until a command of this home goes online, nobody can write to it first"));
+    }
+
+    /// A line for every tenth.
+    fn progress(&self, done: u32, total: u32, shown: &mut u32) {
+        let tenths = done * 10 / total.max(1);
+        if tenths > *shown {
+            *shown = tenths;
+            self.out.note(format_args!("{done} of {total} parts ({} %)", tenths * 10));
         }
     }
 

@@ -100,6 +100,8 @@ impl Relay {
                 envelope: Some(Arc::clone(&row.envelope)),
                 ticket: Arc::clone(&ticket),
                 answer: incoming.id.is_some(),
+                sent_at: 0,
+                tries: 0,
                 handed_over: false,
             },
         );
@@ -107,7 +109,7 @@ impl Relay {
         if let Some(link) = live
             && self.put(link, incoming, Some(id))
         {
-            mailbox.sent(seq);
+            mailbox.sent(seq, self.uptime_ms());
             if !link.features.ack {
                 link.outgoing.track(seq);
             }

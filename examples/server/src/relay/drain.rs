@@ -56,6 +56,7 @@ impl Relay {
         unsent: Vec<(u64, Option<Arc<Envelope>>)>,
         stored: &HashMap<u64, Arc<Envelope>>,
     ) {
+        let now = self.uptime_ms();
         let mut state = agent.lock();
         if !state.is_current(link) {
             return;
@@ -63,18 +64,18 @@ impl Relay {
         for (seq, content) in unsent {
             // Acknowledged or expired meanwhile.
             if state.mailbox.get_mut(seq).is_none() {
-                state.mailbox.sent(seq);
+                state.mailbox.sent(seq, now);
                 continue;
             }
             let Some(envelope) = content.or_else(|| stored.get(&seq).cloned()) else {
                 tracing::error!(seq, "a stored message is gone; it is skipped");
-                state.mailbox.sent(seq);
+                state.mailbox.sent(seq, now);
                 continue;
             };
             if !self.put_stored(link, &envelope) {
                 return;
             }
-            state.mailbox.sent(seq);
+            state.mailbox.sent(seq, now);
             if !link.features.ack {
                 link.outgoing.track(seq);
             }

@@ -53,6 +53,8 @@ impl Hub {
                 envelope: None,
                 ticket,
                 answer: false,
+                sent_at: 0,
+                tries: 0,
                 handed_over: false,
             };
             agent.lock().mailbox.insert(seq, entry);

@@ -2,13 +2,16 @@
 //! they are on the disk.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
 use agentmesh_core::{Timestamp, wire::relay_id::RelayMessageId};
 
 use crate::{envelope::Envelope, store::Ticket};
+
+/// The pause before a message is sent again grows to this power of two of its first length.
+const MAX_DOUBLINGS: u32 = 4;
 
 /// One message.
 #[derive(Debug)]
@@ -21,6 +24,10 @@ pub(crate) struct Entry {
     pub(crate) ticket: Arc<Ticket>,
     /// The sender waits to hear that it is safe.
     pub(crate) answer: bool,
+    /// When it was last sent on the recipient's present connection, in milliseconds of the server's time.
+    pub(crate) sent_at: u64,
+    /// How often it was sent on that connection.
+    pub(crate) tries: u8,
     /// The recipient, who acknowledges nothing, has it; it stays until the sender can be answered.
     pub(crate) handed_over: bool,
 }
@@ -42,6 +49,8 @@ pub(crate) struct Mailbox {
     seqs: HashMap<Key, u64>,
     /// Everything below this was sent on the recipient's present connection.
     next: u64,
+    /// Sent on that connection, not acknowledged for long, and to be sent again.
+    again: BTreeSet<u64>,
 }
 
 impl Mailbox {
@@ -78,6 +87,7 @@ impl Mailbox {
     pub(crate) fn remove(&mut self, seq: u64) -> Option<Entry> {
         let entry = self.entries.remove(&seq)?;
         self.seqs.remove(&(Arc::clone(&entry.sender), entry.id));
+        self.again.remove(&seq);
         if self.entries.is_empty() && self.seqs.capacity() > 32 {
             self.seqs = HashMap::new();
         }
@@ -90,13 +100,32 @@ impl Mailbox {
     }
 
     /// A new connection: everything is to be sent again.
-    pub(crate) const fn rewind(&mut self) {
+    pub(crate) fn rewind(&mut self) {
         self.next = 0;
+        self.again.clear();
+        self.entries.values_mut().for_each(|entry| entry.tries = 0);
     }
 
-    /// Everything up to and with `seq` was sent on this connection.
-    pub(crate) const fn sent(&mut self, seq: u64) {
-        self.next = seq + 1;
+    /// `seq` was sent on this connection, and with it everything before, or it was sent again.
+    pub(crate) fn sent(&mut self, seq: u64, now: u64) {
+        self.again.remove(&seq);
+        self.next = self.next.max(seq + 1);
+        if let Some(entry) = self.entries.get_mut(&seq) {
+            entry.sent_at = now;
+            entry.tries = entry.tries.saturating_add(1);
+        }
+    }
+
+    /// Marks for sending again what was sent on this connection and not acknowledged within `after`, which doubles with
+    /// each try. Whether there is such.
+    pub(crate) fn mark_overdue(&mut self, now: u64, after: u64) -> bool {
+        for (seq, entry) in self.entries.range(..self.next) {
+            let doublings = u32::from(entry.tries.saturating_sub(1)).min(MAX_DOUBLINGS);
+            if entry.tries > 0 && now.saturating_sub(entry.sent_at) >= after << doublings {
+                self.again.insert(*seq);
+            }
+        }
+        !self.again.is_empty()
     }
 
     /// Whether everything was sent on this connection.
@@ -104,9 +133,10 @@ impl Mailbox {
         self.entries.last_key_value().is_none_or(|(last, _)| *last < self.next)
     }
 
-    /// The oldest messages not sent yet, with their content if it is here.
+    /// Messages to be sent again, then the oldest ones not sent yet, with their content if it is here.
     pub(crate) fn unsent(&self, at_most: usize) -> Vec<(u64, Option<Arc<Envelope>>)> {
-        let unsent = self.entries.range(self.next..);
+        let again = self.again.iter().filter_map(|seq| self.entries.get_key_value(seq));
+        let unsent = again.chain(self.entries.range(self.next..));
         unsent.take(at_most).map(|(seq, entry)| (*seq, entry.envelope.clone())).collect()
     }
 
@@ -135,6 +165,8 @@ mod tests {
             envelope: None,
             ticket: Arc::default(),
             answer: false,
+            sent_at: 0,
+            tries: 0,
             handed_over: false,
         }
     }
@@ -158,16 +190,34 @@ mod tests {
         (1..5).for_each(|seq| mailbox.insert(seq, entry("a", u8::try_from(seq).unwrap(), 0)));
         let seqs = |m: &Mailbox, n| m.unsent(n).iter().map(|(seq, _)| *seq).collect::<Vec<_>>();
         assert_eq!(seqs(&mailbox, 3), [1, 2, 3]);
-        mailbox.sent(3);
+        mailbox.sent(3, 0);
         assert!(!mailbox.is_caught_up());
         assert_eq!(seqs(&mailbox, 3), [4]);
-        mailbox.sent(4);
+        mailbox.sent(4, 0);
         assert!(mailbox.is_caught_up());
         mailbox.rewind();
         assert_eq!(seqs(&mailbox, 9), [1, 2, 3, 4]);
         mailbox.remove(4);
-        mailbox.sent(3);
+        mailbox.sent(3, 0);
         assert!(mailbox.is_caught_up());
+    }
+
+    #[test]
+    fn what_is_not_acknowledged_is_sent_again_after_a_growing_pause() {
+        let mut mailbox = Mailbox::default();
+        (1..4).for_each(|seq| mailbox.insert(seq, entry("a", u8::try_from(seq).unwrap(), 0)));
+        let seqs = |m: &Mailbox| m.unsent(9).iter().map(|(seq, _)| *seq).collect::<Vec<_>>();
+        (1..3).for_each(|seq| mailbox.sent(seq, 1000));
+        assert!(!mailbox.mark_overdue(5999, 5000));
+        assert!(mailbox.mark_overdue(6000, 5000));
+        assert_eq!(seqs(&mailbox), [1, 2, 3], "3 was never sent");
+        mailbox.remove(2);
+        mailbox.sent(1, 6000);
+        assert_eq!(seqs(&mailbox), [3]);
+        assert!(!mailbox.mark_overdue(15_999, 5000) && mailbox.mark_overdue(16_000, 5000));
+        mailbox.rewind();
+        assert!(!mailbox.mark_overdue(1_000_000, 5000), "a new connection begins anew");
+        assert_eq!(seqs(&mailbox), [1, 3]);
     }
 
     #[test]

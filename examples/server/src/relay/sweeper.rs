@@ -28,6 +28,7 @@ pub(super) async fn run(relay: Arc<Relay>) {
         relay.advance_uptime();
         relay.check_connections();
         relay.expire_messages();
+        relay.redeliver();
         step += 1;
         if step.is_multiple_of(RARELY) {
             relay.do_chores().await;
@@ -79,6 +80,27 @@ impl Relay {
         }
         let oldest = clock::now().minus_millis(ttl);
         self.hub.for_each(|agent| self.expire(agent, oldest));
+    }
+
+    /// Sends again what a connected recipient that acknowledges has not acknowledged for long: it was lost between the two,
+    /// or the recipient had no room. Not while older bytes still wait for its socket: then it is only slow.
+    fn redeliver(&self) {
+        let after = millis(self.limits.redeliver_after);
+        if after == 0 || self.hub.pending() == 0 {
+            return;
+        }
+        let now = self.uptime_ms();
+        self.hub.for_each(|agent| {
+            let mut state = agent.lock();
+            let Some(link) = state.link.clone() else { return };
+            if link.features.ack
+                && !link.is_closing()
+                && link.outgoing.is_empty()
+                && state.mailbox.mark_overdue(now, after)
+            {
+                link.put_aside();
+            }
+        });
     }
 
     async fn do_chores(&self) {

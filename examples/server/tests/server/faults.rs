@@ -48,6 +48,42 @@ async fn drop_loses_messages_and_they_come_again_after_a_reconnect() {
 }
 
 #[tokio::test]
+async fn dropped_messages_come_again_on_the_same_connection() {
+    let faults = Faults { drop: 0.3, seed: 3, ..Faults::default() };
+    let server = start_with(|c| {
+        c.limits.messages_per_minute = 0;
+        c.limits.redeliver_after = Duration::from_secs(1);
+        c.faults = faults;
+    })
+    .await;
+    let ((alice, mut a), (bob, mut b)) = pair(&server, ACK).await;
+    for n in 0..30 {
+        a.send(&message_with_id(&bob, "x", id(n))).await;
+    }
+    let mut got = std::collections::BTreeSet::new();
+    let mut stored = std::collections::BTreeSet::new();
+    while stored.len() < 30 || got.len() < 30 {
+        tokio::select! {
+            frame = b.receive() => {
+                got.insert(frame.message_id.unwrap());
+                b.ack(&alice, frame.message_id.unwrap()).await;
+            }
+            frame = a.next() => {
+                if let agentmesh_core::wire::relay_frame::ServerFrame::Ack { message_id } = frame {
+                    stored.insert(message_id);
+                }
+            }
+            // What was lost on its way in, its sender repeats.
+            () = tokio::time::sleep(Duration::from_millis(200)) => {
+                for n in (0..30).filter(|n| !stored.contains(&id(*n))) {
+                    a.send(&message_with_id(&bob, "x", id(n))).await;
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn duplicate_delivers_twice() {
     let server = with(Faults { duplicate: 1.0, ..Faults::default() }).await;
     let ((_, mut a), (bob, mut b)) = pair(&server, ACK).await;

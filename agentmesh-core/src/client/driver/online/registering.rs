@@ -96,7 +96,7 @@ impl Driver {
                 } else {
                     self.online.published = true;
                 }
-                self.online.settle();
+                self.settle_online();
             }
             Err(error) => {
                 self.dial_now();
@@ -121,6 +121,7 @@ impl Driver {
         self.pending.clear();
         self.online.stand_down();
         self.status.set_offline(error.to_string());
+        self.tell_offline(&error.to_string());
         self.online.fail(&error.into());
         self.events.publish(&AgentEvent::Superseded);
     }

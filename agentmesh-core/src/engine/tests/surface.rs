@@ -1,0 +1,100 @@
+use super::*;
+use crate::{
+    engine::tests::{acquainted, failures, texts},
+    knock::Decision as Knocked,
+    limits::{self, PART_SIZE},
+    test_utils::{mesh::Mesh, seeded_rng},
+    time::SECOND,
+    wire::plaintext::Payload,
+};
+
+#[test]
+fn knock_left_for_later_survives_a_restart_and_is_decided_by_the_application() {
+    let mut mesh = Mesh::new(2, 200);
+    mesh.nodes[1].policy = Knocked::Later;
+    let id = mesh.send(0, 1, "may I?").unwrap();
+    mesh.run();
+    mesh.restart(1);
+    mesh.connect(1);
+    mesh.run();
+    let [knock] = &mesh.nodes[1].engine.knocks()[..] else { panic!("one KNOCK waits") };
+    assert_eq!((knock.knock.from, knock.held), (mesh.amid(0), 1));
+    let session = knock.session;
+    let held = mesh.nodes[1].engine.waiting();
+    assert_eq!((held[0].id, held[0].waits_for), (id, Awaited::Decision));
+    mesh.feed(1, Input::Decide { session, decision: Knocked::Later }).unwrap();
+    assert_eq!(mesh.nodes[1].engine.knocks().len(), 1, "later is no decision");
+    mesh.feed(1, Input::Decide { session, decision: Knocked::accept() }).unwrap();
+    mesh.run();
+    assert_eq!(mesh.handled(1), [id]);
+    assert!(mesh.nodes[1].engine.knocks().is_empty() && mesh.nodes[1].engine.waiting().is_empty());
+}
+
+#[test]
+fn knock_that_nobody_decides_is_rejected_after_96_hours() {
+    let mut mesh = Mesh::new(2, 201);
+    mesh.nodes[1].policy = Knocked::Later;
+    mesh.send(0, 1, "may I?").unwrap();
+    mesh.run();
+    // Its sender gives the message up before.
+    mesh.advance(limits::KNOCK_MAX_AGE);
+    assert_eq!(mesh.nodes[1].engine.knocks().len(), 1);
+    mesh.advance(1);
+    assert!(mesh.nodes[1].engine.knocks().is_empty());
+    mesh.run();
+    assert_eq!(failures(&mesh, 0), [SendFailure::Unconfirmed]);
+    let rejected = |e: &Event| matches!(e, Event::KnockRejected { .. });
+    assert!(mesh.nodes[0].events.iter().any(rejected));
+}
+
+#[test]
+fn initiator_knocks_anew_when_the_granted_time_is_over_and_the_responder_may_still_answer() {
+    let mut mesh = Mesh::new(2, 202);
+    mesh.nodes[1].policy = Knocked::Accept { ttl_s: Some(300) };
+    mesh.send(0, 1, "one").unwrap();
+    mesh.run();
+    mesh.advance(299 * SECOND);
+    mesh.send(0, 1, "two").unwrap();
+    mesh.run();
+    assert_eq!(mesh.handshakes(), 1);
+    mesh.advance(SECOND);
+    mesh.restart(0);
+    mesh.connect(0);
+    mesh.send(1, 0, "an answer").unwrap();
+    mesh.run();
+    assert_eq!(mesh.handshakes(), 1);
+    mesh.send(0, 1, "three").unwrap();
+    let large = MessageId::new_v7(mesh.now, &mut seeded_rng(1));
+    mesh.send_payload(0, 1, large, Payload::Bytes(vec![1; 2 * PART_SIZE])).unwrap();
+    mesh.run();
+    assert_eq!(mesh.handshakes(), 2);
+    assert_eq!(texts(&mesh, 1).len(), 4);
+    assert_eq!(texts(&mesh, 0), ["\"an answer\""]);
+}
+
+#[test]
+fn outbox_tells_size_attempts_progress_and_what_went_wrong() {
+    let mut mesh = acquainted(203);
+    mesh.disconnect(1);
+    let short = mesh.send(0, 1, "short").unwrap();
+    let long = MessageId::new_v7(mesh.now, &mut seeded_rng(1));
+    mesh.send_payload(0, 1, long, Payload::Bytes(vec![1; 3 * PART_SIZE])).unwrap();
+    let relay_id = mesh.relay[&mesh.amid(1)].iter().find(|s| s.frame.len() < 1000).unwrap().id;
+    mesh.nodes[0].engine.note_refusal(&relay_id, "INBOX_FULL");
+    mesh.disconnect(0);
+    mesh.connect(0);
+    let items = mesh.nodes[0].engine.outbox();
+    assert_eq!((items[0].id, items[0].attempts, items[0].parts), (short, 1, None));
+    assert_eq!(items[0].last_error.as_deref(), Some("INBOX_FULL"));
+    assert_eq!(
+        (items[1].id, items[1].size, items[1].parts),
+        (long, 3 * PART_SIZE as u64, Some((0, 3)))
+    );
+    mesh.connect(1);
+    mesh.deliver_next(1);
+    mesh.deliver_next(1);
+    let waiting = mesh.nodes[1].engine.waiting();
+    assert!(waiting.iter().any(|item| item.waits_for == Awaited::Parts { done: 1, total: 3 }));
+    mesh.run();
+    assert!(mesh.nodes[0].engine.outbox().is_empty());
+}
