@@ -3,6 +3,7 @@ use crate::{
     engine::tests::{acquainted, failures, texts},
     knock::Decision as Knocked,
     limits::{self, PART_SIZE},
+    redaction::Shown,
     test_utils::{mesh::Mesh, seeded_rng},
     time::SECOND,
     wire::plaintext::Payload,
@@ -97,4 +98,18 @@ fn outbox_tells_size_attempts_progress_and_what_went_wrong() {
     assert!(waiting.iter().any(|item| item.waits_for == Awaited::Parts { done: 1, total: 3 }));
     mesh.run();
     assert!(mesh.nodes[0].engine.outbox().is_empty());
+}
+
+#[test]
+fn what_waits_prints_sizes_only() {
+    const TEXT: &str = "open sesame";
+    let mut mesh = acquainted(204);
+    mesh.nodes[1].handles = false;
+    mesh.send(0, 1, TEXT).unwrap();
+    mesh.run();
+    let waiting = mesh.nodes[1].engine.waiting();
+    assert!(matches!(&waiting[0].payload, Some(Payload::Json(text)) if text.contains(TEXT)));
+    let mut shown = Shown::default();
+    shown.add("InboxItem", &waiting[0]);
+    assert!(shown.without(&[TEXT.as_bytes()]).contains("payload: Some(Json(13 bytes))"));
 }
