@@ -91,6 +91,12 @@ impl StoreKey {
         Self(Secret::new(bytes))
     }
 
+    /// A copy, visible in the source.
+    #[must_use]
+    pub fn duplicate(&self) -> Self {
+        Self(self.0.duplicate())
+    }
+
     /// The bytes, to be saved in a safe place.
     pub fn as_bytes(&self) -> &[u8; 32] {
         self.0.as_bytes()

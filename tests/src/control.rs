@@ -64,9 +64,9 @@ async fn rejection(from: &Agent, to: &Agent) -> String {
 async fn stopped_agent_tells_its_peers_and_connects_again_only_when_resumed() {
     let server = server().await;
     let dir = tempfile::tempdir().unwrap();
-    let open = || {
+    let open = || async {
         let storage = SqliteStorage::open(dir.path().join("agent.db")).unwrap();
-        builder(&server).storage(storage).open_or_create()
+        builder(&server).storage(storage).open_or_create().await
     };
     let bob = online(&server).await;
     let mut messages = bob.messages().await.unwrap();

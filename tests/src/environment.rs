@@ -217,7 +217,7 @@ async fn an_agent_opens_under_its_passphrase_and_under_no_other() {
         };
         Agent::builder().config(config).storage(store.clone()).store_key_passphrase(passphrase)
     };
-    let none = builder(&store, "one").open().await.unwrap_err();
+    let none = builder(&store, "one").load().await.unwrap_err();
     assert_eq!(none.code(), "AGENT_NO_IDENTITY");
     let agent = builder(&store, "one").open_or_create().await.unwrap();
     let amid = agent.amid();
@@ -228,10 +228,10 @@ async fn an_agent_opens_under_its_passphrase_and_under_no_other() {
     assert_eq!(wrong.code(), "PASSPHRASE_WRONG");
     let cost = agentmesh_core::keys::passphrase::PassphraseCost::new(8192, 1, 1).unwrap();
     passphrase::change(&store, "one", "two", cost, &mut SystemRng).await.unwrap();
-    let again = builder(&store, "two").open().await.unwrap();
+    let again = builder(&store, "two").load().await.unwrap();
     assert_eq!(again.amid(), amid);
     again.close().await.unwrap();
     let variable = Agent::builder().storage(store.reopen()).store_key_variable("NO_SUCH_VARIABLE");
-    let unset = variable.open().await.unwrap_err();
+    let unset = variable.load().await.unwrap_err();
     assert!(unset.to_string().contains("NO_SUCH_VARIABLE"), "{unset}");
 }

@@ -17,7 +17,7 @@ use agentmesh_core::{
         relay::{self, RelayConfig, RelayContext, RelayError, RelayEvent},
         transport::ws_native::WsConnector,
     },
-    engine::{LoadError, SendError, Stage},
+    engine::{SendError, Stage},
     identity::{Amid, Identity},
     knock::{KnockRequest, Policy},
     limits,
@@ -94,15 +94,14 @@ async fn agent_without_a_store_a_key_or_a_real_address_is_not_opened() {
 async fn empty_store_is_opened_by_nobody_and_a_full_one_created_by_nobody() {
     let storage = MemoryStorage::new();
     let open = || builder().storage(storage.clone());
-    assert_eq!(open().open().await.unwrap_err(), AgentError::NoIdentity.into());
-    let agent = open().create().await.unwrap();
+    assert_eq!(code(open().load().await), "AGENT_NO_IDENTITY");
+    let agent = open().create_new().await.unwrap();
     let amid = agent.amid();
     agent.close().await.unwrap();
-    let storage = MemoryStorage::new();
+    let storage = storage.reopen();
     let open = || builder().storage(storage.clone());
-    drop(open().create().await.unwrap());
-    assert_eq!(open().create().await.unwrap_err(), LoadError::IdentityExists.into());
-    assert_ne!(open().open().await.unwrap().amid(), amid);
+    assert_eq!(code(open().create_new().await), "STATE_IDENTITY_EXISTS");
+    assert_eq!(open().load().await.unwrap().amid(), amid);
 }
 
 #[tokio::test]

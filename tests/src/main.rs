@@ -15,6 +15,7 @@ mod interop_0_2;
 mod large;
 mod lineage;
 mod observability;
+mod opening;
 mod s3;
 mod streams;
 mod surface;

@@ -285,7 +285,7 @@ async fn sessions_are_described_without_secrets() {
     assert!(here.accepted && here.confirmed && there.accepted);
     // It is on disk, and found again.
     alice.close().await.unwrap();
-    let alice = builder(&server).storage(store()).open().await.unwrap();
+    let alice = builder(&server).storage(store()).load().await.unwrap();
     let again = alice.sessions().await.unwrap();
     assert_eq!(again.len(), 1);
     assert_eq!((again[0].peer, &again[0].id), (bob.amid(), &here.id));

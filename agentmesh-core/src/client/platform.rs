@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
-use crate::Timestamp;
+use crate::{Context, Timestamp};
 
 /// A boxed future that may move between threads.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -74,6 +74,20 @@ impl Clock {
             Source::Since { start, at } => (start, at.elapsed()),
         };
         start.plus_millis(u64::try_from(passed.as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
+impl Context {
+    /// The machine's clock and generator.
+    pub fn system() -> Self {
+        Clock::system().into()
+    }
+}
+
+/// That clock, and the system's generator.
+impl From<Clock> for Context {
+    fn from(clock: Clock) -> Self {
+        Self::with_clock(move || clock.now())
     }
 }
 

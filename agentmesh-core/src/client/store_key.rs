@@ -17,20 +17,22 @@ use crate::{
     client::agent::AgentError,
     keys::passphrase::PassphraseCost,
     rng::SystemRng,
-    storage::{RecordKind, Storage},
+    storage::{Record, RecordKind, Storage},
     vault::{StoreKey, passphrase},
 };
 
 const MAX_LEN: u64 = 128;
+/// Records looked at at a time.
+const PAGE: usize = 64;
 
-/// Reads the key; makes one only if `create` and the store is empty.
+/// Reads the key; makes one only if `create` and the store is empty. `None` if there is none and none was to be made.
 pub(super) async fn load_or_create(
     path: &Path,
     storage: &dyn Storage,
     create: bool,
-) -> Result<StoreKey, Error> {
+) -> Result<Option<StoreKey>, Error> {
     match File::open(path) {
-        Ok(file) => read(path, file),
+        Ok(file) => read(path, file).map(Some),
         Err(e) if e.kind() == ErrorKind::NotFound => {
             if !is_empty(storage).await? {
                 return Err(problem(
@@ -39,9 +41,9 @@ pub(super) async fn load_or_create(
                 ));
             }
             if !create {
-                return Err(AgentError::NoIdentity.into());
+                return Ok(None);
             }
-            write(path)
+            write(path).map(Some)
         }
         Err(e) => Err(problem(path, &format!("cannot be opened: {e}"))),
     }
@@ -58,21 +60,21 @@ pub(super) fn from_variable(name: &str) -> Result<StoreKey, Error> {
     decode(&text).ok_or_else(|| problem("must hold 32 bytes in base64"))
 }
 
-/// Unlocks the key that the store holds; makes one only if `create` and the store is empty.
+/// Unlocks the key that the store holds; makes one only if `create` and the store is empty. `None` as above.
 pub(super) async fn unlock_or_create(
     passphrase: &str,
     storage: &dyn Storage,
     create: bool,
-) -> Result<StoreKey, Error> {
+) -> Result<Option<StoreKey>, Error> {
     if passphrase::is_locked(storage).await? {
-        return Ok(passphrase::unlock(storage, passphrase).await?);
+        return Ok(Some(passphrase::unlock(storage, passphrase).await?));
     }
     if !create && passphrase::is_unused(storage).await? {
-        return Err(AgentError::NoIdentity.into());
+        return Ok(None);
     }
     // Fails if the store is in use with a key that is kept elsewhere.
     let cost = PassphraseCost::DEFAULT;
-    Ok(passphrase::create(storage, passphrase, cost, &mut SystemRng).await?)
+    Ok(Some(passphrase::create(storage, passphrase, cost, &mut SystemRng).await?))
 }
 
 fn decode(text: &str) -> Option<StoreKey> {
@@ -117,8 +119,17 @@ fn write(path: &Path) -> Result<StoreKey, Error> {
 
 async fn is_empty(storage: &dyn Storage) -> Result<bool, Error> {
     for kind in RecordKind::ALL {
-        if !storage.list(kind, None, 1).await?.is_empty() {
-            return Ok(false);
+        let mut after = None;
+        loop {
+            let page = storage.list(kind, after, PAGE).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.id.key);
+            // Plain values need no key.
+            let is_plain =
+                |record: &Record| kind == RecordKind::Value && record.sealed.first() == Some(&0);
+            if !page.iter().all(is_plain) {
+                return Ok(false);
+            }
         }
     }
     Ok(true)

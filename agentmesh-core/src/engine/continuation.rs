@@ -62,7 +62,7 @@ impl Continuation {
             for record in &page {
                 let plain = vault.open(record)?;
                 let peer = Peer::decode(&plain)
-                    .map_err(|source| LoadError::Undecodable { id: record.id, source })?;
+                    .map_err(|source| LoadError::undecodable(record.id, source))?;
                 peers.push(PinnedPeer {
                     amid: peer.amid,
                     identity: peer.identity,

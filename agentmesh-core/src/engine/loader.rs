@@ -20,7 +20,7 @@ use crate::{
 
 use super::{
     Continuation, Engine, EngineConfig, Need, Outcome,
-    lookup::{DEFAULT_IDENTITY_KEY, put_key},
+    lookup::{DEFAULT_IDENTITY_KEY, explain_absence, put_key},
     records::{CircuitRecord, OutboxBody},
     table::Table,
 };
@@ -47,35 +47,86 @@ errors! {
             #[from]
             source: CopyError,
         } = "STATE_COPIED", Conflict, permanent;
-        /// A record cannot be unsealed: another store key, or damage.
-        #[error("{source}")]
+        /// A record cannot be unsealed although others can: it is damaged.
+        #[error("{store}: {source}; restore the store from a copy")]
         Vault {
+            /// The store.
+            store: String,
             /// What the vault says.
-            #[from]
             source: VaultError,
         } = "STATE_VAULT", Storage, permanent;
+        /// Nothing in the store opens with this key: it is the key of another store.
+        #[error("{store} is sealed with another store key; use the key that it was made with")]
+        WrongStoreKey {
+            /// The store.
+            store: String,
+        } = "STATE_WRONG_STORE_KEY", Storage, permanent;
         /// A record was unsealed but does not parse: a newer release wrote it, or a bug.
-        #[error("record {id} does not parse: {source}")]
+        #[error("{store}: record {id} does not parse: {source}; use the release that wrote it")]
         Undecodable {
+            /// The store.
+            store: String,
             /// The record.
             id: RecordId,
             /// Where it stops making sense.
             source: CodecError,
         } = "STATE_UNDECODABLE", Storage, permanent;
         /// The identity or prekey record does not parse.
-        #[error("the {what} record does not parse: {detail}")]
+        #[error("{store}: the {what} record does not parse: {detail}; use the release that wrote it, or restore the store from a copy")]
         Unreadable {
+            /// The store.
+            store: String,
             /// Which one.
             what: &'static str,
             /// What is wrong, without content.
             detail: String,
         } = "STATE_UNREADABLE", Storage, permanent;
         /// There are records but no identity among them: part of the store was lost.
-        #[error("the store holds records but no identity; restore it from a copy of the whole store, or restore the identity from a backup into a new one")]
-        IdentityMissing = "STATE_IDENTITY_MISSING", Storage, permanent;
+        #[error("{store} holds records but no identity; restore it from a copy of the whole store, or restore the identity from a backup into a new one")]
+        IdentityMissing {
+            /// The store.
+            store: String,
+        } = "STATE_IDENTITY_MISSING", Storage, permanent;
         /// The store already holds an identity.
-        #[error("the store already holds an identity")]
-        IdentityExists = "STATE_IDENTITY_EXISTS", Conflict, permanent;
+        #[error("{store} already holds an identity; open it, or use another store")]
+        IdentityExists {
+            /// The store.
+            store: String,
+        } = "STATE_IDENTITY_EXISTS", Conflict, permanent;
+    }
+}
+
+/// What an error says of the store until somebody names it.
+const UNNAMED: &str = "the store";
+
+impl From<VaultError> for LoadError {
+    fn from(source: VaultError) -> Self {
+        Self::Vault { store: UNNAMED.to_owned(), source }
+    }
+}
+
+impl LoadError {
+    pub(super) fn undecodable(id: RecordId, source: CodecError) -> Self {
+        Self::Undecodable { store: UNNAMED.to_owned(), id, source }
+    }
+
+    pub(super) fn unreadable(what: &'static str, detail: impl fmt::Display) -> Self {
+        Self::Unreadable { store: UNNAMED.to_owned(), what, detail: detail.to_string() }
+    }
+
+    /// Names the store. Errors of stores name theirs themselves.
+    #[must_use]
+    pub fn in_store(mut self, storage: &dyn Storage) -> Self {
+        match &mut self {
+            Self::Storage { .. } | Self::Copied { .. } => {}
+            Self::Vault { store, .. }
+            | Self::WrongStoreKey { store }
+            | Self::Undecodable { store, .. }
+            | Self::Unreadable { store, .. }
+            | Self::IdentityMissing { store }
+            | Self::IdentityExists { store } => *store = storage.location(),
+        }
+        self
     }
 }
 
@@ -173,24 +224,24 @@ impl StoredIdentity {
     /// # Errors
     /// [`LoadError`]
     pub async fn find(storage: &dyn Storage, vault: &Vault) -> Result<Option<Self>, LoadError> {
+        Self::look_for(storage, vault).await.map_err(|e| e.in_store(storage))
+    }
+
+    async fn look_for(storage: &dyn Storage, vault: &Vault) -> Result<Option<Self>, LoadError> {
         require_consistent(storage)?;
-        copy::require_here(storage).await?;
+        copy::require_here(storage).await.map_err(|error| match error {
+            CopyError::Storage { source } => LoadError::Storage { source },
+            source => LoadError::Copied { source },
+        })?;
         let id = vault.record_id(RecordKind::Identity, IDENTITY);
         let loaded = storage.load(&[id]).await?.into_iter().next().flatten();
         let Some(record) = loaded else {
-            // Values are the application's, and may be there before the agent.
-            for kind in RecordKind::ALL.into_iter().filter(|kind| *kind != RecordKind::Value) {
-                // A locked key and the mark of a copy say nothing of an agent.
-                let found = storage.list(kind, None, 3).await?;
-                if found.iter().any(|record| !is_about_the_store(record.id)) {
-                    return Err(LoadError::IdentityMissing);
-                }
-            }
+            explain_absence(storage, vault).await?;
             return Ok(None);
         };
         let plain = vault.open(&record)?;
-        let identity = Identity::from_record(&plain)
-            .map_err(|e| LoadError::Unreadable { what: "identity", detail: e.to_string() })?;
+        let identity =
+            Identity::from_record(&plain).map_err(|e| LoadError::unreadable("identity", e))?;
         Ok(Some(Self { identity, record }))
     }
 
@@ -246,7 +297,7 @@ impl StoredIdentity {
             Origin::Elsewhere(Some(from)) => (from.prekeys(&identity, now, rng), Some(from)),
         };
         if Self::find(storage, vault).await?.is_some() {
-            return Err(LoadError::IdentityExists);
+            return Err(LoadError::IdentityExists { store: storage.location() });
         }
         let id = vault.record_id(RecordKind::Identity, IDENTITY);
         let sealed = vault.seal(id, 1, &identity.to_record(), rng)?;
@@ -278,13 +329,12 @@ pub(super) async fn load_prekeys(
         return Ok(None);
     };
     let plain = vault.open(&record)?;
-    let value = PreKeys::from_record(&plain)
-        .map_err(|e| LoadError::Unreadable { what: "prekeys", detail: e.to_string() })?;
+    let value = PreKeys::from_record(&plain).map_err(|e| LoadError::unreadable("prekeys", e))?;
     Ok(Some((value, record.version)))
 }
 
 /// Whether a record is about the store itself rather than about the agent in it.
-fn is_about_the_store(id: RecordId) -> bool {
+pub(super) fn is_about_the_store(id: RecordId) -> bool {
     id == passphrase::ID || copy::is_mark(id)
 }
 

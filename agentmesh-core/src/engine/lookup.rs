@@ -12,7 +12,7 @@ use crate::{
     vault::{Vault, VaultError},
 };
 
-use super::loader::{IDENTITY, LoadError, PREKEYS, StoredIdentity};
+use super::loader::{IDENTITY, LoadError, PREKEYS, StoredIdentity, is_about_the_store};
 
 /// What an identity is called in its store if nobody says otherwise.
 pub const DEFAULT_IDENTITY_KEY: &str = "agent-identity";
@@ -38,8 +38,8 @@ impl StoredIdentity {
         let (identity, key) = (found.next().flatten(), found.next().flatten());
         let Some(record) = identity else { return Ok(None) };
         let plain = vault.open(&record)?;
-        let identity = Identity::from_record(&plain)
-            .map_err(|e| LoadError::Unreadable { what: "identity", detail: e.to_string() })?;
+        let identity =
+            Identity::from_record(&plain).map_err(|e| LoadError::unreadable("identity", e))?;
         let key = match key {
             None => DEFAULT_IDENTITY_KEY.to_owned(),
             Some(record) => decode_key(vault, &record)?,
@@ -64,7 +64,7 @@ fn decode_key(vault: &Vault, record: &Record) -> Result<String, LoadError> {
         r.finish("identity key")?;
         Ok(key)
     };
-    read().map_err(|source| LoadError::Undecodable { id: record.id, source })
+    read().map_err(|source| LoadError::undecodable(record.id, source))
 }
 
 /// Notes what a new identity is called. The default is not written down.
@@ -83,6 +83,37 @@ pub(super) fn put_key(
         changes.put(id, 0, sealed);
     }
     Ok(())
+}
+
+/// Records looked at to tell a wrong key from a damaged record.
+const SAMPLE: usize = 8;
+
+/// Says why there is no identity where this key would have put it: nothing is wrong if nothing of an agent is there.
+pub(super) async fn explain_absence(storage: &dyn Storage, vault: &Vault) -> Result<(), LoadError> {
+    let (mut lost, mut opened, mut closed) = (false, false, false);
+    for kind in RecordKind::ALL {
+        for record in storage.list(kind, None, SAMPLE).await? {
+            // What is not sealed is the application's, and may be there before the agent; a locked key and the mark of
+            // a copy say nothing of one either.
+            let is_plain = kind == RecordKind::Value && record.sealed.first() == Some(&0);
+            if is_plain || is_about_the_store(record.id) {
+                continue;
+            }
+            match vault.open(&record) {
+                Ok(_) => opened = true,
+                Err(VaultError::Unreadable { .. }) => closed = true,
+                Err(error) => return Err(error.into()),
+            }
+            // So are sealed values and what the managers keep.
+            lost |= !matches!(kind, RecordKind::Value | RecordKind::Managed);
+        }
+    }
+    let store = storage.location();
+    match (opened, closed, lost) {
+        (false, true, _) => Err(LoadError::WrongStoreKey { store }),
+        (_, _, true) => Err(LoadError::IdentityMissing { store }),
+        _ => Ok(()),
+    }
 }
 
 /// Where an agent keeps its prekeys, for those who manage them while it does not run.
@@ -107,7 +138,7 @@ impl AgentPrekeys {
             return Ok(None);
         };
         let prekeys = PreKeys::from_record(&vault.open(&record)?)
-            .map_err(|e| LoadError::Unreadable { what: "prekeys", detail: e.to_string() })?;
+            .map_err(|e| LoadError::unreadable("prekeys", e))?;
         Ok(Some((Self { id, version: record.version }, prekeys)))
     }
 

@@ -247,5 +247,5 @@ impl<T: Stored> Table<T> {
 
 fn open<T: Stored>(vault: &Vault, record: &Record) -> Result<T, LoadError> {
     let plain = vault.open(record)?;
-    T::decode(&plain).map_err(|source| LoadError::Undecodable { id: record.id, source })
+    T::decode(&plain).map_err(|source| LoadError::undecodable(record.id, source))
 }

@@ -144,6 +144,18 @@ impl Identity {
         }
     }
 
+    /// A copy, visible in the source.
+    #[cfg(feature = "client")]
+    pub(crate) fn duplicate(&self) -> Self {
+        Self {
+            signing: self.signing.duplicate(),
+            exchange: self.exchange.duplicate(),
+            amid: self.amid,
+            created_at: self.created_at,
+            last_signed: Arc::clone(&self.last_signed),
+        }
+    }
+
     /// The agent's name.
     pub const fn amid(&self) -> Amid {
         self.amid

@@ -28,9 +28,9 @@ pub(crate) struct Config {
     /// Shown in the registry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) display_name: Option<String>,
-    /// What the agent can do.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) capabilities: Vec<String>,
+    /// What the agent can do; whatever is registered, if nobody said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) capabilities: Option<Vec<String>>,
 }
 
 impl Default for Config {
@@ -42,7 +42,7 @@ impl Default for Config {
             relay: None,
             store: None,
             display_name: None,
-            capabilities: Vec::new(),
+            capabilities: None,
         }
     }
 }

@@ -131,9 +131,9 @@ fn exit_of(error: &Error) -> Exit {
         Error::Agent(error) => match error {
             AgentError::StageNotReached { .. } => Exit::NotReached,
             AgentError::NotOnline { .. } | AgentError::Replaced => Exit::Offline,
-            AgentError::NoIdentity | AgentError::Config { setting: "store key file", .. } => {
-                Exit::Home
-            }
+            AgentError::NoIdentity { .. }
+            | AgentError::IdentityKey { .. }
+            | AgentError::Config { setting: "store key file", .. } => Exit::Home,
             AgentError::Config { .. } => Exit::Usage,
             _ => Exit::Failed,
         },

@@ -232,21 +232,9 @@ impl Home {
     /// Names the files that an error of the core is about, where it does not do so itself.
     pub(crate) fn explain(&self, error: agentmesh_core::Error) -> CliError {
         use agentmesh_core::Error;
-        let names_no_file = matches!(
-            &error,
-            Error::Vault(_)
-                | Error::Load(
-                    LoadError::Vault { .. }
-                        | LoadError::Undecodable { .. }
-                        | LoadError::Unreadable { .. }
-                        | LoadError::IdentityMissing
-                        | LoadError::IdentityExists
-                )
-        );
-        let wrong_key = matches!(
-            &error,
-            Error::Vault(_) | Error::Load(LoadError::Vault { .. } | LoadError::IdentityMissing)
-        );
+        let names_no_file = matches!(&error, Error::Vault(_));
+        let wrong_key =
+            matches!(&error, Error::Vault(_) | Error::Load(LoadError::WrongStoreKey { .. }));
         let mut explained = CliError::from(error);
         if names_no_file {
             explained.message = format!("{}: {}", self.store_path().display(), explained.message);
@@ -254,7 +242,7 @@ impl Home {
         if wrong_key {
             let key = self.key_path();
             return explained
-                .with_hint(format_args!("or {} is not the key of this store", key.display()));
+                .with_hint(format_args!("{} is not the key of this store", key.display()));
         }
         explained
     }

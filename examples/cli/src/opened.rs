@@ -99,7 +99,7 @@ pub(crate) async fn create(home: Home, restored: Option<Restored>) -> Result<Ope
     if let Some(restored) = restored {
         builder = builder.restored(restored);
     }
-    let created = builder.storage(store).store_key_file(home.key_path()).create().await;
+    let created = builder.storage(store).store_key_file(home.key_path()).create_new().await;
     finish(home, config, created)
 }
 
@@ -120,7 +120,7 @@ async fn open(
         .storage(store)
         .store_key_file(home.key_path())
         .audit_log(home.audit_path(), AuditOptions::default());
-    let opened = if create { builder.open_or_create().await } else { builder.open().await };
+    let opened = if create { builder.open_or_create().await } else { builder.load().await };
     finish(home, config, opened)
 }
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::{Done, PATIENCE, Running, Server, User, listen, snapshot};
+use crate::support::{Done, PATIENCE, Running, Server, User, finish, listen, snapshot};
 
 const NOBODY: &str = "3vaLv8qnmGSndxmYvHiHWN3cb312";
 
@@ -205,4 +205,21 @@ fn sigterm_ends_a_listener_that_never_got_online() {
     let started = std::time::Instant::now();
     listener.stop();
     assert!(started.elapsed() < PATIENCE);
+}
+
+#[test]
+fn the_identity_key_of_the_environment_is_what_the_identity_is_called() {
+    let user = User::new();
+    let run = |key: &str, args: &[&str]| {
+        let mut command = user.command(args);
+        command.env("AGENT_IDENTITY_KEY", key);
+        finish(command)
+    };
+    let made = run("worker-agent", &["identity", "new", "--home", "a", "--json"]);
+    assert_eq!(made.code, 0, "{made:?}");
+    let outbox = ["outbox", "--home", "a", "--json"];
+    assert_eq!(run("worker-agent", &outbox).code, 0);
+    assert_eq!(user.run(&outbox).code, 0, "who asks for no name gets what is there");
+    let other = run("another", &outbox);
+    assert_eq!((other.code, &other.lines()[0]["error"]["code"]), (3, &"AGENT_IDENTITY_KEY".into()));
 }

@@ -50,6 +50,7 @@ impl User {
             "AGENTMESH_RELAY_URL",
             "AGENTMESH_LOG",
             "RUST_LOG",
+            "AGENT_IDENTITY_KEY",
         ] {
             command.env_remove(name);
         }

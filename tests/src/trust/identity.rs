@@ -160,11 +160,11 @@ async fn handshake_with_the_old_key_is_answered_after_the_rotation() {
     let bob = online(&server).await;
     let sent = bob.send(alice.amid(), "\"early\"", SendOptions::default()).await.unwrap();
     assert_eq!(sent.stage, Stage::StoredByRelay);
-    let alice = builder(&server, store()).open().await.unwrap();
+    let alice = builder(&server, store()).load().await.unwrap();
     let key = alice.rotate_exchange_key().await.unwrap();
     alice.close().await.unwrap();
     // Rotated, but not published: the next start goes on from there.
-    let alice = builder(&server, store()).open().await.unwrap();
+    let alice = builder(&server, store()).load().await.unwrap();
     assert_eq!(alice.identity().exchange, key);
     let mut messages = alice.messages().await.unwrap();
     alice.connect().await.unwrap();
@@ -241,7 +241,7 @@ async fn moved_identity_goes_on_with_new_sessions_and_the_old_store_stays_out() 
 
     // The old store does not come back by accident.
     old.close().await.unwrap();
-    let old = builder(&server, store()).open().await.unwrap();
+    let old = builder(&server, store()).load().await.unwrap();
     let superseded = event(&old, |event| matches!(event, AgentEvent::Superseded));
     let refused = old.connect().await.unwrap_err();
     assert_eq!(refused.code(), "AGENT_SUPERSEDED");

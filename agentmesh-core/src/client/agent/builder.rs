@@ -4,29 +4,24 @@ use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use zeroize::Zeroizing;
 
-use super::{Agent, AgentError, StreamConfig, audit::AuditPlan};
+#[cfg(doc)]
+use super::Agent;
+use super::{AgentError, StreamConfig, audit::AuditPlan};
 #[cfg(feature = "schema")]
 use crate::schema::SchemaRegistry;
 use crate::{
     Error,
     client::{
-        driver,
         http::HttpConfig,
         platform::{BoxFuture, Clock},
-        policy_file,
         rate_limit::RateLimits,
-        store_key,
         trace::TraceParent,
     },
-    engine::{Continuation, Engine, EngineConfig, StoredIdentity},
-    identity::{
-        Amid, Identity,
-        backup::{BackupError, Restored},
-    },
+    engine::EngineConfig,
+    identity::{Amid, Identity, backup::Restored},
     knock::{Decision, KnockInfo, Policy},
-    rng::SystemRng,
     storage::Storage,
-    vault::{StoreKey, Vault},
+    vault::StoreKey,
     wire::capability::{Agreement, Proposal},
 };
 
@@ -49,8 +44,9 @@ pub struct AgentConfig {
     pub relay_url: Option<String>,
     /// Shown in the registry.
     pub display_name: Option<String>,
-    /// What the agent can do: for searches, and granted to peers that ask for it.
-    pub capabilities: Vec<String>,
+    /// What the agent can do: for searches, and granted to peers that ask for it. Default: whatever the registry has
+    /// already, and nothing is granted; `Some` of nothing erases it.
+    pub capabilities: Option<Vec<String>>,
     /// Asked about what is granted. Default: what `capabilities` offer.
     pub capability_handler: Option<NegotiationHandler>,
     /// Schemas that payloads are checked against. Default: [`SchemaRegistry::standard`].
@@ -99,7 +95,7 @@ impl Default for AgentConfig {
             registry_url: Some("https://agentmesh.online/v1".to_owned()),
             relay_url: Some("wss://relay.agentmesh.online/v1/connect".to_owned()),
             display_name: None,
-            capabilities: Vec::new(),
+            capabilities: None,
             capability_handler: None,
             #[cfg(feature = "schema")]
             schemas: SchemaRegistry::standard(),
@@ -136,7 +132,7 @@ impl fmt::Debug for AgentConfig {
     }
 }
 
-enum KeySource {
+pub(super) enum KeySource {
     Key(StoreKey),
     File(PathBuf),
     Variable(String),
@@ -146,11 +142,12 @@ enum KeySource {
 /// Builds an [`Agent`]; start with [`Agent::builder`].
 #[derive(Default)]
 pub struct AgentBuilder {
-    config: AgentConfig,
-    storage: Option<Arc<dyn Storage>>,
-    key: Option<KeySource>,
-    identity: Option<Identity>,
-    continuation: Option<Vec<u8>>,
+    pub(super) config: AgentConfig,
+    pub(super) storage: Option<Arc<dyn Storage>>,
+    pub(super) key: Option<KeySource>,
+    pub(super) identity_key: Option<String>,
+    pub(super) identity: Option<Identity>,
+    pub(super) continuation: Option<Vec<u8>>,
     pub(super) audit: Option<AuditPlan>,
 }
 
@@ -218,6 +215,14 @@ impl AgentBuilder {
         self
     }
 
+    /// What the identity is called in its store, 1 to 256 bytes. Default: the environment variable `AGENT_IDENTITY_KEY`,
+    /// else `agent-identity`. If neither names one, an identity is opened whatever it is called.
+    #[must_use]
+    pub fn identity_key(mut self, key: impl Into<String>) -> Self {
+        self.identity_key = Some(key.into());
+        self
+    }
+
     /// The identity for a new store, such as one out of a backup. Without, a new one is generated.
     #[must_use]
     pub fn identity(mut self, identity: Identity) -> Self {
@@ -261,7 +266,7 @@ impl AgentBuilder {
         mut self,
         capabilities: impl IntoIterator<Item = impl Into<String>>,
     ) -> Self {
-        self.config.capabilities = capabilities.into_iter().map(Into::into).collect();
+        self.config.capabilities = Some(capabilities.into_iter().map(Into::into).collect());
         self
     }
 
@@ -352,98 +357,8 @@ impl AgentBuilder {
         self.config.schemas = schemas;
         self
     }
-
-    /// Opens the identity that the store holds.
-    ///
-    /// # Errors
-    /// [`AgentError::NoIdentity`] if the store is empty; [`LoadError`](crate::engine::LoadError) if it is not whole.
-    pub async fn open(self) -> Result<Agent, Error> {
-        self.start(false, true).await
-    }
-
-    /// Creates an identity in an empty store.
-    ///
-    /// # Errors
-    /// [`LoadError::IdentityExists`](crate::engine::LoadError::IdentityExists) if there is one already.
-    pub async fn create(self) -> Result<Agent, Error> {
-        self.start(true, false).await
-    }
-
-    /// Opens the identity that the store holds, or creates one if the store is empty. A store that cannot be read
-    /// is an error, never an empty store.
-    ///
-    /// # Errors
-    /// [`LoadError`](crate::engine::LoadError)
-    pub async fn open_or_create(self) -> Result<Agent, Error> {
-        self.start(true, true).await
-    }
-
-    async fn start(self, create: bool, open: bool) -> Result<Agent, Error> {
-        let Self { audit, mut config, storage, key, identity, continuation } = self;
-        let continuation = continuation
-            .map(|bytes| Continuation::from_bytes(&bytes))
-            .transpose()
-            .map_err(|source| BackupError::Damaged { source })?;
-        let Some(storage) = storage else {
-            return Err(missing("storage", "a store is required"));
-        };
-        let key = match key {
-            Some(KeySource::Key(key)) => key,
-            Some(KeySource::File(path)) => {
-                store_key::load_or_create(&path, storage.as_ref(), create).await?
-            }
-            Some(KeySource::Variable(name)) => store_key::from_variable(&name)?,
-            Some(KeySource::Passphrase(passphrase)) => {
-                store_key::unlock_or_create(&passphrase, storage.as_ref(), create).await?
-            }
-            None => return Err(missing("store_key", "a key for the store is required")),
-        };
-        if let Some(path) = &config.policy_file {
-            config.policy = policy_file::load(path)?;
-        }
-        let vault = Vault::new(&key);
-        let now = config.clock.now();
-        let found = StoredIdentity::find(storage.as_ref(), &vault).await?;
-        let created = found.is_none();
-        let stored = match (found, open, create) {
-            (Some(_), false, _) => return Err(crate::engine::LoadError::IdentityExists.into()),
-            (Some(stored), true, _) => {
-                if identity.is_some_and(|wanted| wanted.amid() != stored.identity.amid()) {
-                    return Err(missing("identity", "the store holds another identity"));
-                }
-                stored
-            }
-            (None, _, false) => return Err(AgentError::NoIdentity.into()),
-            (None, _, true) => {
-                let (storage, rng) = (storage.as_ref(), &mut SystemRng);
-                match identity {
-                    // It may have been in use before.
-                    Some(identity) => {
-                        let continuation = continuation.as_ref();
-                        StoredIdentity::restore(storage, &vault, identity, continuation, now, rng)
-                            .await?
-                    }
-                    None => {
-                        let identity = Identity::generate(now, rng);
-                        StoredIdentity::create(storage, &vault, identity, now, rng).await?
-                    }
-                }
-            }
-        };
-        let engine = Engine::open(
-            storage.as_ref(),
-            vault,
-            stored,
-            driver::engine_config(&config),
-            now,
-            &mut SystemRng,
-        )
-        .await?;
-        let audit = audit.map(|plan| plan.open(engine.identity(), &key, created)).transpose()?;
-        driver::start(engine, storage, key, config, audit)
-    }
 }
 
-fn missing(setting: &'static str, problem: &str) -> Error {
+pub(super) fn missing(setting: &'static str, problem: &str) -> Error {
     AgentError::Config { setting, problem: problem.to_owned() }.into()
 }

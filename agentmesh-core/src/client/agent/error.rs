@@ -6,6 +6,7 @@ use crate::{
     engine::Stage,
     error::errors,
     handshake::SessionId,
+    identity::Amid,
     wire::{id::MessageId, peer_error::PeerError},
 };
 
@@ -30,8 +31,25 @@ errors! {
         #[error("no registry is configured")]
         NoRegistry = "AGENT_NO_REGISTRY", InvalidInput, permanent;
         /// There is no identity in the store, and none was to be created.
-        #[error("the store holds no identity")]
-        NoIdentity = "AGENT_NO_IDENTITY", NotFound, permanent;
+        #[error("{store} holds no identity called {key:?}; create one, or restore it from a backup")]
+        NoIdentity {
+            /// The store.
+            store: String,
+            /// What was asked for.
+            key: String,
+        } = "AGENT_NO_IDENTITY", NotFound, permanent;
+        /// The identity in the store is called otherwise. A store holds one; another needs another store.
+        #[error("{store} holds {amid} as {found:?}, not {wanted:?}; ask for that, or use another store")]
+        IdentityKey {
+            /// The store.
+            store: String,
+            /// The identity key that was asked for.
+            wanted: String,
+            /// The one that is there.
+            found: String,
+            /// Whose identity it is.
+            amid: Amid,
+        } = "AGENT_IDENTITY_KEY", Conflict, permanent;
         /// The agent is not online yet; it goes on trying.
         #[error("not online yet: {reason}")]
         NotOnline {

@@ -10,6 +10,7 @@ mod error;
 mod event;
 mod message;
 mod negotiate;
+mod opening;
 mod options;
 mod policy;
 mod request;
@@ -18,8 +19,9 @@ mod stream;
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc::error::TrySendError, oneshot};
 use tracing::Instrument;
+use zeroize::Zeroizing;
 
 pub use builder::{AgentBuilder, AgentConfig, KnockHandler, NegotiationHandler, TraceSource};
 pub use error::AgentError;
@@ -123,6 +125,17 @@ impl Agent {
         done.await.map_err(|_| self.closed())?
     }
 
+    /// The identity as the JSON file of `agentmesh/0.2`, **with the private keys in the clear**: for SDKs that read
+    /// nothing else. Whoever reads it is this agent. To keep a copy, use [`back_up`](Self::back_up), which is sealed.
+    ///
+    /// # Errors
+    /// [`AgentError::Closed`]
+    pub async fn identity_json(&self) -> Result<Zeroizing<String>, Error> {
+        let (reply, identity) = oneshot::channel();
+        self.command(Command::Identity { reply }).await?;
+        Ok(identity.await.map_err(|_| self.closed())?.to_json())
+    }
+
     /// Replaces the exchange key, with which peers open new sessions. Returns the new one once it is on disk; the bundle
     /// with it is published right after, or as soon as the registry can be reached.
     ///
@@ -145,16 +158,31 @@ impl Agent {
     /// After that the agent stays online by itself, over any number of lost connections. If it does not get online
     /// within the configured time, the reason is returned, and it goes on trying in the background.
     ///
+    /// The way online begins with the call, whether or not the future is awaited: a [`send`](Self::send) right after waits for it, as
+    /// long as its own deadline allows.
+    ///
     /// # Errors
     /// [`AgentError::NotOnline`] with the last reason; what the registry said, if it refused for good.
-    pub async fn connect(&self) -> Result<(), Error> {
+    pub fn connect(&self) -> impl Future<Output = Result<(), Error>> + Send + use<> {
         let (reply, online) = oneshot::channel();
-        self.command(Command::Connect { reply }).await?;
-        let limit = self.shared.config.connect_timeout;
-        match tokio::time::timeout(limit, online).await {
-            Ok(Ok(result)) => result,
-            Ok(Err(_)) => Err(self.closed()),
-            Err(_) => Err(AgentError::NotOnline { reason: self.shared.offline_reason() }.into()),
+        let agent = self.clone();
+        let unsent = match self.shared.commands.try_send(Command::Connect { reply }) {
+            Err(TrySendError::Full(command)) => Some(command),
+            // A closed agent shows by the reply.
+            Ok(()) | Err(TrySendError::Closed(_)) => None,
+        };
+        async move {
+            if let Some(command) = unsent {
+                agent.command(command).await?;
+            }
+            let limit = agent.shared.config.connect_timeout;
+            match tokio::time::timeout(limit, online).await {
+                Ok(Ok(result)) => result,
+                Ok(Err(_)) => Err(agent.closed()),
+                Err(_) => {
+                    Err(AgentError::NotOnline { reason: agent.shared.offline_reason() }.into())
+                }
+            }
         }
     }
 

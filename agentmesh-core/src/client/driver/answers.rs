@@ -44,7 +44,8 @@ impl Driver {
         let proposal = Proposal::parse(message.payload.as_json().unwrap_or_default())
             .map_err(|error| refused(&error))?;
         let wanted = proposal.wanted.iter().map(String::as_str);
-        let mut agreement = Agreement { agreed: match_all(wanted, &self.config.capabilities) };
+        let offered = self.config.capabilities.as_deref().unwrap_or_default();
+        let mut agreement = Agreement { agreed: match_all(wanted, offered) };
         if let Some(handler) = &self.config.capability_handler {
             agreement = handler(message.from, &proposal, agreement);
         }

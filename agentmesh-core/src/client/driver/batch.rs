@@ -132,6 +132,9 @@ impl Driver {
             }
             Command::Consume { consumer } => self.delivery.set_consumer(consumer),
             Command::Connect { reply } => self.go_online(reply),
+            Command::Identity { reply } => {
+                let _ = reply.send(Arc::clone(self.engine.identity()));
+            }
             Command::Backup { passphrase, reply } => self.back_up(passphrase, reply),
             Command::RotateExchangeKey { reply } => self.rotate_exchange_key(reply, jobs),
             Command::SetCapabilities { capabilities, reply } => {

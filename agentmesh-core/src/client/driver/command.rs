@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use tokio::sync::{mpsc, oneshot};
@@ -20,7 +20,7 @@ use crate::{
         Stage,
     },
     handshake::SessionId,
-    identity::{Amid, IdentityPublic},
+    identity::{Amid, Identity, IdentityPublic},
     knock::Decision,
     wire::id::MessageId,
 };
@@ -54,6 +54,9 @@ impl fmt::Debug for Passphrase {
 #[allow(clippy::large_enum_variant, reason = "nearly all of them are messages to send")]
 #[derive(Debug)]
 pub(crate) enum Command {
+    Identity {
+        reply: Reply<Arc<Identity>>,
+    },
     Connect {
         reply: Reply<Result<(), Error>>,
     },
@@ -122,13 +125,13 @@ pub(crate) enum Command {
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) amid: Amid,
-    pub(crate) public: std::sync::Arc<Mutex<IdentityPublic>>,
+    pub(crate) public: Arc<Mutex<IdentityPublic>>,
     pub(crate) config: AgentConfig,
     pub(crate) registry: Option<RegistryClient>,
     pub(crate) commands: mpsc::Sender<Command>,
-    pub(crate) events: std::sync::Arc<Events>,
-    pub(crate) status: std::sync::Arc<Status>,
-    pub(crate) streams: std::sync::Arc<StreamHub>,
+    pub(crate) events: Arc<Events>,
+    pub(crate) status: Arc<Status>,
+    pub(crate) streams: Arc<StreamHub>,
     /// Ends with the last handle.
     pub(crate) task: Task<()>,
 }

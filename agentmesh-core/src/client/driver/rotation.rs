@@ -13,7 +13,7 @@ use super::{
 use crate::{
     Error,
     client::agent::AgentError,
-    engine::{Continuation, Input, StoredIdentity},
+    engine::{Continuation, Input, LoadError, StoredIdentity},
     identity::backup,
     keys::passphrase::PassphraseCost,
     rng::SystemRng,
@@ -52,7 +52,8 @@ impl Driver {
         self.jobs.spawn(async move {
             let sealed = async {
                 let stored = StoredIdentity::find(storage.as_ref(), &vault).await?;
-                let stored = stored.ok_or(AgentError::NoIdentity)?;
+                let stored = stored
+                    .ok_or_else(|| LoadError::IdentityMissing { store: storage.location() })?;
                 let continuation = Continuation::read(storage.as_ref(), &vault).await?.to_bytes();
                 let seal = move || {
                     let cost = PassphraseCost::DEFAULT;

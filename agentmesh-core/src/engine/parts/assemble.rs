@@ -325,7 +325,7 @@ impl Engine {
         else {
             return Ok(None);
         };
-        let lost = || LoadError::Unreadable { what: "chunk", detail: "a part is gone".to_owned() };
+        let lost = || LoadError::unreadable("chunk", "a part is gone");
         let mut bytes = Vec::with_capacity(usize::try_from(assembly.bytes).unwrap_or(0));
         let indices: Vec<u32> = (0..assembly.part.count).collect();
         for page in indices.chunks(PAGE) {
@@ -337,7 +337,7 @@ impl Engine {
                 let record = record.ok_or_else(lost)?;
                 let plain = self.vault.open(&record)?;
                 let chunk = Chunk::decode(&plain)
-                    .map_err(|source| LoadError::Undecodable { id: record.id, source })?;
+                    .map_err(|source| LoadError::undecodable(record.id, source))?;
                 bytes.extend_from_slice(&chunk.bytes);
             }
         }

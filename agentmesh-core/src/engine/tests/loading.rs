@@ -49,7 +49,7 @@ fn only(storage: &MemoryStorage, kind: RecordKind) -> RecordId {
 fn second_identity_is_not_put_into_a_store() {
     let storage = MemoryStorage::new();
     let first = create(&storage).unwrap().identity.amid();
-    assert_eq!(create(&storage).unwrap_err(), LoadError::IdentityExists);
+    assert_eq!(create(&storage).unwrap_err().code(), "STATE_IDENTITY_EXISTS");
     assert_eq!(find(&storage).unwrap().unwrap().identity.amid(), first);
 }
 
@@ -57,8 +57,8 @@ fn second_identity_is_not_put_into_a_store() {
 fn store_that_lost_its_identity_is_not_taken_for_an_empty_one() {
     let storage = MemoryStorage::new();
     overwrite(&storage, vault().record_id(RecordKind::Peer, b"somebody"), b"a peer");
-    assert_eq!(find(&storage).unwrap_err(), LoadError::IdentityMissing);
-    assert_eq!(create(&storage).unwrap_err(), LoadError::IdentityMissing);
+    assert_eq!(find(&storage).unwrap_err().code(), "STATE_IDENTITY_MISSING");
+    assert_eq!(create(&storage).unwrap_err().code(), "STATE_IDENTITY_MISSING");
 }
 
 #[test]
@@ -91,8 +91,8 @@ fn record_of_a_newer_release_is_named_and_left_alone() {
 fn store_of_another_key_is_not_opened() {
     let storage = MemoryStorage::new();
     create(&storage).unwrap();
-    // With another key every record has another name: there are records, and no identity that could be found.
+    // With another key every record has another name, so the identity is not found where it should be.
     let other = Vault::new(&StoreKey::from_bytes([8; 32]));
     let found = block_on(StoredIdentity::find(&storage, &other));
-    assert_eq!(found.unwrap_err(), LoadError::IdentityMissing);
+    assert_eq!(found.unwrap_err().code(), "STATE_WRONG_STORE_KEY");
 }

@@ -228,6 +228,7 @@ fn sessions_without_one_time_keys_end_where_no_more_closed_ones_can_be_remembere
             knock_nonce: [0; 16],
             decision: Decision::Accepted,
             confirmed: true,
+            expires_at: None,
             session: None,
         };
         let name = format!("sessions/{}/{id}", bob.identity().amid());

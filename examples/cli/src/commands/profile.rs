@@ -10,8 +10,8 @@ pub(super) fn apply(args: ProfileArgs, config: &mut Config) -> bool {
     }
     if !args.capabilities.is_empty() {
         // Empty ones take a list back: `--capability ''`.
-        config.capabilities =
-            args.capabilities.into_iter().filter(|name| !name.is_empty()).collect();
+        let named = args.capabilities.into_iter().filter(|name| !name.is_empty());
+        config.capabilities = Some(named.collect());
     }
     before != (config.display_name.clone(), config.capabilities.clone())
 }

@@ -51,14 +51,16 @@ struct Registered {
     relay: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     display_name: Option<String>,
-    capabilities: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    capabilities: Option<Vec<String>>,
 }
 
 impl fmt::Display for Registered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} is registered with {}", self.amid, self.registry)?;
-        if !self.capabilities.is_empty() {
-            write!(f, ", for {}", self.capabilities.join(", "))?;
+        let capabilities = self.capabilities.as_deref().unwrap_or_default();
+        if !capabilities.is_empty() {
+            write!(f, ", for {}", capabilities.join(", "))?;
         }
         Ok(())
     }

@@ -39,7 +39,7 @@ impl Driver {
         self.online.registering = true;
         let registration = Registration {
             display_name: self.config.display_name.clone(),
-            capabilities: self.config.capabilities.clone(),
+            capabilities: self.config.capabilities.clone().unwrap_or_default(),
             relay_endpoint: self.config.relay_url.clone(),
             ..Registration::default()
         };
@@ -48,7 +48,9 @@ impl Driver {
             let result = async {
                 let registered = registry.register_with_any_key(&registration).await?;
                 // An agent that registered before may have learnt something since.
-                if !registered.newly && registered.listing.details.capabilities != capabilities {
+                if let Some(capabilities) = capabilities.filter(|_| !registered.newly)
+                    && registered.listing.details.capabilities != capabilities
+                {
                     registry.set_capabilities(&capabilities).await?;
                 }
                 registry.set_status(&PresenceStatus::Online).await?;
@@ -157,7 +159,7 @@ impl Driver {
         capabilities: Vec<String>,
         reply: Reply,
     ) {
-        self.config.capabilities.clone_from(&capabilities);
+        self.config.capabilities = Some(capabilities.clone());
         let Some(registry) = self.jobs.registry() else {
             let _ = reply.send(Err(AgentError::NoRegistry.into()));
             return;
