@@ -17,7 +17,7 @@ use agentmesh_core::{
         relay::{self, RelayConfig, RelayContext, RelayError, RelayEvent},
         transport::ws_native::WsConnector,
     },
-    engine::{SendError, Stage},
+    engine::{LoadError, SendError, Stage},
     identity::{Amid, Identity},
     knock::{KnockRequest, Policy},
     limits,
@@ -112,9 +112,9 @@ async fn store_that_was_moved_elsewhere_opens_no_agent() {
     let (from, to) = (storage.reopen(), MemoryStorage::new());
     let names = CopyNames { from: "here", to: "there", now: Clock::system().now() };
     copy(&from, &to, names, &mut |_| {}).await.unwrap();
-    let error = open(&from).open().await.unwrap_err();
+    let error = open(&from).load().await.unwrap_err();
     assert!(matches!(error, Error::Load(LoadError::Copied { .. })), "{error}");
-    assert_eq!(open(&to).open().await.unwrap().amid(), amid);
+    assert_eq!(open(&to).load().await.unwrap().amid(), amid);
 }
 
 #[tokio::test]
