@@ -425,6 +425,27 @@ async fn misuse_is_an_error_and_not_a_hang() {
 }
 
 #[tokio::test]
+async fn silence_is_reported_and_ends_nothing() {
+    let world = World::new().await;
+    let (asker, model) = (world.agent().await, world.agent().await);
+    let idle_timeout = std::time::Duration::from_millis(300);
+    let options = StreamOptions { idle_timeout, ..StreamOptions::default() };
+    let mut stream = asker.stream(model.amid(), "1", options).await.unwrap();
+    assert_eq!(stream.next().await.unwrap().unwrap_err().code(), "STREAM_IDLE");
+    let mut answer = next_request(&model).await.stream(&model).await.unwrap();
+    answer.send("late").await.unwrap();
+    answer.finish().await.unwrap();
+    let chunk = loop {
+        match stream.next().await.unwrap() {
+            Ok(chunk) => break chunk,
+            Err(error) => assert_eq!(error.code(), "STREAM_IDLE"),
+        }
+    };
+    assert_eq!(chunk.text(), "late");
+    world.end([asker, model]).await;
+}
+
+#[tokio::test]
 async fn request_that_fails_ends_its_stream() {
     let world = World::new().await;
     let asker = world.agent().await;

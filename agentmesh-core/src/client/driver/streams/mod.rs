@@ -5,6 +5,8 @@
 
 mod incoming;
 mod outgoing;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
