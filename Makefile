@@ -1,10 +1,15 @@
 # Two commands matter: `make demo` shows the main job, `make test` passes every test.
-.PHONY: test demo checker wasm docs bench bench-smoke
+.PHONY: test test-vectors demo checker wasm docs bench bench-smoke
 
 # Everything that must pass, with a summary at the end; installs what it needs on a bare Debian machine.
 # STEPS="format clippy" runs only those steps.
 test:
 	./scripts/test.sh $(STEPS)
+
+# Every known answer alone, with how many there are of each source. AGENTMESH_VECTORS_0_2=FILE reads those of the deployed
+# SDK from another file of the same structure.
+test-vectors:
+	./scripts/vectors.sh
 
 # The vectors of tests/vectors/native/, verified by a Python program that shares no code with the core: first its own
 # tests, then the vectors. Needs Python 3.10 and `cryptography`, which goes into a venv if the system has none.

@@ -62,6 +62,7 @@ step clippy cargo clippy --workspace --all-targets --all-features -- -D warnings
 step clippy-crypto-only cargo clippy -p agentmesh-core --no-default-features -- -D warnings
 step features features
 step tests cargo test --workspace --all-features --no-fail-fast
+step vectors scripts/vectors.sh
 step documentation documentation
 step checker tests/checker/run
 step wasm wasm

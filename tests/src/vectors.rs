@@ -67,6 +67,9 @@ impl Topic {
         if let Some(difference) = difference("", &recorded, &made) {
             panic!("{}: {difference}", path.display());
         }
+        let count = self.vectors.len() + self.refusals.len();
+        assert!(count > 0, "{} is empty", path.display());
+        println!("vectors: ours {}: {count}", self.name);
     }
 }
 

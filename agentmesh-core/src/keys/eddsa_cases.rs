@@ -10,6 +10,7 @@ fn exactly_what_strict_verification_without_cofactor_accepts() {
             .and_then(|key| key.verify(&hex::<32>(message), &signature));
         assert_eq!(verified.is_ok(), accepted, "{what}");
     }
+    println!("vectors: papers Ed25519 edge cases: {}", CASES.len());
 }
 
 /// What it is, whether we accept it, message, key, signature.

@@ -33,6 +33,7 @@ fn hkdf_sha_256() {
             "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d9d201395faa4b61a96c8"
         ))
     );
+    println!("vectors: RFC 5869 HKDF-SHA-256: 3");
 }
 
 /// RFC 7748, 5.2 and 6.1.
@@ -74,6 +75,7 @@ fn x25519() {
     );
     let secret = hex("4a5d9d5ba4ce2de1728e3bf480350f25e07e21c947d19e3376f09b3c1e161742");
     assert_eq!(alice.diffie_hellman(bob.public_key()), Ok(Secret::new(secret)));
+    println!("vectors: RFC 7748 X25519: 3");
 }
 
 /// RFC 8032, 7.1, tests 1 to 3.
@@ -108,6 +110,7 @@ fn ed25519() {
         assert_eq!(key.sign(message), signature);
         assert_eq!(key.verifying_key().verify(message, &signature), Ok(()));
     }
+    println!("vectors: RFC 8032 Ed25519: 3");
 }
 
 /// FIPS 180-4's first example.
@@ -117,6 +120,7 @@ fn sha_256() {
         kdf::sha256(&[b"abc"]),
         hex("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
     );
+    println!("vectors: RFC FIPS 180-4 SHA-256: 1");
 }
 
 /// RFC 9106 has examples only with inputs that we do not use; this one was computed with OpenSSL.

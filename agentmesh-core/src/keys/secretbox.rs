@@ -75,6 +75,7 @@ mod tests {
         assert_eq!(sealed[..NONCE_LEN], nonce);
         assert_eq!(sealed[NONCE_LEN..], expected);
         assert_eq!(open(&key, &sealed).unwrap()[..], plaintext);
+        println!("vectors: libsodium secretbox: 1");
     }
 
     #[test]

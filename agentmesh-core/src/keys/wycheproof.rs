@@ -22,6 +22,7 @@ macro_rules! each {
             }
         }
         assert!(ran >= $at_least, "only {ran} tests ran");
+        println!("vectors: Wycheproof {}: {ran}", stringify!($name));
     };
 }
 
