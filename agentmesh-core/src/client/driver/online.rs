@@ -39,7 +39,7 @@ const DRAINED_AGAIN: Duration = Duration::from_secs(600);
 /// How often the registry is given the prekeys again without new ones: its answer tells how many it has left.
 const REPUBLISH: Duration = Duration::from_secs(24 * 3600);
 /// How long the registry may keep us from the relay.
-const DIAL_AFTER: Duration = Duration::from_secs(3);
+const DIAL_AFTER: Duration = Duration::from_secs(1);
 /// Between two connections made only to fetch what was left at the relay.
 const RECONNECT_PAUSE: Duration = Duration::from_secs(5);
 
