@@ -22,10 +22,10 @@ run() {
   grep -o 'vectors: [^ ].*: [0-9]*$' <<<"$out" | sed "s/^vectors: /$where|/" >>"$log"
 }
 
-run core -p agentmesh-core --all-features --lib -- "${core[@]}"
+# The features of all, so that what the other tests built is used.
+run core --workspace --all-features --lib --test all -- "${core[@]}" vectors::
 run 'portable back end' -p agentmesh-core --no-default-features --features legacy-0-2,getrandom,hazmat --lib -- \
   keys::wycheproof keys::rfc keys::eddsa_cases keys::secretbox
-run core -p agentmesh-tests --test all -- vectors::
 
 # where|source what...: count
 awk -F'|' '

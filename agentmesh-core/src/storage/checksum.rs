@@ -2,8 +2,10 @@
 //!
 //! No key is involved, so it stops nobody who means harm; [`crate::vault`] does.
 
-use super::RecordId;
 use sha2::{Digest, Sha256};
+
+#[cfg(any(feature = "file", feature = "sqlite"))]
+use super::RecordId;
 
 /// Bytes of a checksum.
 pub(crate) const SUM_LEN: usize = 16;
@@ -21,8 +23,8 @@ pub(crate) fn checksum(parts: &[&[u8]]) -> [u8; SUM_LEN] {
     sum
 }
 
-#[cfg(any(feature = "file", feature = "sqlite"))]
 /// The checksum of a record: of its id and version, too, so that no record passes for another.
+#[cfg(any(feature = "file", feature = "sqlite"))]
 pub(crate) fn record_checksum(id: RecordId, version: u64, sealed: &[u8]) -> [u8; SUM_LEN] {
     checksum(&[&[id.kind.as_u8()], &id.key, &version.to_be_bytes(), sealed])
 }

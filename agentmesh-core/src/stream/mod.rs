@@ -4,14 +4,14 @@
 //! over a relay's rate limit. None of them knows messages' way: whoever holds one queues the frames that it makes, and
 //! tells it what became of them. Time is a parameter.
 
-#[cfg(any(test, feature = "client"))]
+#[cfg(feature = "client")]
 mod pace;
-#[cfg(any(test, feature = "client"))]
+#[cfg(feature = "client")]
 mod reader;
-#[cfg(any(test, feature = "client"))]
+#[cfg(feature = "client")]
 mod sender;
 
-#[cfg(any(test, feature = "client"))]
+#[cfg(feature = "client")]
 pub(crate) use self::{
     pace::Pace,
     reader::{Accepted, Reader},
@@ -69,5 +69,5 @@ pub(crate) fn frame_id(sender: Amid, reader: Amid, request: MessageId, n: u64) -
     ]))
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "client"))]
 mod tests;
