@@ -1,3 +1,4 @@
 //! Behaviour beyond the vectors.
 
+mod junk;
 mod refusals;
