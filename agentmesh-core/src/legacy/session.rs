@@ -147,9 +147,20 @@ impl LegacySession {
         if message.identity_key != peer.exchange {
             return Err(LegacyHandshakeError::ExchangeKeyMismatch);
         }
+        Self::accept_from(peer.amid(), message, keys, now, rng)
+    }
+
+    /// As [`LegacySession::accept`], from a peer whose exchange key was compared already.
+    pub(crate) fn accept_from(
+        peer: Amid,
+        message: &X3dhMessage,
+        keys: LegacyResponderKeys<'_>,
+        now: Timestamp,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Self, LegacyHandshakeError> {
         let secret = x3dh::shared_secret_as_responder(keys, message)?;
         let ratchet = LegacyRatchet::new(secret, Some(message.ephemeral_key), rng);
-        Ok(Self::new(peer.amid(), LegacySessionState::Active, ratchet, now, rng))
+        Ok(Self::new(peer, LegacySessionState::Active, ratchet, now, rng))
     }
 
     fn new(

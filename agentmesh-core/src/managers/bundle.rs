@@ -191,6 +191,17 @@ impl Bundle {
         }
     }
 
+    /// The same bundle as one of `agentmesh/0.2`: without what only native peers read. Whoever is given this one opens a session
+    /// of 0.2 or none.
+    #[must_use]
+    pub fn without_native(mut self) -> Self {
+        self.native = None;
+        for key in &mut self.one_time_prekeys {
+            key.signature = None;
+        }
+        self
+    }
+
     /// The native bundle, verified, with one one-time key of each kind.
     ///
     /// Which ones is `choice`: initiators that were given the same bundle seldom choose the same.

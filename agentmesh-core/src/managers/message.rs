@@ -144,7 +144,7 @@ pub struct Envelope {
     pub suite: Option<u8>,
     /// Where in the ratchet it belongs; natively authenticated.
     pub header: EnvelopeHeader,
-    /// Natively: nonce 12, ciphertext, tag 16.
+    /// Natively: nonce 12, ciphertext, tag 16. In 0.2: nonce 24, tag 16, ciphertext.
     #[serde(with = "bytes::any")]
     pub ciphertext: Vec<u8>,
 }
@@ -177,6 +177,15 @@ impl<'de> Deserialize<'de> for Envelope {
 }
 
 impl Envelope {
+    #[cfg(feature = "legacy-0-2")]
+    pub(super) const fn of_legacy(
+        session_id: String,
+        header: EnvelopeHeader,
+        ciphertext: Vec<u8>,
+    ) -> Self {
+        Self { session_id, kind: Kind::Encrypted, suite: None, header, ciphertext }
+    }
+
     /// From a message frame.
     ///
     /// # Errors

@@ -4,7 +4,8 @@
 //! What an agent (`client::Agent`) does over a relay is here in the single steps that `agentmesh/0.2` offers:
 //! publish a bundle, initiate, accept, encrypt, decrypt. The steps have 0.2's names, and objects that pass through JSON; what
 //! they do is the native protocol, so the initiator encrypts at once and [`SessionManager::activate_session`] has nothing left
-//! to do. There are no relay, no registry, no retries and no receipts.
+//! to do. There are no relay, no registry, no retries and no receipts. Peers that speak only 0.2 are spoken to as well once
+//! `SessionManager::with_legacy` (feature `legacy-0-2`) allows it; there each step does what it says.
 //!
 //! Async only as far as the store is: there is no runtime, no clock and no task behind it ([`Context`](crate::Context)), and it
 //! builds for wasm. Each call loads what it needs, computes, and commits before it returns anything; what failed has changed
@@ -53,6 +54,8 @@ mod bytes;
 mod identity;
 mod info;
 mod knock;
+#[cfg(feature = "legacy-0-2")]
+mod legacy;
 mod message;
 mod native;
 mod prekeys;
@@ -127,6 +130,12 @@ errors! {
             /// Who was expected.
             expected: Amid,
         } = "MANAGER_WRONG_PEER", Authentication, permanent;
+        /// Nobody has said which exchange key the peer of 0.2 registered, so its handshake cannot be believed.
+        #[error("the exchange key of {peer} is not known; look it up and pass it to know_peer")]
+        UnknownPeer {
+            /// The peer.
+            peer: Amid,
+        } = "MANAGER_UNKNOWN_PEER", Authentication, permanent;
         /// There is no such session. It never was, or it was closed.
         #[error("Session not found: {session_id}")]
         SessionNotFound {

@@ -37,6 +37,17 @@ impl NativeSessions {
         Self { prekeys }
     }
 
+    #[cfg(feature = "legacy-0-2")]
+    pub(super) const fn prekeys(&self) -> &PrekeyManager {
+        &self.prekeys
+    }
+
+    /// Id of the strongest suite that the peer was seen with; 0 if none.
+    #[cfg(feature = "legacy-0-2")]
+    pub(super) async fn suite_pin(&self, peer: Amid) -> Result<u8, Error> {
+        Ok(self.peer(peer).await?.value.map_or(0, |known| known.suite_pin))
+    }
+
     fn store(&self) -> &SealedStore {
         self.prekeys.store()
     }

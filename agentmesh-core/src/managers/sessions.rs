@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     Error,
-    identity::Amid,
+    identity::{Amid, IdentityPublic},
     keys::{DhPublicKey, VerifyingKey},
     knock::KnockRequest,
     wire::{
@@ -36,11 +36,28 @@ impl SessionManager {
         Self { native: NativeSessions::new(prekeys.clone()), legacy: None }
     }
 
-    /// The sessions of the 0.2 suite as well, for peers that know nothing else.
-    #[allow(dead_code, reason = "the suite is a feature")]
-    pub(crate) fn with_legacy(mut self, legacy: Arc<dyn SuiteSessions>) -> Self {
-        self.legacy = Some(legacy);
+    /// Allows sessions of `agentmesh/0.2` as well, with peers that know nothing else. Without this call they are refused.
+    ///
+    /// They protect less than native ones ([`crate::legacy`]). A peer that was seen with a native suite in this store is never
+    /// spoken to in this one again. Their steps differ in three things: whom a handshake is accepted from has to be
+    /// [known](Self::know_peer); the initiator writes only after [`activate_session`](Self::activate_session) with the
+    /// responder's [ratchet key](Self::ratchet_public_key); the responder only after it has read the initiator's first message.
+    #[cfg(feature = "legacy-0-2")]
+    #[must_use]
+    pub fn with_legacy(mut self) -> Self {
+        let prekeys = self.native.prekeys().clone();
+        self.legacy = Some(Arc::new(super::legacy::LegacySessions::new(prekeys)));
         self
+    }
+
+    /// Says which keys a peer of `agentmesh/0.2` has. Its X3DH message proves nothing, so the keys come from where they are
+    /// vouched for: the registry's answer, or a signed KNOCK that carried the message. The AMID is that of the signing key.
+    ///
+    /// # Errors
+    /// [`ManagerError::LegacyDisabled`]; `LEGACY_EXCHANGE_KEY_MISMATCH` if another exchange key was said before: registries of
+    /// 0.2 never change it.
+    pub async fn know_peer(&self, peer: &IdentityPublic) -> Result<(), Error> {
+        self.suite(Family::Legacy)?.know(peer).await
     }
 
     fn suite(&self, family: Family) -> Result<&dyn SuiteSessions, Error> {
@@ -99,6 +116,7 @@ impl SessionManager {
     /// # Errors
     /// [`ManagerError::WrongPeer`], [`ManagerError::Malformed`], [`ManagerError::SessionClosed`]; [`Error::Handshake`] if a prekey is
     /// gone, [`Error::Decrypt`] and [`Error::Knock`] for what is not genuine. Nothing is consumed then.
+    /// In 0.2 [`ManagerError::UnknownPeer`] unless [`know_peer`](Self::know_peer) was told the exchange key that the message names.
     pub async fn accept_session(
         &self,
         peer_amid: &Amid,

@@ -8,7 +8,7 @@ use core::{fmt, pin::Pin};
 use super::{Bundle, Envelope, Incoming, Initiated, SessionInfo, X3dhMessage};
 use crate::{
     Error,
-    identity::Amid,
+    identity::{Amid, IdentityPublic},
     keys::{DhPublicKey, VerifyingKey},
     knock::KnockRequest,
     storage::MaybeSendSync,
@@ -24,6 +24,11 @@ pub(crate) type SuiteFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error
 
 /// The sessions of one suite. The methods are those of [`SessionManager`](super::SessionManager), documented there.
 pub(crate) trait SuiteSessions: fmt::Debug + MaybeSendSync {
+    /// Natively a handshake proves who the peer is, and there is nothing to know before.
+    fn know<'a>(&'a self, _: &'a IdentityPublic) -> SuiteFuture<'a, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
     fn initiate<'a>(
         &'a self,
         peer: &'a Amid,

@@ -81,6 +81,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "vault",
             "values",
             "engine",
+            "legacy",
         ],
     ),
     (

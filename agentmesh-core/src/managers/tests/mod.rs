@@ -5,6 +5,8 @@ mod flow;
 mod hostile;
 mod identity;
 mod knocks;
+#[cfg(feature = "legacy-0-2")]
+mod legacy;
 mod model;
 mod prekeys;
 
