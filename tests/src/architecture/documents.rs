@@ -95,7 +95,8 @@ fn tests_named_in(text: &str) -> Vec<&str> {
     text.split('`').skip(1).step_by(2).filter(is_test).collect()
 }
 
-/// `docs/testing.md` says which test holds which defect, `docs/threat-model.md` which one shows what nobody can do.
+/// `docs/testing.md` says which test holds which defect, `docs/threat-model.md` which one shows what nobody can do, and
+/// `docs/protocol/legacy-0.2.md` which ones hold the lines of its checklist.
 #[test]
 fn every_test_that_a_document_names_exists() {
     let mut code = String::new();
@@ -108,12 +109,29 @@ fn every_test_that_a_document_names_exists() {
     let defects = testing.split("## Defects").nth(1).expect("there is a list of defects");
     let threats = read(&root().join("docs/threat-model.md"));
     let mut wrong = Vec::new();
-    for text in [defects, &threats] {
+    let legacy = read(&root().join("docs/protocol/legacy-0.2.md"));
+    let checklist = legacy.split("## 6. Checklist").nth(1).expect("there is a checklist");
+    for text in [defects, &threats, checklist] {
         let names = tests_named_in(text);
         assert!(names.len() > 50, "only {} tests are named", names.len());
         wrong.extend(names.into_iter().filter(|name| !code.contains(&format!("fn {name}("))));
     }
     assert!(wrong.is_empty(), "there are no tests {wrong:?}");
+}
+
+/// 13 lines of what is sent, 11 of what is accepted, 7 of what is refused; each names a test.
+#[test]
+fn every_line_of_the_checklist_of_0_2_names_a_test() {
+    let legacy = read(&root().join("docs/protocol/legacy-0.2.md"));
+    let checklist = legacy.split("## 6. Checklist").nth(1).expect("there is a checklist");
+    let lines = checklist.lines().filter(|line| {
+        let number = line.trim_start_matches("| ").split(' ').next();
+        line.starts_with("| ") && number.is_some_and(|n| n.parse::<u8>().is_ok())
+    });
+    let lines: Vec<_> = lines.collect();
+    assert_eq!(lines.len(), 13 + 11 + 7);
+    let silent: Vec<_> = lines.iter().filter(|line| tests_named_in(line).is_empty()).collect();
+    assert!(silent.is_empty(), "{silent:?}");
 }
 
 /// Texts in quotes, or between other marks, that can only be a code for programs.
