@@ -69,5 +69,6 @@ pub(crate) fn frame_id(sender: Amid, reader: Amid, request: MessageId, n: u64) -
     ]))
 }
 
-#[cfg(all(test, feature = "client"))]
+#[cfg(feature = "client")]
+#[cfg(test)]
 mod tests;
