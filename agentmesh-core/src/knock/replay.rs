@@ -103,7 +103,8 @@ impl ReplayMemory {
         Ok(Self { seen, forgotten })
     }
 
-    fn drop_old(&mut self, now: Timestamp) {
+    /// Drops what is too old to be replayed.
+    pub(crate) fn drop_old(&mut self, now: Timestamp) {
         let forgotten = &mut self.forgotten;
         self.seen.retain(|(_, until)| {
             let keep = *until >= now;

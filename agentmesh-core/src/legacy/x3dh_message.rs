@@ -108,6 +108,16 @@ mod tests {
     }
 
     #[test]
+    fn ratchet_keys_are_read_in_both_shapes() {
+        let (key, numbers) = (DhPublicKey::from_bytes([1; 32]), format!("{:?}", [1; 32]));
+        let text = crate::legacy::ratchet_key_to_json(&key);
+        for json in [&text, &numbers] {
+            assert_eq!(crate::legacy::ratchet_key_from_json(json), Ok(key), "{json}");
+        }
+        assert!(crate::legacy::ratchet_key_from_json("[1,2,3]").is_err());
+    }
+
+    #[test]
     fn keys_have_32_bytes() {
         for len in [0, 31, 33] {
             let keys = format!("{:?}", vec![1; len]);

@@ -50,6 +50,16 @@ impl KnockProtocol {
         Self { sessions: sessions.clone(), policy }
     }
 
+    /// The same with peers that speak only `agentmesh/0.2`: the same steps, with the signed KNOCKs and answers of that protocol.
+    ///
+    /// # Errors
+    /// [`ManagerError::LegacyDisabled`](super::ManagerError::LegacyDisabled) unless the manager was made
+    /// [`with_legacy`](SessionManager::with_legacy).
+    #[cfg(feature = "legacy-0-2")]
+    pub fn legacy(&self) -> Result<super::LegacyKnockProtocol, Error> {
+        super::LegacyKnockProtocol::new(&self.sessions, self.policy.clone())
+    }
+
     /// Knocks: opens a session that says what it is wanted for.
     ///
     /// # Errors
@@ -80,14 +90,13 @@ impl KnockProtocol {
         self.sessions.native().verify_knock(from, message).await
     }
 
-    /// What the policy says of a KNOCK, with as many sessions open as there are.
+    /// What the policy says of a KNOCK, with as many sessions open as there are, of either suite.
     ///
     /// # Errors
     /// Those of the store.
     pub async fn evaluate(&self, knock: &KnockInfo) -> Result<Decision, Error> {
-        let sessions = self.sessions.native();
-        let mut context = knock.context(sessions.now());
-        context.sessions = sessions.count().await?;
+        let mut context = knock.context(self.sessions.native().now());
+        context.sessions = self.sessions.sessions().await?.len();
         Ok(self.policy.evaluate(&context))
     }
 

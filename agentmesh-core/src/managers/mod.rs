@@ -71,6 +71,8 @@ pub use bundle::{Bundle, NativeBundle, OneTimePrekey};
 pub use identity::IdentityStoreError;
 pub use info::{Incoming, Initiated, SessionInfo, SessionState};
 pub use knock::{AnsweredKnock, KnockProtocol};
+#[cfg(feature = "legacy-0-2")]
+pub use legacy::{AnsweredLegacyKnock, LegacyKnockInfo, LegacyKnockProtocol, LegacyKnocked};
 pub use message::{Envelope, EnvelopeHeader, X3dhMessage};
 pub use prekeys::PrekeyManager;
 pub use sessions::SessionManager;

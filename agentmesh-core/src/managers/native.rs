@@ -128,13 +128,6 @@ impl NativeSessions {
     async fn all_sessions(&self) -> Result<Vec<Slot<SessionEntry>>, Error> {
         self.store().list(&self.sessions_prefix(), SessionEntry::decode).await
     }
-
-    /// How many sessions are open.
-    pub(super) async fn count(&self) -> Result<usize, Error> {
-        let live =
-            |slot: &Slot<SessionEntry>| slot.value.as_ref().is_some_and(|e| !e.is_tombstone());
-        Ok(self.all_sessions().await?.iter().filter(|slot| live(slot)).count())
-    }
 }
 
 /// Deletes the keys of a session. A responder remembers its id, or a replayed handshake would open it again.

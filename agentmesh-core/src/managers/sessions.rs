@@ -68,6 +68,13 @@ impl SessionManager {
         }
     }
 
+    /// The sessions of 0.2, where they are allowed.
+    #[cfg(feature = "legacy-0-2")]
+    pub(super) fn legacy(&self) -> Result<super::legacy::LegacySessions, Error> {
+        self.suite(Family::Legacy)?;
+        Ok(super::legacy::LegacySessions::new(self.native.prekeys().clone()))
+    }
+
     pub(super) const fn native(&self) -> &NativeSessions {
         &self.native
     }

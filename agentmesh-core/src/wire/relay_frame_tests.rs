@@ -179,6 +179,12 @@ fn what_the_deployed_relay_sends_is_understood() {
     let Ok(ServerFrame::Receive(receive)) = ServerFrame::parse(text) else { panic!() };
     assert_eq!(receive.message_id, None);
     assert!(crate::Timestamp::parse_rfc3339(&receive.timestamp).is_some());
+    // `to` is the sender by now.
+    let offer = r#"{"type":"ice_offer","to":"A","sdp":"v=0","candidates":[]}"#;
+    let expected = IceFrame { to: "A".into(), sdp: "v=0".into(), candidates: Vec::new() };
+    assert_eq!(ServerFrame::parse(offer), Ok(ServerFrame::IceOffer(expected)));
+    let error = r#"{"type":"error","code":"INTERNAL","message":"words"}"#;
+    assert!(matches!(ServerFrame::parse(error), Ok(ServerFrame::Error { .. })), "without a pause");
 }
 
 #[test]

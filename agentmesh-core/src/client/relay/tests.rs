@@ -318,6 +318,26 @@ async fn l2_an_error_frame_keeps_the_connection() {
     assert_eq!(client.event().await, expected);
 }
 
+/// There are no such connections here, and 0.2 has frames for them; nothing is done about unknown ones either.
+#[tokio::test(start_paused = true)]
+async fn frames_of_peer_to_peer_connections_are_passed_over() {
+    let mut client = client();
+    let mut relay = client.connected(Features::NONE).await;
+    for frame in [
+        r#"{"type":"ice_offer","to":"A","sdp":"v=0","candidates":[]}"#,
+        r#"{"type":"ice_answer","to":"A","sdp":"v=0","candidates":[]}"#,
+        r#"{"type":"p2_p_established","peer":"A"}"#,
+        r#"{"type":"p2p_established","peer":"A"}"#,
+        r#"{"type":"pending_messages","messages":[]}"#,
+    ] {
+        relay.text(frame).await;
+    }
+    relay.error(RelayErrorCode::RateLimited, None).await;
+    assert!(matches!(client.event().await, RelayEvent::Error { .. }), "and nothing before");
+    client.handle.send(RelayCommand::QueryPresence(client.identity.amid())).await.unwrap();
+    assert!(matches!(relay.next().await, ClientFrame::PresenceQuery { .. }), "and nothing said");
+}
+
 #[tokio::test(start_paused = true)]
 async fn agt_2090_a_message_before_connected_is_kept() {
     let mut client = client();

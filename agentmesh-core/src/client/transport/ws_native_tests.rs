@@ -87,6 +87,22 @@ async fn carries_both_kinds_of_messages_and_the_close_code() {
 }
 
 #[tokio::test]
+async fn pings_of_the_websocket_are_answered_though_nothing_is_sent() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = Url::parse(&format!("ws://{}/", listener.local_addr().unwrap())).unwrap();
+    let _server = spawn(async move {
+        let (tcp, _) = listener.accept().await.unwrap();
+        let mut socket = accept_async(tcp).await.unwrap();
+        let word = Bytes::from_static(b"there?");
+        socket.send(Message::Ping(word.clone())).await.unwrap();
+        let heard = socket.next().await.unwrap().unwrap() == Message::Pong(word);
+        socket.send(Message::Text(heard.to_string().into())).await.unwrap();
+    });
+    let mut socket = connector(&ProxyConfig::none()).connect(&url).await.unwrap();
+    assert_eq!(next(&mut socket).await, Some(Ok(Incoming::Text("true".into()))));
+}
+
+#[tokio::test]
 async fn a_message_over_the_limit_ends_the_connection() {
     let (port, _server) = echo().await;
     let url = Url::parse(&format!("ws://127.0.0.1:{port}/")).unwrap();

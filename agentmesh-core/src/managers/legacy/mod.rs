@@ -7,6 +7,9 @@
 //! [`SessionManager::with_legacy`]: super::SessionManager::with_legacy
 
 mod contact;
+mod knock;
+mod knocking;
+mod memory;
 mod objects;
 mod steps;
 
@@ -25,6 +28,9 @@ use super::{
     store::Slot,
 };
 use contact::Contact;
+use memory::KnockMemory;
+
+pub use knock::{AnsweredLegacyKnock, LegacyKnockInfo, LegacyKnockProtocol, LegacyKnocked};
 
 /// The sessions of one identity with peers that speak only 0.2.
 #[derive(Debug, Clone)]
@@ -56,6 +62,23 @@ impl LegacySessions {
 
     fn contacts_prefix(&self) -> String {
         format!("peers-0.2/{}/", self.own())
+    }
+
+    fn knocks_prefix(&self) -> String {
+        format!("knocks-0.2/{}/", self.own())
+    }
+
+    /// What is remembered of the KNOCKs between us and a peer.
+    async fn knocks(&self, peer: Amid) -> Result<Slot<KnockMemory>, Error> {
+        let name = format!("{}{peer}", self.knocks_prefix());
+        self.store().load(name, KnockMemory::decode).await
+    }
+
+    fn put_knocks(&self, to: &mut Changes, slot: &Slot<KnockMemory>) -> Result<(), Error> {
+        match &slot.value {
+            Some(knocks) => self.store().put(to, slot, |out| knocks.encode(out)),
+            None => Ok(()),
+        }
     }
 
     async fn session(&self, id: &str) -> Result<Slot<LegacySession>, Error> {

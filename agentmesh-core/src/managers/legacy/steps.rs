@@ -8,7 +8,7 @@ use crate::{
     keys::{DhPublicKey, VerifyingKey},
     knock::KnockRequest,
     legacy::{
-        LegacyEncryptError, LegacyHandshakeError, LegacyResponderKeys, LegacySession,
+        self, LegacyEncryptError, LegacyHandshakeError, LegacyResponderKeys, LegacySession,
         LegacySessionState,
     },
     limits::RECEIVE_ONLY_AGE,
@@ -19,6 +19,7 @@ use crate::{
 use super::{
     super::{
         Bundle, Envelope, Incoming, Initiated, ManagerError, SessionInfo, X3dhMessage,
+        store::Slot,
         suite::{SuiteFuture, SuiteSessions},
     },
     Contact, LegacySessions, describe, objects,
@@ -153,7 +154,8 @@ impl SuiteSessions for LegacySessions {
         })
     }
 
-    /// Sessions that are not sent in and were silent for 96 hours go.
+    /// Sessions that are not sent in and were silent for 96 hours go, and what is remembered of KNOCKs that are too old to come
+    /// again.
     fn maintain(&self) -> SuiteFuture<'_, usize> {
         Box::pin(async move {
             let _turn = self.prekeys.turn().take().await;
@@ -178,7 +180,7 @@ impl SuiteSessions for LegacySessions {
                 self.delete_all(&mut changes, silent).await?;
                 self.store().commit(changes).await?;
             }
-            Ok(done)
+            Ok(done + self.forget_knocks(now).await?)
         })
     }
 }
@@ -190,8 +192,23 @@ impl LegacySessions {
         bundle: &Bundle,
         signing_key: &VerifyingKey,
     ) -> Result<Initiated, Error> {
-        let bundle = objects::bundle(bundle)?;
         let _turn = self.prekeys.turn().take().await;
+        let mut changes = Changes::new();
+        let (session, message) = self.begin(amid, bundle, signing_key, &mut changes).await?;
+        self.store().commit(changes).await?;
+        let session_id = session.id().to_owned();
+        Ok(Initiated { session_id, x3dh_message: objects::message_to_send(&message) })
+    }
+
+    /// A session of ours, noted in `changes`, and the handshake for the peer. To be called in turn.
+    pub(super) async fn begin(
+        &self,
+        amid: Amid,
+        bundle: &Bundle,
+        signing_key: &VerifyingKey,
+        changes: &mut Changes,
+    ) -> Result<(LegacySession, legacy::X3dhMessage), Error> {
+        let bundle = objects::bundle(bundle)?;
         if Amid::of(signing_key) != amid || amid == self.own() {
             return Err(ManagerError::WrongPeer { expected: amid }.into());
         }
@@ -209,13 +226,10 @@ impl LegacySessions {
         let (session, message) =
             context.with_rng(|rng| LegacySession::initiate(own, &peer, &bundle, now, rng))?;
         let evicted = contact.add(session.id(), true);
-        let mut changes = Changes::new();
-        self.delete_all(&mut changes, evicted).await?;
-        self.put_contact(&mut changes, &slot)?;
-        self.add_session(&mut changes, &session)?;
-        self.store().commit(changes).await?;
-        let session_id = session.id().to_owned();
-        Ok(Initiated { session_id, x3dh_message: objects::message_to_send(&message) })
+        self.delete_all(changes, evicted).await?;
+        self.put_contact(changes, &slot)?;
+        self.add_session(changes, &session)?;
+        Ok((session, message))
     }
 
     async fn accept_one(&self, from: Amid, message: &X3dhMessage) -> Result<String, Error> {
@@ -225,20 +239,32 @@ impl LegacySessions {
             return Err(ManagerError::WrongPeer { expected: from }.into());
         }
         self.refuse_downgrade(from).await?;
-        let mut slot = self.contact(from).await?;
-        let unknown = || ManagerError::UnknownPeer { peer: from };
-        let contact = slot.value.as_mut().ok_or_else(unknown)?;
-        let exchange = contact.exchange.ok_or_else(unknown)?;
-        if message.identity_key != exchange {
+        let slot = self.contact(from).await?;
+        let known = slot.value.as_ref().and_then(|contact| contact.exchange);
+        if message.identity_key != known.ok_or(ManagerError::UnknownPeer { peer: from })? {
             return Err(LegacyHandshakeError::ExchangeKeyMismatch.into());
         }
-        if let Some(id) = contact.taken(&message)? {
-            let session_id = id.to_owned();
-            return if self.session(id).await?.version > 0 {
-                Ok(session_id)
-            } else {
-                Err(ManagerError::SessionClosed { session_id }.into())
-            };
+        let mut changes = Changes::new();
+        let session = self.open_end(from, &message, slot, &mut changes).await?;
+        if !changes.is_empty() {
+            self.store().commit(changes).await?;
+        }
+        Ok(session.id().to_owned())
+    }
+
+    /// Our end of the session that a handshake begins: as it is if it was opened before, else new and noted in `changes`. To be
+    /// called in turn, with the exchange key compared.
+    pub(super) async fn open_end(
+        &self,
+        from: Amid,
+        message: &legacy::X3dhMessage,
+        mut slot: Slot<Contact>,
+        changes: &mut Changes,
+    ) -> Result<LegacySession, Error> {
+        let contact = slot.value.get_or_insert_with(Contact::default);
+        if let Some(id) = contact.taken(message)? {
+            let closed = || ManagerError::SessionClosed { session_id: id.to_owned() };
+            return Ok(self.session(id).await?.value.ok_or_else(closed)?);
         }
         let mut loaded = self.prekeys.load().await?.ok_or(ManagerError::NoPrekeys)?;
         let id = message.signed_prekey_id;
@@ -258,13 +284,12 @@ impl LegacySessions {
         };
         let (context, now) = (self.store().context(), self.now());
         let session =
-            context.with_rng(|rng| LegacySession::accept_from(from, &message, keys, now, rng))?;
-        let mut changes = Changes::new();
+            context.with_rng(|rng| LegacySession::accept_from(from, message, keys, now, rng))?;
         if message.one_time_prekey_id.is_some_and(|id| loaded.prekeys.consume(id, 0)) {
-            self.prekeys.put(&mut changes, &loaded)?;
+            self.prekeys.put(changes, &loaded)?;
         }
         let is_kept = |id| loaded.prekeys.signed(id).is_some();
-        contact.take(&message, session.id(), is_kept)?;
+        contact.take(message, session.id(), is_kept)?;
         // Two that initiate at once both answer; that of the smaller AMID is the one to write in.
         let ours_waits = match &contact.sending {
             Some(id) => {
@@ -274,11 +299,10 @@ impl LegacySessions {
             None => false,
         };
         let evicted = contact.add(session.id(), !ours_waits || from < self.own());
-        self.delete_all(&mut changes, evicted).await?;
-        self.put_contact(&mut changes, &slot)?;
-        self.add_session(&mut changes, &session)?;
-        self.store().commit(changes).await?;
-        Ok(session.id().to_owned())
+        self.delete_all(changes, evicted).await?;
+        self.put_contact(changes, &slot)?;
+        self.add_session(changes, &session)?;
+        Ok(session)
     }
 
     async fn encrypt_one(

@@ -19,26 +19,26 @@ use crate::{
     wire::plaintext::{MessageType, Payload},
 };
 
-fn allowed(mut party: Party) -> Party {
+pub(super) fn allowed(mut party: Party) -> Party {
     party.sessions = SessionManager::new(&party.prekeys).with_legacy();
     party
 }
 
-fn restart(party: &mut Party) {
+pub(super) fn restart(party: &mut Party) {
     party.restart();
     party.sessions = SessionManager::new(&party.prekeys).with_legacy();
 }
 
-fn two(seed: u64) -> (Party, Party) {
+pub(super) fn two(seed: u64) -> (Party, Party) {
     let clock = Clock::new();
     (allowed(Party::new(seed, &clock)), allowed(Party::new(seed + 1, &clock)))
 }
 
-fn old_bundle(party: &Party) -> Bundle {
+pub(super) fn old_bundle(party: &Party) -> Bundle {
     through_json(&party.bundle().without_native())
 }
 
-fn introduce(to: &Party, peer: &Party) {
+pub(super) fn introduce(to: &Party, peer: &Party) {
     block_on(to.sessions.know_peer(&peer.identity().public())).unwrap();
 }
 

@@ -7,6 +7,8 @@ mod identity;
 mod knocks;
 #[cfg(feature = "legacy-0-2")]
 mod legacy;
+#[cfg(feature = "legacy-0-2")]
+mod legacy_knocks;
 mod model;
 mod prekeys;
 
