@@ -166,7 +166,7 @@ impl Meter {
                 counter!(TAKEOVERS).increment(1);
                 self.online(false);
             }
-            AgentEvent::Closed { .. } => self.online(false),
+            AgentEvent::Closed { .. } | AgentEvent::Revoked { .. } => self.online(false),
             AgentEvent::Registered { .. } => counter!(REGISTRATIONS).increment(1),
             AgentEvent::Trouble { code, .. } => counter!(TROUBLES, "code" => *code).increment(1),
             AgentEvent::PolicyReloaded => counter!(POLICY, "outcome" => "loaded").increment(1),

@@ -130,7 +130,9 @@ fn exit_of(error: &Error) -> Exit {
         Error::Send(_) | Error::Amid(_) => Exit::Usage,
         Error::Agent(error) => match error {
             AgentError::StageNotReached { .. } => Exit::NotReached,
-            AgentError::NotOnline { .. } | AgentError::Replaced => Exit::Offline,
+            AgentError::NotOnline { .. } | AgentError::Replaced | AgentError::Superseded => {
+                Exit::Offline
+            }
             AgentError::NoIdentity { .. }
             | AgentError::IdentityKey { .. }
             | AgentError::Config { setting: "store key file", .. } => Exit::Home,

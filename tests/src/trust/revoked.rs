@@ -196,9 +196,11 @@ async fn revoked_agent_loses_its_connection_while_it_stands() {
     let reason = RevocationReason::KeyCompromise;
     registry(&alice).revoke(&alice.amid(), &reason, None).await.unwrap();
     lost.await;
-    // It tries again, and the relay says why not.
-    let said = |e: &AgentEvent| matches!(e, AgentEvent::Disconnected { reason, .. } if reason.contains("UNAUTHORIZED"));
-    super::event(&alice, said).await;
+    // It tries again, is told why not, and stays away.
+    super::event(&alice, |e| matches!(e, AgentEvent::Revoked { .. })).await;
+    let refused = alice.connect().await.unwrap_err();
+    assert_eq!(refused.code(), "AGENT_REVOKED");
+    assert!(!refused.is_retryable());
 }
 
 #[tokio::test]

@@ -72,6 +72,11 @@ pub enum AgentEvent {
     /// The registry has a newer bundle of this identity than this store: it is in use elsewhere. This agent stays
     /// offline.
     Superseded,
+    /// This identity was revoked, and the registry lets it do nothing more. The agent stays offline.
+    Revoked {
+        /// Why, in the registry's words.
+        reason: String,
+    },
     /// What the engine tells: progress, failures, sessions, dropped frames.
     Engine(engine::Event),
     /// This reader was too slow and missed events.

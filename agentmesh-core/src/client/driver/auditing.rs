@@ -43,6 +43,10 @@ pub(super) fn record(log: &AuditLog, event: &AgentEvent) {
             let text = "this identity is in use elsewhere, with a newer store";
             log.log(T::ConnectionReplaced, Critical, text, fields());
         }
+        AgentEvent::Revoked { reason } => {
+            let fields = fields().with("reason", reason.as_str());
+            log.log(T::RegistryFailed, Critical, "this identity was revoked", fields);
+        }
         AgentEvent::Registered { newly } => {
             let fields = fields().with("newly", *newly);
             log.log(T::RegistryRegistered, Info, "registered", fields);

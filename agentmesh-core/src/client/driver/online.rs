@@ -14,7 +14,7 @@ use super::{Driver, batch::Job};
 #[cfg(feature = "legacy-0-2")]
 use crate::engine::LegacyInbound;
 use crate::{
-    Error,
+    Error, ErrorInfo, ErrorKind,
     client::{
         agent::{AgentConfig, AgentError, AgentEvent},
         backoff::{Backoff, BackoffConfig},
@@ -326,6 +326,9 @@ impl Driver {
                 self.status.set_offline(error.to_string());
                 let reason = error.to_string();
                 self.tell_offline(&reason);
+                if error.kind() == ErrorKind::Authentication && self.online.heartbeat_at.is_some() {
+                    self.on_forgotten();
+                }
                 self.events.publish(&AgentEvent::Disconnected { retry_in: Some(retry_in), reason });
             }
             RelayEvent::Replaced => {

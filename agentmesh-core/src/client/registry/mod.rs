@@ -111,7 +111,7 @@ impl RegistryClient {
         *self.identity.write().unwrap_or_else(PoisonError::into_inner) = identity;
     }
 
-    fn identity(&self) -> Arc<Identity> {
+    pub(crate) fn identity(&self) -> Arc<Identity> {
         Arc::clone(&self.identity.read().unwrap_or_else(PoisonError::into_inner))
     }
 

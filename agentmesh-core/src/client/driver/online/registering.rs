@@ -15,7 +15,7 @@ use crate::{
     client::{
         agent::{AgentError, AgentEvent},
         http::HttpError,
-        registry::{Registration, RegistryError},
+        registry::{AnswerError, Registration, RegistryError},
     },
     engine::{Input, Request},
     rng::SystemRng,
@@ -59,7 +59,16 @@ impl Driver {
                 let current_key = registry.is_own_exchange_key(&registered.listing);
                 Ok(Standing { newly: registered.newly, current_key, bundle })
             };
-            JobResult::Online(result.await)
+            let error = match result.await {
+                Err(error @ RegistryError::Http(HttpError::Unauthorized { .. })) => error,
+                result => return JobResult::Online(result),
+            };
+            // A refusal may pass, a revocation does not.
+            let amid = registry.identity().amid();
+            let revoked = registry.revocation(&amid).await.ok().flatten();
+            JobResult::Online(Err(revoked.map_or(error, |revocation| {
+                AnswerError::Revoked { amid, reason: revocation.reason.to_string() }.into()
+            })))
         });
     }
 
@@ -100,6 +109,10 @@ impl Driver {
                 }
                 self.settle_online();
             }
+            Err(RegistryError::Answer(AnswerError::Revoked { amid, reason })) => {
+                let error = AnswerError::Revoked { amid, reason: reason.clone() };
+                self.stay_offline(&error.into(), &AgentEvent::Revoked { reason });
+            }
             Err(error) => {
                 self.dial_now();
                 self.trouble(&error);
@@ -117,15 +130,18 @@ impl Driver {
     /// Somebody published a newer bundle of this identity: it was moved to another machine, or this store went back in
     /// time. Going on would have two agents fork each other's sessions, so this one stops.
     pub(in crate::client::driver) fn superseded(&mut self) {
-        let error = AgentError::Superseded;
+        self.stay_offline(&AgentError::Superseded.into(), &AgentEvent::Superseded);
+    }
+
+    fn stay_offline(&mut self, error: &Error, event: &AgentEvent) {
         tracing::error!(target: "agentmesh", %error, "staying offline");
         self.engine.disconnected();
         self.pending.clear();
         self.online.stand_down();
         self.status.set_offline(error.to_string());
         self.tell_offline(&error.to_string());
-        self.online.fail(&error.into());
-        self.events.publish(&AgentEvent::Superseded);
+        self.online.fail(error);
+        self.events.publish(event);
     }
 
     pub(super) fn heartbeat(&mut self, status: PresenceStatus) {
@@ -133,9 +149,10 @@ impl Driver {
         self.jobs.spawn(async move {
             // A missed heartbeat is made up by the next.
             match registry.set_status(&status).await {
-                Err(RegistryError::Http(HttpError::NotFound { .. })) => {
-                    return JobResult::Forgotten;
-                }
+                // Registering again puts the one right, and tells whether the other is for good.
+                Err(RegistryError::Http(
+                    HttpError::NotFound { .. } | HttpError::Unauthorized { .. },
+                )) => return JobResult::Forgotten,
                 Err(error) => {
                     tracing::debug!(target: "agentmesh", code = error.code(), "heartbeat failed");
                 }
@@ -145,12 +162,12 @@ impl Driver {
         });
     }
 
-    /// The registry does not know us any more.
+    /// Registry or relay do not know us any more, or do not want us.
     pub(in crate::client::driver) fn on_forgotten(&mut self) {
         if !self.online.wanted {
             return;
         }
-        tracing::warn!(target: "agentmesh", "the registry has forgotten this agent; registering again");
+        tracing::warn!(target: "agentmesh", "not known here any more; registering again");
         self.online.register_at = Some(Instant::now());
     }
 

@@ -10,7 +10,7 @@ use std::{future::pending, time::Duration};
 
 use agentmesh_core::{
     Error, ErrorInfo,
-    client::{Agent, AgentConfig, AgentError, AgentEvent, Message},
+    client::{Agent, AgentConfig, AgentError, AgentEvent, Message, registry::AnswerError},
     knock::{Decision, KnockInfo, Policy},
 };
 use futures_util::{StreamExt, stream::FuturesUnordered};
@@ -206,6 +206,11 @@ impl Listener {
             AgentEvent::Connected { .. } if self.registered => self.set_online(),
             AgentEvent::Disconnected { retry_in, reason } => self.set_offline(&reason, retry_in),
             AgentEvent::Replaced => Err(Error::from(AgentError::Replaced).into()),
+            AgentEvent::Superseded => Err(Error::from(AgentError::Superseded).into()),
+            AgentEvent::Revoked { reason } => {
+                Err(Error::from(AnswerError::Revoked { amid: self.opened.agent.amid(), reason })
+                    .into())
+            }
             AgentEvent::Engine(event) => lines::show_event(self.out, &event),
             AgentEvent::Lagged { missed } => self.out.show(&lines::Lagged::new(missed)),
             _ => Ok(()),
