@@ -12,6 +12,7 @@ mod control;
 mod conversation;
 mod development;
 mod doctor;
+mod documented;
 mod homes;
 mod stores;
 mod support;
