@@ -36,6 +36,7 @@ bench:
 	for pass in $(PASSES); do cargo bench -p agentmesh-benches --bench crypto -- --save-baseline pass$$pass \
 	  --warm-up-time 0.1 --measurement-time 0.3 --sample-size 10 --nresamples 1000 --quiet || exit; done
 	cargo bench -p agentmesh-benches --bench relay_load
+	cargo bench -p agentmesh-benches --bench signaling_load
 	cargo bench -p agentmesh-benches --bench storage
 	cargo run --release -p agentmesh-benches --bin bench_report
 

@@ -10,12 +10,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use agentmesh_benches::results::{Results, target_dir};
+use agentmesh_benches::{
+    child::Child,
+    results::{Results, target_dir},
+};
 use agentmesh_core::wire::relay_id::RelayMessageId;
 
 use crate::{
     agentmesh::{self, Numbered},
-    child::Child,
     nats,
     system::{End, System},
 };

@@ -15,7 +15,6 @@
 
 mod agentmesh;
 mod awake;
-mod child;
 mod connection;
 mod durable;
 mod floor;

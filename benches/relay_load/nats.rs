@@ -8,8 +8,9 @@ use std::{
     time::Duration,
 };
 
+use agentmesh_benches::child::Child;
+
 use crate::{
-    child::Child,
     connection::{Connection, Framing},
     system::{End, SIZE},
 };

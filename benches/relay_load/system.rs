@@ -1,8 +1,9 @@
 //! The contenders, and two connected clients of one.
 
+use agentmesh_benches::child::Child;
+
 use crate::{
     agentmesh::{self, Numbered},
-    child::Child,
     connection::Connection,
     floor, nats,
 };

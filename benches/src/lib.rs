@@ -2,6 +2,7 @@
 //!
 //! `make bench` runs everything and writes `target/bench.json` and `docs/performance.md`; see the Makefile.
 
+pub mod child;
 pub mod cpu_time;
 pub mod results;
 

@@ -7,6 +7,7 @@ mod chaos;
 mod client_plumbing;
 mod control;
 mod conversations;
+mod crowd;
 mod e2e;
 mod environment;
 mod errors;

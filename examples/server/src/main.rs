@@ -186,6 +186,7 @@ fn main() -> ExitCode {
 async fn run(config: ServerConfig) -> Result<(), String> {
     // Before the line that says we are ready, so that a signal right after it is not missed.
     let stop = stop_signal()?;
+    agentmesh_server::raise_file_limit();
     let server = Server::start(config).await.map_err(|error| error.to_string())?;
     announce(server.addr()).map_err(|error| format!("cannot write to stdout: {error}"))?;
     stop.await;

@@ -1,4 +1,4 @@
-//! The reference server as a process, to be killed by `chaos.rs`: always on the same port, over the same data.
+//! The reference server as a process, to be killed by `chaos.rs` and others: always on the same port, over the same data.
 
 #![allow(clippy::print_stdout, reason = "standard output is its interface")]
 #![allow(
@@ -13,6 +13,7 @@ use agentmesh_server::{Server, ServerConfig};
 
 #[tokio::main]
 async fn main() {
+    agentmesh_server::raise_file_limit();
     let mut args = std::env::args().skip(1);
     let mut config = ServerConfig::for_development();
     config.listen = args.next().expect("address").parse().expect("address");

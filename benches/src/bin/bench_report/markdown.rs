@@ -43,6 +43,11 @@ one thread to another, which happens to keep both cores awake; ours does not. So
 idle class keeps awake (`chrt -i`), where it shows what the servers do; the other rows show what an idle machine does.
 ";
 
+const SIGNALING: &str = "\
+A signal's time is from before its request is written until its recipient has read the event, with the sender's and the \
+recipient's work in it. The floor is axum with a map of names to channels: no rooms, tokens, rates or rosters.
+";
+
 const DURABLE: &str = "\
 The recipient is absent; a message counts once its sender has heard that it is safe. Debian's JetStream (2.9) answers \
 when the operating system has a message, ours when the disk has it. In `/dev/shm` both mean the same, and there they are \
@@ -60,6 +65,7 @@ pub(crate) fn document(sections: &[Judged], results: &Results, machine: &str) ->
         let _ = writeln!(out, "\n## {}\n", section.title);
         match section.title {
             "Relay, messages of 1 KiB over loopback" => out.push_str(LIVE),
+            "Signaling" => out.push_str(SIGNALING),
             "Relay, durable" => out.push_str(DURABLE),
             "Whole clients, SQLite" => out.push_str(STORAGE),
             _ => {}

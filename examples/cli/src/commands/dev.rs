@@ -38,6 +38,7 @@ pub(super) async fn run(args: DevArgs, context: Context) -> Result<(), CliError>
         faults: faults(&args.faults),
         ..ServerConfig::for_development()
     };
+    agentmesh_server::raise_file_limit();
     let server = Server::start(config).await.map_err(explain)?;
 
     let hint = DevHint {

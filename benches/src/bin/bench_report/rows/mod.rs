@@ -3,6 +3,7 @@
 mod clients;
 mod crypto;
 mod relay;
+mod signaling;
 
 /// How many of which primitive an operation needs.
 pub(crate) type Recipe = &'static [(f64, &'static str)];
@@ -64,7 +65,7 @@ pub(crate) enum Unit {
 /// All of them.
 pub(crate) fn sections() -> Vec<Section> {
     let sections = crypto::sections().into_iter().chain(relay::sections());
-    sections.chain(clients::sections()).collect()
+    sections.chain(signaling::sections()).chain(clients::sections()).collect()
 }
 
 const OURS: &str = "agentmesh";

@@ -1,5 +1,7 @@
 //! A contender's process, and what the kernel knows of it.
 
+#![allow(clippy::unwrap_used, reason = "a bench that cannot set its scene has to stop")]
+
 use std::{
     fs,
     io::{BufRead, BufReader},
@@ -8,15 +10,17 @@ use std::{
     time::Duration,
 };
 
+/// A process that ends when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Child {
+pub struct Child {
     process: process::Child,
-    pub(crate) addr: SocketAddr,
+    /// Where it listens.
+    pub addr: SocketAddr,
 }
 
 impl Child {
-    /// This program again, as a server: see `serve`.
-    pub(crate) fn serve(what: &str, extra: &[&str]) -> Self {
+    /// This program again, as a server: its `--serve` prints the address it listens on.
+    pub fn serve(what: &str, extra: &[&str]) -> Self {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["--serve", what]).args(extra).stdout(Stdio::piped());
         let mut process = command.spawn().unwrap();
@@ -26,12 +30,12 @@ impl Child {
     }
 
     /// A program that already listens on `addr`.
-    pub(crate) const fn new(process: process::Child, addr: SocketAddr) -> Self {
+    pub const fn new(process: process::Child, addr: SocketAddr) -> Self {
         Self { process, addr }
     }
 
     /// Ends it now; its clients see their connections close.
-    pub(crate) fn stop(&self) {
+    pub fn stop(&self) {
         let pid = self.process.id().to_string();
         let _ = Command::new("kill").args(["-9", &pid]).status();
     }
@@ -41,7 +45,7 @@ impl Child {
     }
 
     /// CPU time it has used, in user and kernel mode.
-    pub(crate) fn cpu_time(&self) -> Duration {
+    pub fn cpu_time(&self) -> Duration {
         let stat = self.proc("stat");
         // The name in parentheses may hold anything.
         let (_, fields) = stat.rsplit_once(')').unwrap();
@@ -52,7 +56,7 @@ impl Child {
     }
 
     /// Memory of its own that is in RAM, in KiB.
-    pub(crate) fn memory_kib(&self) -> f64 {
+    pub fn memory_kib(&self) -> f64 {
         let rollup = self.proc("smaps_rollup");
         let line = rollup.lines().find(|line| line.starts_with("Pss:")).unwrap();
         line.split_whitespace().nth(1).unwrap().parse().unwrap()

@@ -1,0 +1,72 @@
+//! Load on the signaling server, beside a bare server of events.
+//!
+//! Either runs in a process of its own, so that its memory can be read; the clients are plain sockets. Rounds are
+//! interleaved. Without `--bench` everything runs once, for a moment. `--serve WHAT` is how this program starts its
+//! contenders.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a bench that cannot set its scene has to stop; its tasks live as long as its process"
+)]
+
+mod client;
+mod flood;
+mod floor;
+mod idle;
+mod paced;
+mod serve;
+
+use std::time::Duration;
+
+use agentmesh_benches::{child::Child, is_measuring, results::Results};
+use tokio::runtime::Runtime;
+
+/// How long and how often.
+#[derive(Debug, Clone, Copy)]
+struct Plan {
+    rounds: usize,
+    each: Duration,
+    idle_clients: usize,
+}
+
+const FULL: Plan = Plan { rounds: 5, each: Duration::from_secs(2), idle_clients: 5_000 };
+const QUICK: Plan = Plan { rounds: 1, each: Duration::from_millis(100), idle_clients: 50 };
+const CONTENDERS: [&str; 2] = ["agentmesh", "floor"];
+
+fn main() {
+    let args: Vec<String> = std::env::args().collect();
+    agentmesh_server::raise_file_limit();
+    let runtime = Runtime::new().unwrap();
+    if let Some(at) = args.iter().position(|arg| arg == "--serve") {
+        return runtime.block_on(serve::run(&args[at + 1]));
+    }
+    let plan = if is_measuring() { FULL } else { QUICK };
+    let mut results = Results::default();
+    for _ in 0..plan.rounds {
+        for name in CONTENDERS {
+            let start = || Child::serve(name, &[]);
+            runtime.block_on(paced::run(name, &start(), plan.each, &mut results));
+            runtime.block_on(flood::run(name, &start(), plan.each, &mut results));
+        }
+    }
+    for name in CONTENDERS {
+        let server = Child::serve(name, &[]);
+        runtime.block_on(idle::run(name, &server, plan.idle_clients, &mut results));
+    }
+    if !is_measuring() {
+        println!("everything ran");
+        return;
+    }
+    for (group, contenders) in &results.0 {
+        for (contender, values) in contenders {
+            let mut sorted = values.clone();
+            sorted.sort_by(f64::total_cmp);
+            println!("{group:<44} {contender:<12} median {:>12.3}", sorted[sorted.len() / 2]);
+        }
+    }
+    results.save("signaling_load").unwrap();
+}
