@@ -86,7 +86,7 @@ pub(crate) struct GlobalArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Run a development server, relay and registry, on loopback; with faults on demand
+    /// Run a development server, relay, registry and services, on loopback; with faults on demand
     Dev(DevArgs),
     /// Make, show, back up and restore the identity
     #[command(subcommand)]

@@ -7,7 +7,7 @@ use std::{
 
 use agentmesh_core::identity::Amid;
 
-use crate::{Faults, IceConfig, Limits, OAuthProvider, ServerError, SignalingLimits};
+use crate::{AiwmConfig, Faults, IceConfig, Limits, OAuthProvider, ServerError, SignalingLimits};
 
 /// Whose shapes the HTTP interfaces answer with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -41,6 +41,8 @@ pub struct ServerConfig {
     pub signaling: SignalingLimits,
     /// ICE servers for clients of the signaling service.
     pub ice: IceConfig,
+    /// The AIWM service.
+    pub aiwm: AiwmConfig,
     /// Agents that may revoke any other.
     pub admins: Vec<Amid>,
     /// Where owners of agents can show an account, for the tier `verified`.
@@ -63,6 +65,7 @@ impl Default for ServerConfig {
             public_hosts: Vec::new(),
             signaling: SignalingLimits::default(),
             ice: IceConfig::default(),
+            aiwm: AiwmConfig::default(),
             admins: Vec::new(),
             oauth_providers: Vec::new(),
             dns_url: DNS_URL.to_owned(),
@@ -83,6 +86,7 @@ impl ServerConfig {
     /// Checks what must hold before anything is opened. Services that need a secret on an address that others can
     /// reach add their check here; relay and registry need none, because every agent proves its own key.
     pub(crate) fn check(&self) -> Result<(), ServerError> {
+        self.aiwm.check()?;
         if !self.listen.ip().is_loopback() && self.public_hosts.is_empty() {
             tracing::warn!(
                 "no public host is configured: a signature made for another server would be accepted here"

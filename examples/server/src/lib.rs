@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod aiwm;
 mod auth;
 mod authority;
 mod clock;
@@ -22,6 +23,7 @@ mod signaling;
 mod state;
 mod store;
 
+pub use aiwm::AiwmConfig;
 pub use config::{Profile, ServerConfig};
 pub use error::ServerError;
 pub use faults::Faults;

@@ -3,6 +3,7 @@
 //! Prints one line of JSON on stdout when it is ready; logs go to stderr (`RUST_LOG` sets how much). Ends within five
 //! seconds of SIGTERM or SIGINT. Exit codes: 0 stopped as asked, 1 could not start or go on, 2 wrong flags.
 
+mod aiwm_flags;
 mod signaling_flags;
 
 use std::{
@@ -15,6 +16,7 @@ use std::{
 
 use agentmesh_core::identity::Amid;
 use agentmesh_server::{Limits, OAuthProvider, Profile, Server, ServerConfig};
+use aiwm_flags::AiwmFlags;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::Serialize;
 use signaling_flags::SignalingFlags;
@@ -64,6 +66,8 @@ struct Serve {
     limits: LimitFlags,
     #[command(flatten)]
     signaling: SignalingFlags,
+    #[command(flatten)]
+    aiwm: AiwmFlags,
 }
 
 #[derive(Clone, Copy, Default, ValueEnum)]
@@ -153,6 +157,7 @@ impl Serve {
             public_hosts: self.public_host,
             signaling: self.signaling.limits(),
             ice: self.signaling.ice()?,
+            aiwm: self.aiwm.config(),
             admins: self.admin_amid,
             oauth_providers: self.oauth_provider,
             dns_url: self.dns_url,

@@ -43,6 +43,8 @@ pub(crate) struct Metrics {
     pub(crate) commit_seconds: Histogram,
     /// Transactions that failed.
     pub(crate) commit_failures: Counter,
+    /// Secrets of agents looked at, each with the work of a bcrypt.
+    pub(crate) aiwm_secret_checks: Counter,
     /// Messages written.
     pub(crate) stored: Counter,
     /// Messages not written because they were acknowledged first.
@@ -82,6 +84,7 @@ impl Metrics {
                 histogram!("agentmesh_store_commit_seconds")
             }),
             commit_failures: counters("agentmesh_store_commit_failures_total"),
+            aiwm_secret_checks: counters("agentmesh_aiwm_secret_checks_total"),
             stored: counters("agentmesh_store_messages_written_total"),
             writes_saved: counters("agentmesh_store_messages_saved_total"),
             recorder,
@@ -132,6 +135,7 @@ fn describe() {
             "agentmesh_store_messages_saved_total",
             "Messages acknowledged before they had to be written",
         ),
+        ("agentmesh_aiwm_secret_checks_total", "Secrets of agents looked at"),
         ("agentmesh_http_requests_total", "HTTP requests, by route and status"),
     ] {
         metrics::describe_counter!(name, text);

@@ -5,7 +5,8 @@ use http::StatusCode;
 
 use crate::http::reply::{self, Refused};
 
-fn bytes<const N: usize>() -> Result<[u8; N], Refused> {
+/// Random bytes.
+pub(crate) fn bytes<const N: usize>() -> Result<[u8; N], Refused> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(|error| {
         tracing::error!(%error, "the system gives no random numbers");

@@ -10,6 +10,7 @@ use tokio_util::{
 
 use crate::{
     ServerConfig, ServerError,
+    aiwm::Aiwm,
     authority::Authority,
     clock, http,
     metrics::Metrics,
@@ -90,7 +91,9 @@ impl Server {
             Arc::new(Hub::new(config.signaling.clone(), config.ice.clone(), clock::now()));
         tasks.spawn(signaling::run(Arc::clone(&signaling), stopping.clone()));
         let outbound = Outbound::new()?;
+        let aiwm = Aiwm::open(&config.aiwm, config.profile, &metrics)?;
         let state = Arc::new(AppState {
+            aiwm,
             authority: Authority::open(config.data_dir.as_deref(), clock::now())?,
             oauth: Providers::new(config.oauth_providers.clone(), outbound.clone()),
             dns: DnsClient::new(outbound, config.dns_url.clone()),

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::{
-    ServerConfig, authority::Authority, metrics::Metrics, oauth::Providers, org::DnsClient,
-    registry::KeyRations, relay::Relay, signaling::Hub, store::Store,
+    ServerConfig, aiwm::Aiwm, authority::Authority, metrics::Metrics, oauth::Providers,
+    org::DnsClient, registry::KeyRations, relay::Relay, signaling::Hub, store::Store,
 };
 
 /// See the module.
@@ -16,6 +16,7 @@ pub(crate) struct AppState {
     pub(crate) relay: Arc<Relay>,
     pub(crate) rations: KeyRations,
     pub(crate) signaling: Arc<Hub>,
+    pub(crate) aiwm: Option<Aiwm>,
     pub(crate) authority: Authority,
     pub(crate) oauth: Providers,
     pub(crate) dns: DnsClient,

@@ -1,8 +1,8 @@
-//! `agentmesh dev`: relay and registry on loopback, in this process, without limits, with faults on demand.
+//! `agentmesh dev`: relay, registry and services on loopback, in this process, without limits, with faults on demand.
 
 use std::fmt;
 
-use agentmesh_server::{Faults, Server, ServerConfig, ServerError};
+use agentmesh_server::{AiwmConfig, Faults, Server, ServerConfig, ServerError};
 use serde::Serialize;
 
 use crate::{
@@ -12,6 +12,9 @@ use crate::{
     error::{CliError, Exit},
     signals::StopSignal,
 };
+
+/// The administrator of the AIWM service, if not a fresh one is to be made and shown.
+const ADMIN_TOKEN: &str = "AIWM_ADMIN_TOKEN";
 
 pub(super) async fn run(args: DevArgs, context: Context) -> Result<(), CliError> {
     let mut stop = StopSignal::catch()?;
@@ -32,7 +35,12 @@ pub(super) async fn run(args: DevArgs, context: Context) -> Result<(), CliError>
         ),
     };
     let data_dir = args.data_dir.or_else(|| temporary.as_ref().map(|dir| dir.path().to_owned()));
+    let given = std::env::var(ADMIN_TOKEN).ok().filter(|token| !token.is_empty());
+    let mut aiwm = AiwmConfig::for_development().map_err(explain)?;
+    let fresh = if given.is_none() { aiwm.admin_token.clone() } else { None };
+    aiwm.admin_token = given.or(aiwm.admin_token);
     let config = ServerConfig {
+        aiwm,
         listen: args.listen,
         data_dir: data_dir.clone(),
         faults: faults(&args.faults),
@@ -60,6 +68,8 @@ pub(super) async fn run(args: DevArgs, context: Context) -> Result<(), CliError>
         addr: server.addr().to_string(),
         registry: &hint.registry,
         relay: &hint.relay,
+        aiwm: server.url(),
+        aiwm_admin_token: fresh,
         pid: hint.pid,
         data_dir: data_dir.map(|dir| dir.display().to_string()).unwrap_or_default(),
         temporary: temporary.is_some(),
@@ -105,6 +115,9 @@ struct Listening<'a> {
     addr: String,
     registry: &'a str,
     relay: &'a str,
+    aiwm: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    aiwm_admin_token: Option<String>,
     pid: u32,
     data_dir: String,
     #[serde(skip)]
@@ -117,11 +130,16 @@ struct Listening<'a> {
 
 impl fmt::Display for Listening<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { registry, relay, pid, data_dir, .. } = self;
+        let Self { registry, relay, aiwm, pid, data_dir, .. } = self;
         let kept = if self.temporary { " (removed at the end)" } else { "" };
         writeln!(f, "agentmesh dev, process {pid}")?;
         writeln!(f, "  registry  {registry}")?;
         writeln!(f, "  relay     {relay}")?;
+        writeln!(f, "  aiwm      {aiwm}, described at {aiwm}/api-docs")?;
+        match &self.aiwm_admin_token {
+            Some(token) => writeln!(f, "            admin token {token}")?,
+            None => writeln!(f, "            admin token as in {ADMIN_TOKEN}")?,
+        }
         writeln!(f, "  data      {data_dir}{kept}")?;
         writeln!(f, "  faults    {}", Shown(self.faults))?;
         if let Some(path) = dev_hint::path().filter(|_| self.found) {

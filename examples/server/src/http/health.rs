@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::reply;
 use crate::{
+    aiwm, clock,
     state::{AppState, Shared},
     store::agents,
 };
@@ -20,10 +21,12 @@ use crate::{
 pub(super) async fn process(State(shared): State<Shared>) -> Response {
     let AppState { relay, signaling, .. } = &*shared;
     let sockets = relay.sockets.load(Ordering::Relaxed);
+    let aiwm = aiwm::health(shared.aiwm.as_ref(), &shared.store, clock::now()).await;
     let body = json!({
         "status": "ok",
         "relay": {"sockets": sockets},
         "signaling": {"rooms": signaling.rooms(), "sessions": signaling.sessions()},
+        "aiwm": aiwm,
     });
     reply::json(StatusCode::OK, body)
 }

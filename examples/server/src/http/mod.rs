@@ -29,7 +29,7 @@ use hyper_util::{
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use crate::{
-    limits::reached, metrics, oauth, org, registry, relay::Open, signaling, state::Shared,
+    aiwm, limits::reached, metrics, oauth, org, registry, relay::Open, signaling, state::Shared,
 };
 
 /// Time for a request's head, and for an idle connection to send another.
@@ -49,9 +49,14 @@ pub(crate) fn router(shared: Shared) -> Router {
         .merge(org::routes())
         .merge(oauth::routes())
         .route("/health", get(health::registry));
+    let aiwm = match &shared.aiwm {
+        Some(_) => aiwm::routes(&shared),
+        None => Router::new(),
+    };
     Router::new()
         .nest("/v1", v1)
         .nest("/api", signaling::routes())
+        .merge(aiwm)
         .route("/health", get(health::process))
         .route("/metrics", get(metrics::metrics))
         .fallback(fallback::fallback)

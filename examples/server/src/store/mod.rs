@@ -5,6 +5,8 @@
 //! disk.
 
 pub(crate) mod agents;
+pub(crate) mod aiwm;
+mod aiwm_tables;
 mod commit_queue;
 pub(crate) mod messages;
 pub(crate) mod nonces;

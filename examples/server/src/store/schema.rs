@@ -8,13 +8,13 @@ use std::{
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::trust_tables::TABLES_2;
+use super::{aiwm_tables::TABLES_3, trust_tables::TABLES_2};
 use crate::ServerError;
 
 /// "AgMe": what tells our files from other SQLite databases.
 const APPLICATION_ID: i64 = 0x4167_4d65;
 /// Raised with every change of the tables below.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 
 const TABLES: &str = "
 CREATE TABLE messages (
@@ -148,16 +148,22 @@ fn lock(dir: &Path) -> Result<File, ServerError> {
 /// Brings an older database of ours up to date, whole or not at all.
 fn upgrade(connection: &Connection) -> rusqlite::Result<()> {
     let pragma = |name| connection.query_row(&format!("PRAGMA {name}"), (), |r| r.get::<_, i64>(0));
-    if (pragma("application_id")?, pragma("user_version")?) != (APPLICATION_ID, 1) {
+    if pragma("application_id")? != APPLICATION_ID {
         return Ok(());
     }
-    connection
-        .execute_batch(&format!("BEGIN IMMEDIATE; {TABLES_2} PRAGMA user_version = 2; COMMIT;"))
+    let missing = match pragma("user_version")? {
+        1 => [TABLES_2, TABLES_3].concat(),
+        2 => TABLES_3.to_owned(),
+        _ => return Ok(()),
+    };
+    connection.execute_batch(&format!(
+        "BEGIN IMMEDIATE; {missing} PRAGMA user_version = {VERSION}; COMMIT;"
+    ))
 }
 
 fn create_tables(connection: Connection) -> rusqlite::Result<Connection> {
     connection.execute_batch(&format!(
-        "BEGIN; {TABLES} {TABLES_2} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT;"
+        "BEGIN; {TABLES} {TABLES_2} {TABLES_3} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT;"
     ))?;
     Ok(connection)
 }

@@ -9,6 +9,7 @@
     reason = "tests say what is wrong by failing"
 )]
 
+mod aiwm;
 mod connect;
 mod delivery;
 mod faults;

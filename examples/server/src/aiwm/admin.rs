@@ -1,0 +1,308 @@
+//! Agents, instructions, tools and nodes, for people: create, list, show, change, delete. Everybody sees only what
+//! belongs to their organization.
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{Path, Query, State},
+    response::Response,
+    routing::get,
+};
+use http::{HeaderMap, Request, StatusCode};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::{
+    ONLINE_MS,
+    answer::Refusal,
+    body::{self, is_strings},
+    connect::service,
+    describe, is_id, new_id, objects, shape,
+};
+use crate::{
+    clock,
+    http::reply,
+    state::Shared,
+    store::aiwm::{self as rows, Kind, Object, Tracking},
+};
+
+/// Objects on a page at most.
+const MAX_PAGE: u64 = 100;
+const MAX_SECRET: usize = 72;
+
+#[derive(Deserialize)]
+pub(super) struct Page {
+    page: Option<u64>,
+    limit: Option<u64>,
+}
+
+/// The routes of a kind that is not `agent`.
+pub(super) fn routes(kind: Kind) -> Router<Shared> {
+    Router::new()
+        .route(
+            "/",
+            get(async move |State(shared), headers, page| list(shared, headers, page, kind).await)
+                .post(async move |State(shared), headers, request| {
+                    create(shared, headers, request, kind).await
+                }),
+        )
+        .route(
+            "/{id}",
+            get(async move |State(shared), headers, Path(id)| {
+                show(shared, headers, id, kind).await
+            })
+            .put(async move |State(shared), headers, Path(id), request| {
+                update(shared, headers, id, request, kind).await
+            })
+            .delete(async move |State(shared), headers, Path(id)| {
+                delete(shared, headers, id, kind).await
+            }),
+        )
+}
+
+/// Makes an agent.
+#[utoipa::path(post, path = "/agents", tag = "administration", security(("bearer" = [])),
+    request_body = describe::NewAgent, responses((status = 201), (status = 400, body = describe::Problem)))]
+pub(super) async fn create_agent(
+    State(shared): State<Shared>,
+    headers: HeaderMap,
+    request: Request<Body>,
+) -> Result<Response, Refusal> {
+    create(shared, headers, request, Kind::Agent).await
+}
+
+/// Lists agents.
+#[utoipa::path(get, path = "/agents", tag = "administration", security(("bearer" = [])),
+    params(("page" = Option<u64>, Query), ("limit" = Option<u64>, Query)), responses((status = 200)))]
+pub(super) async fn list_agents(
+    State(shared): State<Shared>,
+    headers: HeaderMap,
+    page: Query<Page>,
+) -> Result<Response, Refusal> {
+    list(shared, headers, page, Kind::Agent).await
+}
+
+/// Shows an agent.
+#[utoipa::path(get, path = "/agents/{id}", tag = "administration", params(describe::AgentId),
+    security(("bearer" = [])), responses((status = 200), (status = 404, body = describe::Problem)))]
+pub(super) async fn show_agent(
+    State(shared): State<Shared>,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+) -> Result<Response, Refusal> {
+    show(shared, headers, id, Kind::Agent).await
+}
+
+/// Changes an agent.
+#[utoipa::path(put, path = "/agents/{id}", tag = "administration", params(describe::AgentId),
+    security(("bearer" = [])), request_body = describe::NewAgent,
+    responses((status = 200), (status = 404, body = describe::Problem)))]
+pub(super) async fn update_agent(
+    State(shared): State<Shared>,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+    request: Request<Body>,
+) -> Result<Response, Refusal> {
+    update(shared, headers, id, request, Kind::Agent).await
+}
+
+/// Deletes an agent.
+#[utoipa::path(delete, path = "/agents/{id}", tag = "administration", params(describe::AgentId),
+    security(("bearer" = [])), responses((status = 200), (status = 404, body = describe::Problem)))]
+pub(super) async fn delete_agent(
+    State(shared): State<Shared>,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+) -> Result<Response, Refusal> {
+    delete(shared, headers, id, Kind::Agent).await
+}
+
+fn missing(kind: Kind, id: &str) -> Refusal {
+    let name = match kind {
+        Kind::Agent => "Agent",
+        Kind::Instruction => "Instruction",
+        Kind::Tool => "Tool",
+        Kind::Node => "Node",
+    };
+    Refusal::new(StatusCode::NOT_FOUND, format!("{name} with ID {id} not found"))
+}
+
+async fn create(
+    shared: Shared,
+    headers: HeaderMap,
+    request: Request<Body>,
+    kind: Kind,
+) -> Result<Response, Refusal> {
+    let aiwm = service(&shared)?;
+    let person = aiwm.writer(&headers, "create")?;
+    let given = body::read(request).await?;
+    let body = objects::created(kind, &given)?;
+    let secret = match given.get("secret") {
+        Some(Value::String(secret)) if kind == Kind::Agent && body["type"] != "managed" => {
+            if secret.is_empty() || secret.len() > MAX_SECRET {
+                return Err(Refusal::invalid(vec!["secret must have 1 to 72 bytes".into()]));
+            }
+            Some(aiwm.passwords.hash(secret.clone()).await?)
+        }
+        _ => None,
+    };
+    let now = clock::now();
+    let object =
+        Object { id: new_id()?, org: person.org.clone(), body, created: now, updated: now };
+    let job = move |c: &rusqlite::Connection| {
+        rows::insert(c, kind, &object, secret.as_deref())?;
+        rows::audit(c, &person.name, &format!("{}.create", kind.as_str()), &object.id, now)?;
+        Ok(object)
+    };
+    let object = shared.store.write(job).await?;
+    let shown = shown(&object, (kind == Kind::Agent).then(Tracking::default));
+    Ok(reply::json(StatusCode::CREATED, shown))
+}
+
+async fn list(
+    shared: Shared,
+    headers: HeaderMap,
+    Query(page): Query<Page>,
+    kind: Kind,
+) -> Result<Response, Refusal> {
+    let person = service(&shared)?.reader(&headers)?;
+    let page_number = page.page.unwrap_or(1).max(1);
+    let limit = page.limit.unwrap_or(10).clamp(1, MAX_PAGE);
+    let offset = (page_number - 1).saturating_mul(limit);
+    let job = move |c: &rusqlite::Connection| {
+        let scope = person.scope();
+        let (objects, total) = rows::list(c, kind, scope, limit, offset)?;
+        let tracked = |object: &Object| {
+            (kind == Kind::Agent).then(|| rows::tracking(c, &object.id)).transpose()
+        };
+        let data = objects
+            .iter()
+            .map(|object| Ok(shown(object, tracked(object)?)))
+            .collect::<rusqlite::Result<Vec<_>>>()?;
+        let statistics = if kind == Kind::Agent {
+            json!({
+                "total": total,
+                "byStatus": rows::counts(c, scope, "status")?,
+                "byType": rows::counts(c, scope, "type")?,
+            })
+        } else {
+            json!({"total": total})
+        };
+        Ok((data, total, statistics))
+    };
+    let (data, total, statistics) = shared.store.read(job).await?;
+    let pages = total.div_ceil(limit);
+    let pagination =
+        json!({"page": page_number, "limit": limit, "total": total, "totalPages": pages});
+    let body = json!({"data": data, "pagination": pagination, "statistics": statistics});
+    Ok(reply::json(StatusCode::OK, body))
+}
+
+async fn show(
+    shared: Shared,
+    headers: HeaderMap,
+    id: String,
+    kind: Kind,
+) -> Result<Response, Refusal> {
+    let person = service(&shared)?.reader(&headers)?;
+    let wanted = id.to_ascii_lowercase();
+    let job = move |c: &rusqlite::Connection| {
+        let found = if is_id(&wanted) { rows::find(c, kind, &wanted)? } else { None };
+        let found = found.filter(|object| person.sees(&object.org));
+        let tracking = match &found {
+            Some(object) if kind == Kind::Agent => Some(rows::tracking(c, &object.id)?),
+            _ => None,
+        };
+        Ok(found.map(|object| shown(&object, tracking)))
+    };
+    let found = shared.store.read(job).await?.ok_or_else(|| missing(kind, &id))?;
+    Ok(reply::json(StatusCode::OK, found))
+}
+
+async fn update(
+    shared: Shared,
+    headers: HeaderMap,
+    id: String,
+    request: Request<Body>,
+    kind: Kind,
+) -> Result<Response, Refusal> {
+    let person = service(&shared)?.writer(&headers, "update")?;
+    let given = body::read(request).await?;
+    let (wanted, now) = (id.to_ascii_lowercase(), clock::now());
+    // Read and written in one transaction, so that of two changes neither is lost.
+    let job = move |c: &rusqlite::Connection| {
+        let found = if is_id(&wanted) { rows::find(c, kind, &wanted)? } else { None };
+        let Some(mut object) = found.filter(|object| person.sees(&object.org)) else {
+            return Ok(None);
+        };
+        match objects::changed(kind, &object.body, &given) {
+            Err(refusal) => Ok(Some(Err(refusal))),
+            Ok(body) => {
+                rows::replace(c, &object.id, &body, now)?;
+                rows::audit(
+                    c,
+                    &person.name,
+                    &format!("{}.update", kind.as_str()),
+                    &object.id,
+                    now,
+                )?;
+                (object.body, object.updated) = (body, now);
+                let tracking =
+                    (kind == Kind::Agent).then(|| rows::tracking(c, &object.id)).transpose()?;
+                Ok(Some(Ok(shown(&object, tracking))))
+            }
+        }
+    };
+    let shown = shared.store.write(job).await?.ok_or_else(|| missing(kind, &id))??;
+    Ok(reply::json(StatusCode::OK, shown))
+}
+
+async fn delete(
+    shared: Shared,
+    headers: HeaderMap,
+    id: String,
+    kind: Kind,
+) -> Result<Response, Refusal> {
+    let person = service(&shared)?.writer(&headers, "delete")?;
+    let (wanted, now) = (id.to_ascii_lowercase(), clock::now());
+    let job = move |c: &rusqlite::Connection| {
+        let found = if is_id(&wanted) { rows::find(c, kind, &wanted)? } else { None };
+        let Some(object) = found.filter(|object| person.sees(&object.org)) else {
+            return Ok(false);
+        };
+        rows::audit(c, &person.name, &format!("{}.delete", kind.as_str()), &object.id, now)?;
+        rows::delete(c, &object.id, now)
+    };
+    if shared.store.write(job).await? {
+        Ok(reply::json(StatusCode::OK, json!({"success": true})))
+    } else {
+        Err(missing(kind, &id))
+    }
+}
+
+/// An object as people see it; never a hash.
+fn shown(object: &Object, tracking: Option<Tracking>) -> Value {
+    let mut out = Map::from_iter([
+        ("_id".to_owned(), object.id.clone().into()),
+        ("id".to_owned(), object.id.clone().into()),
+    ]);
+    out.extend(object.body.clone());
+    out.insert("owner".into(), json!({"orgId": object.org}));
+    out.insert("createdAt".into(), object.created.to_rfc3339_millis().into());
+    out.insert("updatedAt".into(), object.updated.to_rfc3339_millis().into());
+    if let Some(tracking) = tracking {
+        for name in ["tags", "allowedToolIds"] {
+            let list = out.entry(name).or_insert_with(|| json!([]));
+            debug_assert!(is_strings(list), "checked when it came in");
+        }
+        let heard = tracking.heartbeat;
+        let online = heard.is_some_and(|at| clock::now().since(at) < ONLINE_MS);
+        out.insert("online".into(), online.into());
+        out.insert("lastConnectedAt".into(), shape::time(tracking.connected));
+        out.insert("lastHeartbeatAt".into(), shape::time(heard));
+        out.insert("connectionCount".into(), tracking.connections.into());
+        out.insert("hasSecret".into(), tracking.secret_hash.is_some().into());
+        out.insert("lastReport".into(), tracking.reported.unwrap_or_default());
+    }
+    Value::Object(out)
+}
