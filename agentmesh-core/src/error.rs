@@ -307,6 +307,9 @@ union! {
     /// A connection that could not be made, or ended.
     #[cfg(feature = "client")]
     Transport(crate::client::transport::TransportError);
+    /// An AIWM controller that was not reached, or said no.
+    #[cfg(feature = "aiwm")]
+    Aiwm(crate::services::aiwm::AiwmError);
     /// A relay connection that could not be used.
     #[cfg(feature = "client")]
     Relay(crate::client::relay::RelayError);

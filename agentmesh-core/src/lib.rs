@@ -35,6 +35,8 @@ pub mod client;
 pub mod hazmat;
 #[cfg(test)]
 mod redaction;
+#[cfg(feature = "client")]
+pub mod services;
 #[cfg(any(test, feature = "test-utils"))]
 pub mod test_utils;
 #[cfg(feature = "trust")]

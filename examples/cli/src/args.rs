@@ -7,9 +7,11 @@ use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 use crate::duration;
 
+mod aiwm;
 mod control;
 mod trust;
 
+pub(crate) use aiwm::{AiwmArgs, AiwmCommand, AiwmRunArgs};
 pub(crate) use control::{AuditCommand, PeerArgs, SessionsArgs};
 pub(crate) use trust::{
     DidCommand, OauthCommand, OrgCommand, ReasonArg, ReputationCommand, RevokeArgs,
@@ -88,6 +90,9 @@ pub(crate) struct GlobalArgs {
 pub(crate) enum Command {
     /// Run a development server, relay, registry and services, on loopback; with faults on demand
     Dev(DevArgs),
+    /// Run programs under an AIWM controller
+    #[command(subcommand)]
+    Aiwm(AiwmCommand),
     /// Make, show, back up and restore the identity
     #[command(subcommand)]
     Identity(IdentityCommand),

@@ -93,6 +93,20 @@ pub(crate) struct HttpResponse {
     pub(crate) body: Bytes,
 }
 
+/// A complete answer of any status.
+pub(crate) struct AnyResponse {
+    pub(crate) status: http::StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+impl AnyResponse {
+    /// What a status outside 2xx stands for.
+    pub(crate) fn error(&self) -> Option<HttpError> {
+        (!self.status.is_success()).then(|| status_error(self.status, &self.headers, &self.body))
+    }
+}
+
 impl HttpResponse {
     /// Reads the body as JSON.
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, HttpError> {
@@ -198,6 +212,33 @@ impl HttpClient {
         what: &'static str,
         host: &str,
     ) -> Result<HttpResponse, HttpError> {
+        let answer = self.receive(builder, host).await?;
+        match answer.error() {
+            Some(error) => Err(error),
+            None => {
+                let status = answer.status.as_u16();
+                Ok(HttpResponse { what, status, body: answer.body.into() })
+            }
+        }
+    }
+
+    /// One try of a request that must not be repeated by itself, for services whose errors say more in their headers.
+    #[cfg(feature = "aiwm")]
+    pub(crate) async fn send_any(&self, request: HttpRequest) -> Result<AnyResponse, HttpError> {
+        let HttpRequest { what: _, method, url, headers, body } = request;
+        let host = authority(&url);
+        let mut builder = self.0.client.request(method, url).headers(headers);
+        if let Some(body) = body {
+            builder = builder.header(header::CONTENT_TYPE, "application/json").body(body);
+        }
+        self.receive(builder, &host).await
+    }
+
+    async fn receive(
+        &self,
+        builder: reqwest::RequestBuilder,
+        host: &str,
+    ) -> Result<AnyResponse, HttpError> {
         let failed = |error| self.network_error(host, error);
         let mut response = builder.send().await.map_err(failed)?;
         self.note_date(response.headers());
@@ -210,11 +251,7 @@ impl HttpClient {
             }
             body.extend_from_slice(&chunk);
         }
-        if status.is_success() {
-            Ok(HttpResponse { what, status: status.as_u16(), body: body.into() })
-        } else {
-            Err(status_error(status, response.headers(), &body))
-        }
+        Ok(AnyResponse { status, headers: response.headers().clone(), body })
     }
 
     fn network_error(&self, host: &str, error: reqwest::Error) -> HttpError {

@@ -1,5 +1,6 @@
 //! One file a command.
 
+mod aiwm;
 mod answer;
 mod audit;
 mod dev;
@@ -33,6 +34,7 @@ use crate::{
 /// Runs what was typed.
 pub(crate) async fn run(command: Command, context: Context) -> Result<(), CliError> {
     match command {
+        Command::Aiwm(command) => aiwm::run(command, context).await,
         Command::Dev(args) => dev::run(args, context).await,
         Command::Identity(command) => identity::run(command, context).await,
         Command::Register(args) => register::run(args, context).await,

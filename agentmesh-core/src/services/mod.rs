@@ -1,0 +1,8 @@
+//! Clients of the services beside relay and registry, and the parts of them that agents may offer themselves. Nothing
+//! here is end-to-end encrypted.
+//!
+//! Each service is a room with a feature of its own. They share the client's machinery (HTTP, WebSockets, proxies, TLS,
+//! pauses, the clock) and know nothing of agents, sessions or the engine.
+
+#[cfg(feature = "aiwm")]
+pub mod aiwm;

@@ -1,0 +1,160 @@
+//! `agentmesh aiwm run -- COMMAND…`.
+
+use std::{process::ExitStatus, sync::Arc};
+
+use agentmesh_core::services::aiwm::{AiwmEvent, AiwmSupervisor, SupervisorOptions};
+use axum::{Router, extract::State, http::Uri, response::Response};
+use sysinfo::Signal;
+use tokio::{net::TcpListener, process::Command};
+
+use super::{failed, load, process::Observer};
+use crate::{args::AiwmRunArgs, context::Context, error::CliError};
+
+/// What the program must not see: with it, it could connect itself.
+const SECRET: &str = "AIWM_AGENT_SECRET";
+
+pub(super) async fn run(args: AiwmRunArgs, context: &Context) -> Result<(), CliError> {
+    let mut signals = Signals::catch()?;
+    let (environment, controller) = load(&args.aiwm)?;
+    let observer = Arc::new(Observer::new());
+    let looking = Arc::clone(&observer);
+    let options = SupervisorOptions {
+        fail_fast: args.fail_fast,
+        metrics: Some(Arc::new(move || looking.metrics())),
+        ..SupervisorOptions::new(environment)
+    };
+    // A signal before the program runs ends the wait for the controller.
+    let supervisor = tokio::select! {
+        started = AiwmSupervisor::start(controller, options) => started.map_err(failed)?,
+        signal = signals.next() => std::process::exit(128 + number(signal)),
+    };
+    let supervisor = Arc::new(supervisor);
+    let listening = match args.health_listen {
+        None => None,
+        Some(addr) => {
+            let listener = TcpListener::bind(addr).await;
+            let listener =
+                listener.map_err(|e| CliError::usage(format!("cannot listen on {addr}: {e}")))?;
+            if let Ok(addr) = listener.local_addr() {
+                context.out.note(format_args!("health at http://{addr}/health"));
+            }
+            let routes = Router::new().fallback(respond).with_state(Arc::clone(&supervisor));
+            Some(listener_task(listener, routes))
+        }
+    };
+    let (program, arguments) =
+        args.command.split_first().ok_or_else(|| CliError::usage("no command"))?;
+    let mut events = supervisor.events();
+    let mut command = Command::new(program);
+    command.args(arguments).env_remove(SECRET).envs(supervisor.config().variables());
+    command.kill_on_drop(true);
+    let mut child =
+        command.spawn().map_err(|e| CliError::usage(format!("cannot start {program}: {e}")))?;
+    if let Some(pid) = child.id() {
+        observer.watch(pid);
+    }
+    let status = loop {
+        tokio::select! {
+            status = child.wait() => break status,
+            signal = signals.next() => drop(observer.signal(signal)),
+            Some(event) = events.next() => tell(context, &event),
+        }
+    };
+    drop(listening);
+    supervisor.shutdown().await;
+    let status = status.map_err(|e| CliError::failed(format!("{program}: {e}")))?;
+    // The program's own code, which none of ours could stand for.
+    std::process::exit(code(status))
+}
+
+fn tell(context: &Context, event: &AiwmEvent) {
+    match event {
+        AiwmEvent::ConfigUpdated(_) => {
+            context.out.note("the controller has another configuration; restart to use it");
+        }
+        AiwmEvent::AgentDeleted => {
+            context.out.note("the controller does not know this agent any more");
+        }
+        _ => {}
+    }
+}
+
+async fn respond(State(supervisor): State<Arc<AiwmSupervisor>>, uri: Uri) -> Response<String> {
+    supervisor.respond(uri.path())
+}
+
+/// Ends with its owner.
+fn listener_task(listener: TcpListener, routes: Router) -> tokio::task::JoinSet<()> {
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(async move {
+        // Never ends by itself.
+        let _ = axum::serve(listener, routes).await;
+    });
+    tasks
+}
+
+#[cfg(unix)]
+fn code(status: ExitStatus) -> i32 {
+    use std::os::unix::process::ExitStatusExt;
+    status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1)
+}
+
+#[cfg(not(unix))]
+fn code(status: ExitStatus) -> i32 {
+    status.code().unwrap_or(1)
+}
+
+/// As shells number them.
+const fn number(signal: Signal) -> i32 {
+    match signal {
+        Signal::Hangup => 1,
+        Signal::Interrupt => 2,
+        Signal::User1 => 10,
+        Signal::User2 => 12,
+        _ => 15,
+    }
+}
+
+/// Signals that are passed on.
+struct Signals {
+    #[cfg(unix)]
+    all: Vec<(Signal, tokio::signal::unix::Signal)>,
+}
+
+impl Signals {
+    fn catch() -> Result<Self, CliError> {
+        #[cfg(unix)]
+        {
+            use tokio::signal::unix::{SignalKind, signal};
+            let all = [
+                (Signal::Term, SignalKind::terminate()),
+                (Signal::Interrupt, SignalKind::interrupt()),
+                (Signal::Hangup, SignalKind::hangup()),
+                (Signal::User1, SignalKind::user_defined1()),
+                (Signal::User2, SignalKind::user_defined2()),
+            ];
+            let all = all.into_iter().map(|(name, kind)| Ok((name, signal(kind)?)));
+            let all = all.collect::<std::io::Result<_>>();
+            Ok(Self { all: all.map_err(|e| CliError::failed(format!("signals: {e}")))? })
+        }
+        #[cfg(not(unix))]
+        Ok(Self {})
+    }
+
+    /// The next one. Safe to cancel.
+    async fn next(&mut self) -> Signal {
+        #[cfg(unix)]
+        {
+            let all = self.all.iter_mut();
+            let all = all.map(|(name, signal)| Box::pin(async { (*name, signal.recv().await) }));
+            futures_util::future::select_all(all).await.0.0
+        }
+        #[cfg(not(unix))]
+        {
+            if tokio::signal::ctrl_c().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+            Signal::Interrupt
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! AIWM end to end: the supervisor against the reference server in both profiles, the script, the printed commands.
+
+use std::{path::Path, process::Stdio, time::Duration};
+
+use agentmesh_core::{
+    ErrorInfo,
+    client::proxy::ProxyConfig,
+    services::aiwm::{
+        AgentStatus, AiwmClient, AiwmEvent, AiwmOptions, AiwmState, AiwmSupervisor, Environment,
+        SecretText, SupervisorOptions, Timing,
+    },
+};
+use agentmesh_server::{AiwmConfig, Profile, Server, ServerConfig};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+    process::Command,
+    time::timeout,
+};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+async fn server(profile: Profile) -> (Server, String) {
+    let aiwm = AiwmConfig::for_development().unwrap();
+    let admin = aiwm.admin_token.clone().unwrap();
+    let config = ServerConfig { aiwm, profile, ..ServerConfig::for_development() };
+    (Server::start(config).await.unwrap(), admin)
+}
+
+async fn admin(
+    server: &Server,
+    token: &str,
+    method: reqwest::Method,
+    path: &str,
+    body: Value,
+) -> Value {
+    let request = reqwest::Client::new().request(method, format!("{}{path}", server.url()));
+    let answer = request.bearer_auth(token).json(&body).send().await.unwrap();
+    assert!(answer.status().is_success(), "{path}: {}", answer.status());
+    answer.json().await.unwrap()
+}
+
+/// An agent, its secret, and its `.env`.
+async fn agent(server: &Server, token: &str) -> (String, String, String) {
+    let settings = json!({"claudeModel": "m", "discord": {"token": "discord-bot-token", "channelIds": ["1", "2"]}});
+    let body = json!({"name": "Customer $(id) \"Support\"", "description": "d", "status": "active", "settings": settings});
+    let made = admin(server, token, reqwest::Method::POST, "/agents", body).await;
+    let id = made["_id"].as_str().unwrap().to_owned();
+    let path = format!("/agents/{id}/credentials/regenerate");
+    let made = admin(server, token, reqwest::Method::POST, &path, Value::Null).await;
+    let text = |name: &str| made[name].as_str().unwrap().to_owned();
+    (id, text("secret"), text("envConfig"))
+}
+
+fn quick(environment: Environment) -> SupervisorOptions {
+    let ms = Duration::from_millis;
+    let timing =
+        Timing { heartbeat: ms(50), retries: vec![ms(5); 3], probe: ms(50), ..Timing::default() };
+    SupervisorOptions {
+        timing,
+        instruction_file: "/nowhere".into(),
+        ..SupervisorOptions::new(environment)
+    }
+}
+
+async fn reaches(supervisor: &AiwmSupervisor, name: &str, least: u64) {
+    let reached = async {
+        while supervisor.counters().all().iter().any(|(n, _, value)| *n == name && *value < least) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, reached).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn case_3_and_13_the_env_file_starts_an_agent_at_either_profile() {
+    for profile in [Profile::Documented, Profile::Head] {
+        let (server, token) = server(profile).await;
+        let (id, _, env) = agent(&server, &token).await;
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join(".env");
+        std::fs::write(&file, env).unwrap();
+        let environment = Environment::from_file(&file).unwrap();
+        assert_eq!(environment.get("DISCORD_CHANNEL_ID"), Some("1,2"));
+        assert_eq!(environment.get("AGENT_NAME"), Some("Customer $(id) \"Support\""));
+        let mut options = AiwmOptions::from_environment(&environment).unwrap().unwrap();
+        options.http.proxies = ProxyConfig::none();
+        let supervisor = AiwmSupervisor::start(Some(options), quick(environment)).await.unwrap();
+        assert_eq!(supervisor.state(), AiwmState::Online);
+        let config = supervisor.config();
+        assert_eq!((config.model.as_str(), config.discord.places.len()), ("m", 2));
+        supervisor.status().set(AgentStatus::Busy);
+        reaches(&supervisor, "aiwm_heartbeat_success_total", 3).await;
+        let path = format!("/agents/{id}");
+        let shown = admin(&server, &token, reqwest::Method::GET, &path, Value::Null).await;
+        assert_eq!(shown["connectionCount"], 1);
+        assert_eq!(shown["lastReport"]["status"], "busy");
+
+        // Another model, and new credentials: the old token is refused, and so is the old secret.
+        let mut events = supervisor.events();
+        admin(&server, &token, reqwest::Method::DELETE, &path, Value::Null).await;
+        let deleted =
+            async { while !matches!(events.next().await, Some(AiwmEvent::AgentDeleted)) {} };
+        timeout(PATIENCE, deleted).await.unwrap();
+        assert_eq!(supervisor.state(), AiwmState::Gone);
+        supervisor.shutdown().await;
+        server.shutdown().await;
+    }
+}
+
+fn client(url: &str, id: &str, secret: &str) -> AiwmClient {
+    let mut options = AiwmOptions::new(url, id, SecretText::new(secret)).unwrap();
+    options.http.proxies = ProxyConfig::none();
+    AiwmClient::new(options).unwrap()
+}
+
+/// Answers every request with these bytes.
+async fn answering(answer: &'static str) -> (String, tokio::task::JoinSet<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(async move {
+        loop {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let mut seen = [0; 4096];
+            let _ = socket.read(&mut seen).await;
+            let _ = socket.write_all(answer.as_bytes()).await;
+        }
+    });
+    (url, tasks)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_error_has_its_code() {
+    let (server, token) = server(Profile::Documented).await;
+    let (id, secret, _) = agent(&server, &token).await;
+    let url = server.url();
+    let failed = async |url: &str, id: &str, secret: &str| {
+        client(url, id, secret).connect().await.unwrap_err()
+    };
+    let wrong = failed(&url, &id, "wrong").await;
+    assert_eq!(wrong.code(), "AIWM_AUTH_REJECTED");
+    assert!(wrong.to_string().contains("Invalid credentials"), "{wrong}");
+    assert_eq!(failed(&url, &"0".repeat(24), "x").await.code(), "AIWM_AGENT_NOT_FOUND");
+    assert_eq!(failed(&url, &id, "").await.code(), "AIWM_REJECTED");
+    assert_eq!(failed("http://127.0.0.1:1", &id, &secret).await.code(), "AIWM_UNREACHABLE");
+    for (answer, code) in [
+        (
+            "HTTP/1.1 200 OK\r\ncontent-length: 6\r\nconnection: close\r\n\r\n<html>",
+            "AIWM_PROTOCOL",
+        ),
+        (
+            "HTTP/1.1 307 X\r\nlocation: http://127.0.0.1:9/\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+            "AIWM_PROTOCOL",
+        ),
+        (
+            "HTTP/1.1 429 X\r\nretry-after: 7\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+            "AIWM_UNAVAILABLE",
+        ),
+        ("HTTP/1.1 503 X\r\ncontent-length: 0\r\nconnection: close\r\n\r\n", "AIWM_UNAVAILABLE"),
+    ] {
+        let (url, _tasks) = answering(answer).await;
+        let error = failed(&url, &id, &secret).await;
+        assert_eq!(error.code(), code, "{answer}");
+        assert!(!format!("{error} {error:?}").contains(&secret[..8]));
+    }
+    let insecure = AiwmOptions::new("http://example.org", &id, SecretText::new("x")).unwrap();
+    assert_eq!(AiwmClient::new(insecure).unwrap_err().code(), "AIWM_CONFIG");
+    let half = Environment::from_pairs([("AIWM_ENABLED", "yes"), ("AIWM_AGENT_ID", "x")]);
+    let error = AiwmOptions::from_environment(&half).unwrap_err();
+    assert!(error.to_string().contains("AIWM_BASE_URL, AIWM_AGENT_SECRET"), "{error}");
+    server.shutdown().await;
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_script_succeeds_at_either_profile() {
+    for profile in [Profile::Documented, Profile::Head] {
+        let (server, token) = server(profile).await;
+        let mut script = Command::new(root().join("scripts/test-agent-connection.sh"));
+        script.arg(server.url()).env("AIWM_ADMIN_TOKEN", &token).env("no_proxy", "*");
+        let done = timeout(PATIENCE, script.stdin(Stdio::null()).output()).await.unwrap().unwrap();
+        let text = String::from_utf8_lossy(&done.stdout);
+        assert!(done.status.success() && text.ends_with("All steps succeeded.\n"), "{done:?}");
+        server.shutdown().await;
+    }
+}
+
+/// The documented commands, as printed, with the documented placeholders filled in.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_documented_curl_commands_do_what_is_printed() {
+    let (server, token) = server(Profile::Documented).await;
+    let (id, secret, _) = agent(&server, &token).await;
+    let mut bearer = String::new();
+    for (file, status) in [("13.sh", "200"), ("14.sh", "200"), ("15.sh", "401")] {
+        let path = root().join("tests/seeds/aiwm-agent-client").join(file);
+        let text = std::fs::read_to_string(path).unwrap();
+        let text = text
+            .replace("http://localhost:3305", &server.url())
+            .replace("{AGENT_ID}", &id)
+            .replace("your-secret", &secret)
+            .replace("{JWT_TOKEN}", &bearer);
+        let text = format!("{} -sS -w '\\n%{{http_code}}'", text.trim_end());
+        let done = Command::new("bash").args(["-c", &text]).env("no_proxy", "*").output();
+        let done = timeout(PATIENCE, done).await.unwrap().unwrap();
+        let answer = String::from_utf8_lossy(&done.stdout).into_owned();
+        let (body, code) = answer.rsplit_once('\n').unwrap();
+        assert_eq!(code, status, "{file}: {body}");
+        let body: Value = serde_json::from_str(body).unwrap();
+        match file {
+            "13.sh" => bearer = body["token"].as_str().unwrap().to_owned(),
+            "14.sh" => assert_eq!(body, json!({"success": true})),
+            _ => assert_eq!(body["message"], "Invalid credentials"),
+        }
+    }
+    server.shutdown().await;
+}
