@@ -3,7 +3,8 @@
 use std::{io, path::Path, process::ExitCode};
 
 use agentmesh_core::{
-    Error, ErrorInfo, client::AgentError, engine::SendError, wire::id::MessageId,
+    Error, ErrorInfo, client::AgentError, engine::SendError, services::aiwm::AiwmError,
+    wire::id::MessageId,
 };
 
 /// Exit codes; documented in `--help` and docs/cli.md, and never changed.
@@ -127,6 +128,8 @@ fn exit_of(error: &Error) -> Exit {
             Exit::Undeliverable
         }
         Error::Send(SendError::OutboxFull { .. } | SendError::Stopped { .. }) => Exit::Failed,
+        Error::Aiwm(AiwmError::Config { .. }) => Exit::Usage,
+        Error::Aiwm(_) => Exit::Offline,
         Error::Send(_) | Error::Amid(_) => Exit::Usage,
         Error::Agent(error) => match error {
             AgentError::StageNotReached { .. } => Exit::NotReached,

@@ -7,6 +7,7 @@
     reason = "tests fail by panicking"
 )]
 
+mod aiwm;
 mod buckets;
 mod control;
 mod conversation;
