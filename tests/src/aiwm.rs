@@ -97,7 +97,6 @@ async fn case_3_and_13_the_env_file_starts_an_agent_at_either_profile() {
         assert_eq!(shown["connectionCount"], 1);
         assert_eq!(shown["lastReport"]["status"], "busy");
 
-        // Another model, and new credentials: the old token is refused, and so is the old secret.
         let mut events = supervisor.events();
         admin(&server, &token, reqwest::Method::DELETE, &path, Value::Null).await;
         let deleted =

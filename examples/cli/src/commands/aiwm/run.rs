@@ -146,7 +146,8 @@ impl Signals {
         #[cfg(unix)]
         {
             let all = self.all.iter_mut();
-            let all = all.map(|(name, signal)| Box::pin(async { (*name, signal.recv().await) }));
+            let all =
+                all.map(|(name, signal)| Box::pin(async move { (*name, signal.recv().await) }));
             futures_util::future::select_all(all).await.0.0
         }
         #[cfg(not(unix))]
