@@ -218,3 +218,22 @@ async fn the_documented_curl_commands_do_what_is_printed() {
     }
     server.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_program_of_the_guide_runs() {
+    let program = std::fs::read_to_string(root().join("tests/src/bin/aiwm_agent.rs")).unwrap();
+    let guide = std::fs::read_to_string(root().join("docs/guides/aiwm.md")).unwrap();
+    assert!(guide.contains(&program[program.find("use agentmesh_core").unwrap()..]));
+    let (server, token) = server(Profile::Documented).await;
+    let (id, _, env) = agent(&server, &token).await;
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join(".env"), env).unwrap();
+    let mut program = Command::new(env!("CARGO_BIN_EXE_aiwm_agent"));
+    program.current_dir(dir.path()).env("no_proxy", "*").kill_on_drop(true);
+    let done = timeout(PATIENCE, program.output()).await.unwrap().unwrap();
+    assert_eq!(String::from_utf8_lossy(&done.stdout), "Online: m, 100 turns\n", "{done:?}");
+    let path = format!("/agents/{id}");
+    let shown = admin(&server, &token, reqwest::Method::GET, &path, Value::Null).await;
+    assert_eq!((&shown["connectionCount"], &shown["lastConnectedAt"]), (&json!(1), &Value::Null));
+    server.shutdown().await;
+}
