@@ -8,37 +8,65 @@ use serde::Serialize;
 use super::machine::AiwmState;
 use crate::Timestamp;
 
+/// Only grows. With the feature `metrics`, the application's recorder counts the same.
+#[derive(Debug)]
+pub(super) struct Counter {
+    name: &'static str,
+    help: &'static str,
+    value: AtomicU64,
+}
+
+impl Counter {
+    const fn new(name: &'static str, help: &'static str) -> Self {
+        Self { name, help, value: AtomicU64::new(0) }
+    }
+
+    pub(super) fn add(&self) {
+        self.value.fetch_add(1, Ordering::Relaxed);
+        #[cfg(feature = "metrics")]
+        metrics::counter!(self.name).increment(1);
+    }
+
+    pub(super) fn value(&self) -> u64 {
+        self.value.load(Ordering::Relaxed)
+    }
+}
+
 /// The counters, by the names of the documents.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct AiwmCounters {
-    pub(super) connection_success: AtomicU64,
-    pub(super) connection_failure: AtomicU64,
-    pub(super) heartbeat_success: AtomicU64,
-    pub(super) heartbeat_failure: AtomicU64,
-    pub(super) token_refresh: AtomicU64,
-    pub(super) config_update: AtomicU64,
+    pub(super) connection_success: Counter,
+    pub(super) connection_failure: Counter,
+    pub(super) heartbeat_success: Counter,
+    pub(super) heartbeat_failure: Counter,
+    pub(super) token_refresh: Counter,
+    pub(super) config_update: Counter,
 }
 
 impl AiwmCounters {
+    pub(super) fn new() -> Self {
+        let counter = Counter::new;
+        Self {
+            connection_success: counter("aiwm_connection_success_total", "Connects that succeeded"),
+            connection_failure: counter("aiwm_connection_failure_total", "Connects that failed"),
+            heartbeat_success: counter("aiwm_heartbeat_success_total", "Heartbeats that succeeded"),
+            heartbeat_failure: counter("aiwm_heartbeat_failure_total", "Heartbeats that failed"),
+            token_refresh: counter("aiwm_token_refresh_total", "Tokens replaced"),
+            config_update: counter("aiwm_config_update_total", "Configurations that changed"),
+        }
+    }
+
     /// Name, meaning and value of each.
     pub fn all(&self) -> [(&'static str, &'static str, u64); 6] {
-        let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         [
-            (
-                "aiwm_connection_success_total",
-                "Connects that succeeded",
-                of(&self.connection_success),
-            ),
-            ("aiwm_connection_failure_total", "Connects that failed", of(&self.connection_failure)),
-            (
-                "aiwm_heartbeat_success_total",
-                "Heartbeats that succeeded",
-                of(&self.heartbeat_success),
-            ),
-            ("aiwm_heartbeat_failure_total", "Heartbeats that failed", of(&self.heartbeat_failure)),
-            ("aiwm_token_refresh_total", "Tokens replaced", of(&self.token_refresh)),
-            ("aiwm_config_update_total", "Configurations that changed", of(&self.config_update)),
+            &self.connection_success,
+            &self.connection_failure,
+            &self.heartbeat_success,
+            &self.heartbeat_failure,
+            &self.token_refresh,
+            &self.config_update,
         ]
+        .map(|counter| (counter.name, counter.help, counter.value()))
     }
 
     /// In the text format of Prometheus.
@@ -48,10 +76,6 @@ impl AiwmCounters {
         });
         lines.concat()
     }
-}
-
-pub(super) fn add(counter: &AtomicU64) {
-    counter.fetch_add(1, Ordering::Relaxed);
 }
 
 /// How an agent stands with its controller.

@@ -1,6 +1,6 @@
 //! The task: carries out what the machine says, one connect and one heartbeat at a time.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::Arc;
 
 use rand_core::Rng;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -15,7 +15,6 @@ use crate::{
         client::{AgentStatus, AiwmClient, Metrics},
         config::AgentConfig,
         error::AiwmError,
-        health::add,
         machine::{Action, AiwmState, Failure, Input, Machine, Missed},
         secret::SecretText,
     },
@@ -165,7 +164,7 @@ impl<C: Controller> Driver<C> {
                 self.shared.events.publish(&AiwmEvent::AgentDeleted);
             }
             AiwmState::Stopped => {
-                let failures = self.shared.counters.heartbeat_failure.load(Ordering::Relaxed);
+                let failures = self.shared.counters.heartbeat_failure.value();
                 tracing::info!(target: "agentmesh", heartbeat_failures = failures, "AIWM: stopped");
                 (self.connecting, self.beating, self.token) = (None, None, None);
             }
@@ -179,7 +178,7 @@ impl<C: Controller> Driver<C> {
         let connected = match done {
             Ok(connected) => connected,
             Err(error) => {
-                add(&self.shared.counters.connection_failure);
+                self.shared.counters.connection_failure.add();
                 tracing::warn!(target: "agentmesh", %error, "AIWM: connect failed");
                 let failure = match &error {
                     AiwmError::AuthRejected { .. }
@@ -192,7 +191,7 @@ impl<C: Controller> Driver<C> {
                 return Input::ConnectFailed(failure);
             }
         };
-        add(&self.shared.counters.connection_success);
+        self.shared.counters.connection_success.add();
         let now = self.options.clock.now();
         let lifetime = connected.lifetime;
         {
@@ -209,7 +208,7 @@ impl<C: Controller> Driver<C> {
         let first = *self.shared.state.borrow() == AiwmState::Connecting;
         let old = self.token.replace(Arc::new(connected.token));
         if old.is_some() {
-            add(&self.shared.counters.token_refresh);
+            self.shared.counters.token_refresh.add();
         }
         let none = SecretText::new("\0");
         let tokens = (old.as_deref().unwrap_or(&none), self.token.as_deref().unwrap_or(&none));
@@ -217,7 +216,7 @@ impl<C: Controller> Driver<C> {
         let config = Arc::new(config);
         *lock(&self.shared.config) = Arc::clone(&config);
         if changed && !first {
-            add(&self.shared.counters.config_update);
+            self.shared.counters.config_update.add();
             self.shared.events.publish(&AiwmEvent::ConfigUpdated(config));
         }
         Input::Connected { lifetime }
@@ -227,11 +226,11 @@ impl<C: Controller> Driver<C> {
         let now = self.options.clock.now();
         let mut times = lock(&self.shared.times);
         let Err(error) = done else {
-            add(&self.shared.counters.heartbeat_success);
+            self.shared.counters.heartbeat_success.add();
             (times.heartbeat, times.missed) = (Some(now), 0);
             return Input::Beaten;
         };
-        add(&self.shared.counters.heartbeat_failure);
+        self.shared.counters.heartbeat_failure.add();
         times.missed += 1;
         tracing::warn!(target: "agentmesh", %error, "AIWM: heartbeat failed");
         Input::BeatFailed(match error {

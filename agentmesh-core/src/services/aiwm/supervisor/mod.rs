@@ -151,7 +151,7 @@ impl AiwmSupervisor {
             config: Mutex::new(Arc::new(config)),
             status: Mutex::default(),
             times: Mutex::default(),
-            counters: AiwmCounters::default(),
+            counters: AiwmCounters::new(),
             events: Fanout::new(EVENTS),
         };
         Self { shared: Arc::new(shared), stop: CancellationToken::new(), task: Mutex::new(None) }
