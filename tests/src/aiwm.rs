@@ -1,4 +1,4 @@
-//! AIWM end to end: the supervisor against the reference server in both profiles, the script, the printed commands.
+//! AIWM end to end: the supervisor against the reference server in both profiles, the script, the guide's program.
 
 use std::{path::Path, process::Stdio, time::Duration};
 
@@ -64,9 +64,13 @@ fn quick(environment: Environment) -> SupervisorOptions {
     }
 }
 
+fn count(supervisor: &AiwmSupervisor, name: &str) -> u64 {
+    supervisor.counters().all().into_iter().find(|(n, ..)| *n == name).unwrap().2
+}
+
 async fn reaches(supervisor: &AiwmSupervisor, name: &str, least: u64) {
     let reached = async {
-        while supervisor.counters().all().iter().any(|(n, _, value)| *n == name && *value < least) {
+        while count(supervisor, name) < least {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
@@ -108,10 +112,41 @@ async fn case_3_and_13_the_env_file_starts_an_agent_at_either_profile() {
     }
 }
 
-fn client(url: &str, id: &str, secret: &str) -> AiwmClient {
+#[tokio::test(flavor = "multi_thread")]
+async fn case_20_a_controller_that_goes_away_and_comes_back_finds_the_agent_at_work() {
+    let dir = tempfile::tempdir().unwrap();
+    let aiwm = AiwmConfig::for_development().unwrap();
+    let token = aiwm.admin_token.clone().unwrap();
+    let data_dir = Some(dir.path().to_owned());
+    let config = ServerConfig { aiwm, data_dir, ..ServerConfig::for_development() };
+    let server = Server::start(config.clone()).await.unwrap();
+    let (listen, url) = (server.addr(), server.url());
+    let (id, secret, _) = agent(&server, &token).await;
+    let controller = Some(options(&url, &id, &secret));
+    let supervisor =
+        AiwmSupervisor::start(controller, quick(Environment::default())).await.unwrap();
+    reaches(&supervisor, "aiwm_heartbeat_success_total", 1).await;
+    server.shutdown().await;
+    reaches(&supervisor, "aiwm_heartbeat_failure_total", 2).await;
+    assert_eq!(supervisor.state(), AiwmState::Online);
+    assert_ne!(supervisor.health().aiwm.consecutive_heartbeat_failures, 0);
+    let before = count(&supervisor, "aiwm_heartbeat_success_total");
+    let server = Server::start(ServerConfig { listen, ..config }).await.unwrap();
+    reaches(&supervisor, "aiwm_heartbeat_success_total", before + 2).await;
+    assert_eq!(supervisor.health().aiwm.consecutive_heartbeat_failures, 0);
+    assert_eq!(count(&supervisor, "aiwm_connection_success_total"), 1, "the token is still good");
+    supervisor.shutdown().await;
+    server.shutdown().await;
+}
+
+fn options(url: &str, id: &str, secret: &str) -> AiwmOptions {
     let mut options = AiwmOptions::new(url, id, SecretText::new(secret)).unwrap();
     options.http.proxies = ProxyConfig::none();
-    AiwmClient::new(options).unwrap()
+    options
+}
+
+fn client(url: &str, id: &str, secret: &str) -> AiwmClient {
+    AiwmClient::new(options(url, id, secret)).unwrap()
 }
 
 /// Answers every request with these bytes.
@@ -164,6 +199,12 @@ async fn every_error_has_its_code() {
         assert_eq!(error.code(), code, "{answer}");
         assert!(!format!("{error} {error:?}").contains(&secret[..8]));
     }
+    // Accepts connections, and nobody is there.
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut options = options(&format!("http://{}", silent.local_addr().unwrap()), &id, &secret);
+    options.http.try_timeout = Duration::from_millis(50);
+    let error = AiwmClient::new(options).unwrap().connect().await.unwrap_err();
+    assert_eq!(error.code(), "AIWM_UNREACHABLE");
     let insecure = AiwmOptions::new("http://example.org", &id, SecretText::new("x")).unwrap();
     assert_eq!(AiwmClient::new(insecure).unwrap_err().code(), "AIWM_CONFIG");
     let half = Environment::from_pairs([("AIWM_ENABLED", "yes"), ("AIWM_AGENT_ID", "x")]);
@@ -187,36 +228,6 @@ async fn the_script_succeeds_at_either_profile() {
         assert!(done.status.success() && text.ends_with("All steps succeeded.\n"), "{done:?}");
         server.shutdown().await;
     }
-}
-
-/// The documented commands, as printed, with the documented placeholders filled in.
-#[tokio::test(flavor = "multi_thread")]
-async fn the_documented_curl_commands_do_what_is_printed() {
-    let (server, token) = server(Profile::Documented).await;
-    let (id, secret, _) = agent(&server, &token).await;
-    let mut bearer = String::new();
-    for (file, status) in [("13.sh", "200"), ("14.sh", "200"), ("15.sh", "401")] {
-        let path = root().join("tests/seeds/aiwm-agent-client").join(file);
-        let text = std::fs::read_to_string(path).unwrap();
-        let text = text
-            .replace("http://localhost:3305", &server.url())
-            .replace("{AGENT_ID}", &id)
-            .replace("your-secret", &secret)
-            .replace("{JWT_TOKEN}", &bearer);
-        let text = format!("{} -sS -w '\\n%{{http_code}}'", text.trim_end());
-        let done = Command::new("bash").args(["-c", &text]).env("no_proxy", "*").output();
-        let done = timeout(PATIENCE, done).await.unwrap().unwrap();
-        let answer = String::from_utf8_lossy(&done.stdout).into_owned();
-        let (body, code) = answer.rsplit_once('\n').unwrap();
-        assert_eq!(code, status, "{file}: {body}");
-        let body: Value = serde_json::from_str(body).unwrap();
-        match file {
-            "13.sh" => bearer = body["token"].as_str().unwrap().to_owned(),
-            "14.sh" => assert_eq!(body, json!({"success": true})),
-            _ => assert_eq!(body["message"], "Invalid credentials"),
-        }
-    }
-    server.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

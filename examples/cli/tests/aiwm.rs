@@ -1,6 +1,9 @@
 //! `agentmesh aiwm`: any program under a controller.
 
-use std::process::Command;
+use std::{
+    path::Path,
+    process::{Command, Stdio},
+};
 
 use serde_json::{Value, json};
 
@@ -8,7 +11,12 @@ use crate::support::{Running, User};
 
 /// A development server and an agent's `.env` in the working directory.
 fn prepared(user: &User) -> (Running, String, String) {
-    let mut server = Running::start(user, &["dev", "--listen", "127.0.0.1:0"]);
+    prepared_at(user, Running::start(user, &DEV))
+}
+
+const DEV: [&str; 3] = ["dev", "--listen", "127.0.0.1:0"];
+
+fn prepared_at(user: &User, mut server: Running) -> (Running, String, String) {
     let line = server.event("listening");
     let text = |name: &str| line[name].as_str().unwrap().to_owned();
     let (url, token) = (text("aiwm"), text("aiwm_admin_token"));
@@ -37,6 +45,52 @@ fn call(url: &str, token: &str, method: &str, path: &str, body: &Value) -> Value
         .unwrap();
     assert!(done.status.success(), "{done:?}");
     serde_json::from_slice(&done.stdout).unwrap()
+}
+
+fn secret(user: &User) -> String {
+    let env = std::fs::read_to_string(user.path(".env")).unwrap();
+    let secret = env.lines().find_map(|line| line.strip_prefix("AIWM_AGENT_SECRET="));
+    secret.unwrap().to_owned()
+}
+
+/// The documented commands, as printed, with the documented placeholders filled in.
+#[test]
+fn the_documented_commands_do_what_is_printed() {
+    let user = User::new();
+    let (_server, agent, token) = prepared(&user);
+    let (url, id) = agent.split_once("/agents/").unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
+    let mut bearer = String::new();
+    for (file, status) in [("13.sh", "200"), ("14.sh", "200"), ("15.sh", "401"), ("16.sh", "")] {
+        let path = root.join("tests/seeds/aiwm-agent-client").join(file);
+        let printed = std::fs::read_to_string(path).unwrap();
+        let text = printed
+            .trim_end()
+            .replace("http://localhost:3305", url)
+            .replace("{AGENT_ID}", id)
+            .replace("your-secret", &secret(&user))
+            .replace("{JWT_TOKEN}", &bearer);
+        let curl = text.contains("curl ");
+        let text = if curl { format!("{text} -sS -w '\\n%{{http_code}}'") } else { text };
+        let mut command = Command::new("bash");
+        command.args(["-c", &text]).current_dir(root).env("no_proxy", "*");
+        command.env("AIWM_BASE_URL", url).env("AIWM_ADMIN_TOKEN", &token);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let done = crate::support::finish(command);
+        assert_eq!(done.code, 0, "{file}: {done:?}");
+        if !curl {
+            assert!(done.stdout.ends_with("All steps succeeded.\n"), "{done:?}");
+            continue;
+        }
+        let (body, code) = done.stdout.rsplit_once('\n').unwrap();
+        assert_eq!(code, status, "{file}: {body}");
+        let body: Value = serde_json::from_str(body).unwrap();
+        match file {
+            "13.sh" => bearer = body["token"].as_str().unwrap().to_owned(),
+            "14.sh" => assert_eq!(body, json!({"success": true})),
+            _ => assert_eq!(body["message"], "Invalid credentials"),
+        }
+    }
 }
 
 #[test]
@@ -73,21 +127,29 @@ fn case_24_a_signal_goes_to_the_program_which_ends_by_itself() {
 #[test]
 fn case_25_nothing_secret_is_logged_at_trace() {
     let user = User::new();
-    let (_server, ..) = prepared(&user);
+    let traced = Running::traced(&user, &DEV, "server.log");
+    let (server, agent, token) = prepared_at(&user, traced);
     let mut command = user.command(&["aiwm", "run", "--", "true"]);
     command.env("AGENTMESH_LOG", "trace");
     let done = crate::support::finish(command);
     assert_eq!(done.code, 0, "{done:?}");
     assert!(done.stderr.contains("AIWM"), "{done:?}");
-    let env = std::fs::read_to_string(user.path(".env")).unwrap();
-    let secret = env.lines().find_map(|line| line.strip_prefix("AIWM_AGENT_SECRET=")).unwrap();
-    for text in [secret, "bot-token-of-discord", "eyJ0eXAi", "eyJhbGci"] {
-        for part in text.as_bytes().windows(8) {
-            let part = std::str::from_utf8(part).unwrap();
-            assert!(!done.stderr.contains(part), "{part} is in\n{}", done.stderr);
-        }
+    let wrong = call(&format!("{agent}/connect"), "", "POST", "", &json!({"secret": WRONG}));
+    assert_eq!(wrong["statusCode"], 401);
+    server.stop();
+    let log = std::fs::read_to_string(user.path("server.log")).unwrap();
+    assert!(log.contains("AIWM"), "{log}");
+    let secret = secret(&user);
+    // The last three are how the parts of a token begin.
+    let all = [&secret, &token, WRONG, "bot-token-of-discord", "eyJ0eXAi", "eyJhbGci", "eyJzdWIi"];
+    for part in all.iter().flat_map(|text| text.as_bytes().windows(8)) {
+        let part = std::str::from_utf8(part).unwrap();
+        assert!(!done.stderr.contains(part), "{part} is in\n{}", done.stderr);
+        assert!(!log.contains(part), "{part} is in\n{log}");
     }
 }
+
+const WRONG: &str = "another-that-is-wrong";
 
 #[test]
 fn without_a_controller_the_environment_counts() {

@@ -15,6 +15,9 @@ pub(crate) struct AiwmFlags {
     /// An MCP server that agents are told of.
     #[arg(long, value_name = "URL")]
     aiwm_mcp_url: Option<String>,
+    /// Do not give agents the tokens of platforms and of the model's provider: they are in their environment.
+    #[arg(long)]
+    aiwm_withhold_tokens: bool,
     /// Connects of an agent from one address in a minute; 0 switches the limit off.
     #[arg(long, value_name = "N", default_value_t = AiwmConfig::CONNECTS_PER_MINUTE)]
     aiwm_connects_per_minute: u32,
@@ -32,6 +35,7 @@ impl AiwmFlags {
             admin_token: secret("AIWM_ADMIN_TOKEN"),
             public_url: self.aiwm_public_url,
             mcp_url: self.aiwm_mcp_url,
+            withhold_tokens: self.aiwm_withhold_tokens,
             connects_per_minute: (per_minute > 0).then_some(per_minute),
             allowed_origins: self.aiwm_allowed_origin,
         }

@@ -17,7 +17,7 @@ use super::{
     answer::Refusal,
     body::{self, is_strings},
     connect::service,
-    describe, is_id, new_id, objects, shape,
+    is_id, new_id, objects, shape,
 };
 use crate::{
     clock,
@@ -27,8 +27,9 @@ use crate::{
 };
 
 /// Objects on a page at most.
-const MAX_PAGE: u64 = 100;
-const MAX_SECRET: usize = 72;
+pub(super) const MAX_PAGE: u64 = 100;
+/// Bytes of a secret that somebody chose: bcrypt takes no more.
+pub(super) const MAX_SECRET: usize = 72;
 
 #[derive(Deserialize)]
 pub(super) struct Page {
@@ -36,7 +37,7 @@ pub(super) struct Page {
     limit: Option<u64>,
 }
 
-/// The routes of a kind that is not `agent`.
+/// The routes of a kind. Agents have more.
 pub(super) fn routes(kind: Kind) -> Router<Shared> {
     Router::new()
         .route(
@@ -58,63 +59,6 @@ pub(super) fn routes(kind: Kind) -> Router<Shared> {
                 delete(shared, headers, id, kind).await
             }),
         )
-}
-
-/// Makes an agent.
-#[utoipa::path(post, path = "/agents", tag = "administration", security(("bearer" = [])),
-    request_body = describe::NewAgent, responses((status = 201), (status = 400, body = describe::Problem)))]
-pub(super) async fn create_agent(
-    State(shared): State<Shared>,
-    headers: HeaderMap,
-    request: Request<Body>,
-) -> Result<Response, Refusal> {
-    create(shared, headers, request, Kind::Agent).await
-}
-
-/// Lists agents.
-#[utoipa::path(get, path = "/agents", tag = "administration", security(("bearer" = [])),
-    params(("page" = Option<u64>, Query), ("limit" = Option<u64>, Query)), responses((status = 200)))]
-pub(super) async fn list_agents(
-    State(shared): State<Shared>,
-    headers: HeaderMap,
-    page: Query<Page>,
-) -> Result<Response, Refusal> {
-    list(shared, headers, page, Kind::Agent).await
-}
-
-/// Shows an agent.
-#[utoipa::path(get, path = "/agents/{id}", tag = "administration", params(describe::AgentId),
-    security(("bearer" = [])), responses((status = 200), (status = 404, body = describe::Problem)))]
-pub(super) async fn show_agent(
-    State(shared): State<Shared>,
-    headers: HeaderMap,
-    Path(id): Path<String>,
-) -> Result<Response, Refusal> {
-    show(shared, headers, id, Kind::Agent).await
-}
-
-/// Changes an agent.
-#[utoipa::path(put, path = "/agents/{id}", tag = "administration", params(describe::AgentId),
-    security(("bearer" = [])), request_body = describe::NewAgent,
-    responses((status = 200), (status = 404, body = describe::Problem)))]
-pub(super) async fn update_agent(
-    State(shared): State<Shared>,
-    headers: HeaderMap,
-    Path(id): Path<String>,
-    request: Request<Body>,
-) -> Result<Response, Refusal> {
-    update(shared, headers, id, request, Kind::Agent).await
-}
-
-/// Deletes an agent.
-#[utoipa::path(delete, path = "/agents/{id}", tag = "administration", params(describe::AgentId),
-    security(("bearer" = [])), responses((status = 200), (status = 404, body = describe::Problem)))]
-pub(super) async fn delete_agent(
-    State(shared): State<Shared>,
-    headers: HeaderMap,
-    Path(id): Path<String>,
-) -> Result<Response, Refusal> {
-    delete(shared, headers, id, Kind::Agent).await
 }
 
 fn missing(kind: Kind, id: &str) -> Refusal {

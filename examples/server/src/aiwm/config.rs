@@ -22,6 +22,9 @@ pub struct AiwmConfig {
     pub public_url: Option<String>,
     /// An MCP server that agents are told of.
     pub mcp_url: Option<String>,
+    /// Keeps the tokens of platforms and of the model's provider out of what agents are given; they are then in the
+    /// agent's environment only.
+    pub withhold_tokens: bool,
     /// Connects of one agent from one address in a minute; `None` for no limit.
     pub connects_per_minute: Option<u32>,
     /// Origins of web pages that may use the service. Empty: none.
@@ -33,6 +36,7 @@ impl fmt::Debug for AiwmConfig {
         f.debug_struct("AiwmConfig")
             .field("enabled", &self.jwt_secret.is_some())
             .field("public_url", &self.public_url)
+            .field("withhold_tokens", &self.withhold_tokens)
             .field("connects_per_minute", &self.connects_per_minute)
             .field("allowed_origins", &self.allowed_origins)
             .finish_non_exhaustive()

@@ -1,5 +1,7 @@
 //! `GET /api-docs`: the interface as OpenAPI, and a page to read and try it, served from the program itself.
 
+mod objects;
+
 use std::sync::{Arc, LazyLock};
 
 use axum::{
@@ -17,7 +19,8 @@ use utoipa::{
 };
 use utoipa_swagger_ui::{Config, Url};
 
-use super::{admin, connect, credentials, heartbeat};
+use self::objects::Objects;
+use super::{connect, credentials, heartbeat};
 use crate::state::Shared;
 
 /// An agent.
@@ -77,23 +80,6 @@ pub(super) struct Credentials {
     install_script: String,
 }
 
-/// An agent to be.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct NewAgent {
-    name: String,
-    description: String,
-    /// `active`, `inactive`, `busy` or `suspended`.
-    status: String,
-    /// `autonomous` (default) or `managed`.
-    r#type: Option<String>,
-    instruction_id: Option<String>,
-    node_id: Option<String>,
-    allowed_tool_ids: Option<Vec<String>>,
-    tags: Option<Vec<String>>,
-    settings: Option<Map<String, Value>>,
-}
-
 /// Why a request was refused.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -111,9 +97,8 @@ pub(super) struct Problem {
     info(title = "AIWM", description = "Agents fetch their configuration and report that they are alive."),
     paths(
         connect::connect, heartbeat::heartbeat, heartbeat::disconnect, connect::config, credentials::regenerate,
-        admin::list_agents, admin::create_agent, admin::show_agent, admin::update_agent, admin::delete_agent,
     ),
-    modifiers(&Bearer)
+    modifiers(&Bearer, &Objects)
 )]
 struct Interface;
 

@@ -111,9 +111,7 @@ pub(crate) async fn health(aiwm: Option<&Aiwm>, store: &Store, now: Timestamp) -
 
 /// All routes of the service, each with its own answers for what it does not have.
 pub(crate) fn routes(shared: &Shared) -> Router<Shared> {
-    let agents = Router::new()
-        .route("/", get(admin::list_agents).post(admin::create_agent))
-        .route("/{id}", get(admin::show_agent).put(admin::update_agent).delete(admin::delete_agent))
+    let agents = admin::routes(rows::Kind::Agent)
         .route("/{id}/connect", post(connect::connect))
         .route("/{id}/heartbeat", post(heartbeat::heartbeat))
         .route("/{id}/disconnect", post(heartbeat::disconnect))

@@ -16,7 +16,8 @@ const MAX_PROMPT: usize = 64 * 1024;
 
 /// What a member must be.
 #[derive(Clone, Copy)]
-enum Rule {
+pub(super) enum Rule {
+    /// Required, not empty, at most so many characters.
     Text(usize),
     OneOf(&'static [&'static str]),
     OptionalText,
@@ -27,7 +28,7 @@ enum Rule {
     Flag,
 }
 
-type Members = &'static [(&'static str, Rule)];
+pub(super) type Members = &'static [(&'static str, Rule)];
 
 const AGENT: Members = &[
     ("name", Rule::Text(MAX_NAME)),
@@ -68,7 +69,7 @@ const NODE: Members = &[
     ("location", Rule::Object),
 ];
 
-const fn members(kind: Kind) -> Members {
+pub(super) const fn members(kind: Kind) -> Members {
     match kind {
         Kind::Agent => AGENT,
         Kind::Instruction => INSTRUCTION,

@@ -18,6 +18,9 @@ const NAMES: [(&[&str], &str); 11] = [
     (&["telegram", "botUsername"], "telegram_botUsername"),
 ];
 
+/// Those that let somebody act as the agent elsewhere.
+const TOKENS: [&str; 3] = ["claude_oauthToken", "discord_token", "telegram_token"];
+
 fn at<'a>(settings: &'a Map<String, Value>, path: &[&str]) -> Option<&'a Value> {
     let (first, rest) = path.split_first()?;
     rest.iter().try_fold(settings.get(*first)?, |value, name| value.get(name))
@@ -75,18 +78,32 @@ pub(super) fn flat(settings: &Map<String, Value>) -> Map<String, Value> {
         if let Some(value) = get(settings, flat) {
             out.insert(flat.to_owned(), value.clone());
         }
-        match path {
-            [name] => drop(out.remove(*name)),
-            [group, name] => {
-                if let Some(Value::Object(members)) = out.get_mut(*group) {
-                    members.remove(*name);
-                    if members.is_empty() {
-                        out.remove(*group);
-                    }
+        remove(&mut out, path);
+    }
+    out
+}
+
+fn remove(settings: &mut Map<String, Value>, path: &[&str]) {
+    match path {
+        [name] => drop(settings.remove(*name)),
+        [group, name] => {
+            if let Some(Value::Object(members)) = settings.get_mut(*group) {
+                members.remove(*name);
+                if members.is_empty() {
+                    settings.remove(*group);
                 }
             }
-            _ => {}
         }
+        _ => {}
+    }
+}
+
+/// Without the tokens of platforms and of the model's provider, in whichever shape they are.
+pub(super) fn without_tokens(settings: &Map<String, Value>) -> Map<String, Value> {
+    let mut out = settings.clone();
+    for (path, flat) in NAMES.iter().filter(|(_, flat)| TOKENS.contains(flat)) {
+        out.remove(*flat);
+        remove(&mut out, path);
     }
     out
 }
@@ -112,6 +129,16 @@ mod tests {
         assert_eq!(flat(&one), other);
         assert_eq!(nested(&other), one);
         assert_eq!(text(&one, "discord_channelIds").as_deref(), Some("1,2"));
+    }
+
+    #[test]
+    fn tokens_are_left_out_of_either_shape() {
+        let both = map(json!({
+            "claudeModel": "m", "claudeOAuthToken": "a", "claude_oauthToken": "b", "telegram": {"token": "c"},
+            "discord": {"token": "d", "botId": "b"}, "discord_token": "e",
+        }));
+        let left = map(json!({"claudeModel": "m", "discord": {"botId": "b"}}));
+        assert_eq!(without_tokens(&both), left);
     }
 
     #[test]

@@ -82,11 +82,13 @@ impl Instruction {
     }
 }
 
-fn settings_of(agent: &Object) -> Map<String, Value> {
-    agent.body.get("settings").and_then(Value::as_object).cloned().unwrap_or_default()
-}
-
 impl Aiwm {
+    fn settings_of(&self, agent: &Object) -> Map<String, Value> {
+        let none = Map::new();
+        let given = agent.body.get("settings").and_then(Value::as_object).unwrap_or(&none);
+        if self.config.withhold_tokens { settings::without_tokens(given) } else { given.clone() }
+    }
+
     /// The answer with a token; the time is when it was made.
     pub(super) fn connected(&self, agent: &Object, with: &Belongings, token: &str) -> Value {
         if self.head {
@@ -97,7 +99,7 @@ impl Aiwm {
             "instruction": with.instruction.text(),
             "tools": with.tools,
             "agent": {"id": agent.id, "name": agent.text("name"), "orgId": agent.org},
-            "settings": settings::nested(&settings_of(agent)),
+            "settings": settings::nested(&self.settings_of(agent)),
             "accessToken": token,
             "expiresIn": LIFETIME,
             "refreshToken": null,
@@ -118,7 +120,7 @@ impl Aiwm {
             "tokenType": "bearer",
             "mcpServers": self.mcp(token),
             "instruction": with.instruction.object(),
-            "settings": settings::flat(&settings_of(agent)),
+            "settings": settings::flat(&self.settings_of(agent)),
         })
     }
 

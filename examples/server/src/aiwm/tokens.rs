@@ -7,7 +7,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, deco
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::answer::Refusal;
+use super::{answer::Refusal, settings};
 use crate::store::aiwm::Object;
 
 /// Seconds for which an agent's token is good.
@@ -104,12 +104,9 @@ fn roles(agent: &Object) -> Vec<String> {
     if let Some(role) = agent.text("role") {
         return vec![role.to_owned()];
     }
-    let settings = agent.body.get("settings").and_then(|s| s.get("auth_roles"));
-    let listed: Vec<String> = match settings {
-        Some(Value::Array(roles)) => {
-            roles.iter().filter_map(Value::as_str).map(str::to_owned).collect()
-        }
-        _ => Vec::new(),
-    };
+    let given = agent.body.get("settings").and_then(Value::as_object);
+    let listed = given.and_then(|given| settings::text(given, "auth_roles")).unwrap_or_default();
+    let listed = listed.split(',').map(str::trim).filter(|role| !role.is_empty());
+    let listed: Vec<_> = listed.map(str::to_owned).collect();
     if listed.is_empty() { vec![DEFAULT_ROLE.to_owned()] } else { listed }
 }

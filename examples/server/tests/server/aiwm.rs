@@ -189,6 +189,22 @@ async fn case_1_connect_gives_a_token_active_tools_and_counts() {
 }
 
 #[tokio::test]
+async fn tokens_of_platforms_can_be_withheld_and_roles_are_a_list_or_text() {
+    let aiwm = Aiwm::with(|config| config.aiwm.withhold_tokens = true).await;
+    let settings =
+        json!({"discord": {"token": "d", "botId": "b"}, "auth_roles": "one.viewer, two.viewer"});
+    let (id, secret) = aiwm.ready(json!({"settings": settings})).await;
+    let (_, body) = aiwm.connect(&id, &secret).await;
+    assert_eq!(body["settings"]["discord"], json!({"botId": "b"}));
+    let claims = claims(body["token"].as_str().unwrap());
+    assert_eq!(claims["roles"], json!(["one.viewer", "two.viewer"]));
+    // Who regenerates gets the whole environment.
+    let env = aiwm.regenerate(&id).await["envConfig"].as_str().unwrap().to_owned();
+    assert!(env.contains("\nDISCORD_TOKEN=d\n"), "{env}");
+    aiwm.server.shutdown().await;
+}
+
+#[tokio::test]
 async fn case_2_the_instruction_is_the_prompt_and_numbered_guidelines() {
     let aiwm = Aiwm::start().await;
     let body =
@@ -587,6 +603,28 @@ async fn the_interface_is_described_and_its_page_needs_no_network() {
     {
         assert!(api["paths"][path]["post"].is_object(), "{path}");
     }
+    for kind in ["agents", "instructions", "tools", "nodes"] {
+        for (path, verbs) in [
+            (format!("/{kind}"), ["get", "post"].as_slice()),
+            (format!("/{kind}/{{id}}"), &["get", "put", "delete"]),
+        ] {
+            for verb in verbs {
+                let described = &api["paths"][&path][verb];
+                assert_eq!(described["security"], json!([{"bearer": []}]), "{verb} {path}");
+            }
+        }
+        // A change may leave everything out.
+        let change = &api["paths"][format!("/{kind}/{{id}}")]["put"]["requestBody"]["content"];
+        let change = &change["application/json"]["schema"];
+        assert!(change["properties"]["name"].is_object() && change["required"].is_null(), "{kind}");
+    }
+    let schemas = &api["components"]["schemas"];
+    assert_eq!(
+        schemas["NewTool"]["required"],
+        json!(["name", "type", "description", "category", "status", "schema"])
+    );
+    assert_eq!(schemas["NewInstruction"]["required"], json!(["name", "systemPrompt"]));
+    assert_eq!(schemas["NewAgent"]["properties"]["secret"]["writeOnly"], true);
     assert!(api["openapi"].as_str().unwrap().starts_with("3."));
     let page = text("/api-docs").await;
     assert!(page.contains("swagger-ui") && !page.contains("https://"), "{page}");
