@@ -7,7 +7,7 @@ use std::{
 };
 
 /// What marks a file that reads variables.
-const READS: &[&str] = &["env::var", "var_os(", "env = \"", "try_from_env("];
+const READS: &[&str] = &["env::var", "var_os(", "env = \"", "try_from_env(", "environment.get("];
 /// Read by crates that ours are made of.
 const OTHERS: &[&str] = &["AWS_", "RUST_LOG", "USERPROFILE"];
 
