@@ -258,6 +258,9 @@ impl Machine {
                 let asked = retry_after.unwrap_or_default().min(self.timing.probe);
                 self.next_connect = Some(now + pause.mul_f64(1.0 + jitter).max(asked));
             }
+            _ if self.state == AiwmState::Gone => {
+                self.next_connect = self.probe_when_gone(now);
+            }
             _ => {
                 self.next_connect = Some(now + self.timing.probe);
                 let valid = self.token_ends.is_some_and(|end| now < end);
@@ -265,14 +268,15 @@ impl Machine {
                 if self.purpose == Purpose::Refresh && valid {
                     return;
                 }
-                if self.state == AiwmState::Gone {
-                    return;
-                }
                 self.purpose = Purpose::Probe;
                 (self.next_beat, self.token_ends) = (None, None);
                 self.enter(AiwmState::Degraded, out);
             }
         }
+    }
+
+    fn probe_when_gone(&self, now: Duration) -> Option<Duration> {
+        self.timing.probe_when_gone.then_some(now + self.timing.probe)
     }
 
     fn beat_failed(&mut self, now: Duration, missed: Missed, out: &mut Vec<Action>) {
@@ -292,7 +296,7 @@ impl Machine {
             }
             Missed::NotFound => {
                 (self.next_beat, self.token_ends) = (None, None);
-                self.next_connect = self.timing.probe_when_gone.then_some(now + self.timing.probe);
+                self.next_connect = self.probe_when_gone(now);
                 self.purpose = Purpose::Probe;
                 self.enter(AiwmState::Gone, out);
             }

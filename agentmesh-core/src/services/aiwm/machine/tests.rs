@@ -191,6 +191,22 @@ fn case_19_a_deleted_agent_stops_everything_once() {
 }
 
 #[test]
+fn a_refresh_under_way_when_the_agent_is_deleted_is_the_last_unless_probing_is_on() {
+    for probes in [false, true] {
+        let mut world = World::online();
+        world.machine.timing.probe_when_gone = probes;
+        world.now = Duration::from_secs(23 * 3600);
+        world.input(Input::Wake);
+        assert_eq!((world.connects.len(), world.beats.len()), (2, 2));
+        world.input(Input::BeatFailed(Missed::NotFound));
+        world.input(Input::ConnectFailed(SOON));
+        let probe = probes.then(|| world.now + world.machine.timing.probe);
+        assert_eq!(world.machine.next_wake(), probe);
+        assert_eq!(world.states.last(), Some(&AiwmState::Gone));
+    }
+}
+
+#[test]
 fn case_20_heartbeats_that_fail_change_nothing() {
     let mut world = World::online();
     world.run(240, connected, |n| {
