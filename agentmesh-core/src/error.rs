@@ -313,4 +313,10 @@ union! {
     /// A relay connection that could not be used.
     #[cfg(feature = "client")]
     Relay(crate::client::relay::RelayError);
+    /// A question to an agent over its WebSocket that got no answer.
+    #[cfg(feature = "agent-ws")]
+    AgentWebSocket(crate::services::agent_ws::AgentWebSocketError);
+    /// A backend that has no answer.
+    #[cfg(feature = "agent-ws-service")]
+    Chat(crate::services::agent_ws::service::ChatError);
 }

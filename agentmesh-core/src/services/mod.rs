@@ -6,3 +6,5 @@
 
 #[cfg(feature = "aiwm")]
 pub mod aiwm;
+#[cfg(feature = "agent-ws")]
+pub mod agent_ws;

@@ -12,9 +12,10 @@ use std::{
 
 use futures_core::Stream;
 use futures_util::Sink;
+use ::http::HeaderMap;
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, client_async_tls_with_config,
-    tungstenite::{self, Message, protocol::WebSocketConfig},
+    tungstenite::{self, Message, client::IntoClientRequest, protocol::WebSocketConfig},
 };
 use url::Url;
 
@@ -74,21 +75,62 @@ impl WsConnector {
     }
 }
 
+/// Why [`WsConnector::open`] failed.
+#[derive(Debug)]
+pub(crate) enum OpenError {
+    /// Before the upgrade was asked for.
+    Transport(TransportError),
+    /// While it was.
+    Handshake {
+        /// Host and port.
+        host: String,
+        /// What went wrong. It may hold the server's answer.
+        error: Box<tungstenite::Error>,
+    },
+}
+
+impl From<OpenError> for TransportError {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Transport(error) => error,
+            OpenError::Handshake { host, error } => handshake_error(&host, *error),
+        }
+    }
+}
+
+/// A WebSocket over TCP or TLS.
+pub(crate) type NativeSocket = WebSocketStream<MaybeTlsStream<Line>>;
+
+impl WsConnector {
+    /// Opens a WebSocket whose messages have at most `limit` bytes, with `headers` in the request for it.
+    pub(crate) async fn open(
+        &self,
+        url: &Url,
+        headers: HeaderMap,
+        limit: usize,
+    ) -> Result<NativeSocket, OpenError> {
+        let address = http_address(url).map_err(OpenError::Transport)?;
+        let host = address.authority().map(ToString::to_string).unwrap_or_default();
+        let line = self.dialer.dial(&address, &host).await.map_err(OpenError::Transport)?;
+        let connector = tokio_tungstenite::Connector::Rustls(self.tls.clone());
+        let config = WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER)
+            .write_buffer_size(WRITE_BUFFER)
+            .max_message_size(Some(limit))
+            .max_frame_size(Some(limit));
+        let failed = |error| OpenError::Handshake { host: host.clone(), error: Box::new(error) };
+        let mut request = url.as_str().into_client_request().map_err(failed)?;
+        request.headers_mut().extend(headers);
+        let shaken = client_async_tls_with_config(request, line, Some(config), Some(connector));
+        let (socket, _) = shaken.await.map_err(failed)?;
+        Ok(socket)
+    }
+}
+
 impl Connector for WsConnector {
     fn connect<'a>(&'a self, url: &'a Url) -> BoxFuture<'a, Result<BoxSocket, TransportError>> {
         Box::pin(async move {
-            let address = http_address(url)?;
-            let host = address.authority().map(ToString::to_string).unwrap_or_default();
-            let line = self.dialer.dial(&address, &host).await?;
-            let connector = tokio_tungstenite::Connector::Rustls(self.tls.clone());
-            let config = WebSocketConfig::default()
-                .read_buffer_size(READ_BUFFER)
-                .write_buffer_size(WRITE_BUFFER)
-                .max_message_size(Some(MAX_RELAY_FRAME))
-                .max_frame_size(Some(MAX_RELAY_FRAME));
-            let shaken =
-                client_async_tls_with_config(url.as_str(), line, Some(config), Some(connector));
-            let (inner, _) = shaken.await.map_err(|e| handshake_error(&host, e))?;
+            let inner = self.open(url, HeaderMap::new(), MAX_RELAY_FRAME).await?;
             let socket: BoxSocket = Box::new(WsSocket { inner, closed: false });
             Ok(socket)
         })
@@ -152,7 +194,7 @@ fn broken(error: tungstenite::Error) -> TransportError {
 }
 
 struct WsSocket {
-    inner: WebSocketStream<MaybeTlsStream<Line>>,
+    inner: NativeSocket,
     closed: bool,
 }
 
