@@ -33,8 +33,6 @@ pub mod vault;
 pub mod client;
 #[cfg(feature = "hazmat")]
 pub mod hazmat;
-#[cfg(feature = "client")]
-pub mod services;
 #[cfg(test)]
 mod redaction;
 #[cfg(feature = "client")]

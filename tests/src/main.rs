@@ -1,6 +1,7 @@
 //! Everything that needs more than one crate or more than one process; one binary, linked once.
 #![cfg(test)]
 
+mod agent_ws;
 mod aiwm;
 mod architecture;
 mod audit;

@@ -4,7 +4,7 @@
 //! Each service is a room with a feature of its own. They share the client's machinery (HTTP, WebSockets, proxies, TLS,
 //! pauses, the clock) and know nothing of agents, sessions or the engine.
 
-#[cfg(feature = "aiwm")]
-pub mod aiwm;
 #[cfg(feature = "agent-ws")]
 pub mod agent_ws;
+#[cfg(feature = "aiwm")]
+pub mod aiwm;

@@ -8,10 +8,12 @@ use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use crate::duration;
 
 mod aiwm;
+mod chat;
 mod control;
 mod trust;
 
 pub(crate) use aiwm::{AiwmArgs, AiwmCommand, AiwmRunArgs};
+pub(crate) use chat::ChatArgs;
 pub(crate) use control::{AuditCommand, PeerArgs, SessionsArgs};
 pub(crate) use trust::{
     DidCommand, OauthCommand, OrgCommand, ReasonArg, ReputationCommand, RevokeArgs,
@@ -104,6 +106,8 @@ pub(crate) enum Command {
     Send(SendArgs),
     /// Receive messages until stopped, one line each
     Listen(ListenArgs),
+    /// Talk to an agent over its WebSocket, which is not end-to-end encrypted
+    Chat(ChatArgs),
     /// Show messages that are not handled by their recipients yet, and send them
     Outbox(OutboxArgs),
     /// Show messages that were received and not handled yet

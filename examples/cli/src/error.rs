@@ -3,7 +3,10 @@
 use std::{io, path::Path, process::ExitCode};
 
 use agentmesh_core::{
-    Error, ErrorInfo, client::AgentError, engine::SendError, services::aiwm::AiwmError,
+    Error, ErrorInfo,
+    client::AgentError,
+    engine::SendError,
+    services::{agent_ws::AgentWebSocketError, aiwm::AiwmError},
     wire::id::MessageId,
 };
 
@@ -142,9 +145,12 @@ fn exit_of(error: &Error) -> Exit {
             AgentError::Config { .. } => Exit::Usage,
             _ => Exit::Failed,
         },
-        Error::Http(_) | Error::Registry(_) | Error::Transport(_) | Error::Relay(_) => {
-            Exit::Offline
-        }
+        Error::AgentWebSocket(AgentWebSocketError::Config { .. }) => Exit::Usage,
+        Error::AgentWebSocket(_)
+        | Error::Http(_)
+        | Error::Registry(_)
+        | Error::Transport(_)
+        | Error::Relay(_) => Exit::Offline,
         _ => Exit::Failed,
     }
 }

@@ -45,6 +45,17 @@ impl Output {
         if self.json { Ok(()) } else { self.show(&text) }
     }
 
+    /// Something that happens beside the results: a line of JSON like them, but for people a note, if they see it at all.
+    pub(crate) fn show_event(self, to_people: bool, line: &impl Line) -> Result<(), CliError> {
+        if self.json {
+            return self.show(line);
+        }
+        if to_people {
+            self.note(line);
+        }
+        Ok(())
+    }
+
     /// Something that is no result: to standard error.
     pub(crate) fn note(self, text: impl fmt::Display) {
         // Nobody is left to tell if standard error is gone.

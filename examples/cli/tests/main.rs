@@ -9,6 +9,7 @@
 
 mod aiwm;
 mod buckets;
+mod chat;
 mod control;
 mod conversation;
 mod development;

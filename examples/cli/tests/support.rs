@@ -51,6 +51,7 @@ impl User {
             "AGENTMESH_LOG",
             "RUST_LOG",
             "AGENT_IDENTITY_KEY",
+            "OPENROUTER_API_KEY",
         ] {
             command.env_remove(name);
         }

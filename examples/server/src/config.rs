@@ -3,11 +3,15 @@
 use std::{
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
+    sync::Arc,
 };
 
-use agentmesh_core::identity::Amid;
+use agentmesh_core::{identity::Amid, services::agent_ws::service::AgentWebSocketConfig};
 
-use crate::{AiwmConfig, Faults, IceConfig, Limits, OAuthProvider, ServerError, SignalingLimits};
+use crate::{
+    AgentWsConfig, AiwmConfig, Faults, IceConfig, Limits, OAuthProvider, ServerError,
+    SignalingLimits,
+};
 
 /// Whose shapes the HTTP interfaces answer with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -43,6 +47,8 @@ pub struct ServerConfig {
     pub ice: IceConfig,
     /// The AIWM service.
     pub aiwm: AiwmConfig,
+    /// The agent that answers at `/functions/v1/agent_websocket`.
+    pub agent_ws: AgentWsConfig,
     /// Agents that may revoke any other.
     pub admins: Vec<Amid>,
     /// Where owners of agents can show an account, for the tier `verified`.
@@ -66,6 +72,7 @@ impl Default for ServerConfig {
             signaling: SignalingLimits::default(),
             ice: IceConfig::default(),
             aiwm: AiwmConfig::default(),
+            agent_ws: AgentWsConfig::default(),
             admins: Vec::new(),
             oauth_providers: Vec::new(),
             dns_url: DNS_URL.to_owned(),
@@ -76,9 +83,11 @@ impl Default for ServerConfig {
 impl ServerConfig {
     /// What `agentmesh dev` runs, and tests: loopback, a free port, in memory, no limits per AMID or address.
     pub fn for_development() -> Self {
+        let agent = AgentWebSocketConfig { max_sessions_per_ip: 0, ..Default::default() };
         Self {
             limits: Limits::for_development(),
             signaling: SignalingLimits { connects: None, ..SignalingLimits::default() },
+            agent_ws: AgentWsConfig { service: Arc::new(agent), ..AgentWsConfig::default() },
             ..Self::default()
         }
     }
@@ -91,6 +100,9 @@ impl ServerConfig {
             tracing::warn!(
                 "no public host is configured: a signature made for another server would be accepted here"
             );
+        }
+        if !self.listen.ip().is_loopback() && self.agent_ws.service.access.tokens.is_empty() {
+            tracing::warn!("the agent WebSocket answers everybody: no token is configured for it");
         }
         self.oauth_providers.iter().try_for_each(|provider| {
             provider.check().map_err(|problem| ServerError::Config {

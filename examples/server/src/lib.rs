@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod agent_ws;
 mod aiwm;
 mod auth;
 mod authority;
@@ -23,6 +24,7 @@ mod signaling;
 mod state;
 mod store;
 
+pub use agent_ws::{AgentWsBackend, AgentWsConfig};
 pub use aiwm::AiwmConfig;
 pub use config::{Profile, ServerConfig};
 pub use error::ServerError;

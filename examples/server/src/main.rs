@@ -3,6 +3,7 @@
 //! Prints one line of JSON on stdout when it is ready; logs go to stderr (`RUST_LOG` sets how much). Ends within five
 //! seconds of SIGTERM or SIGINT. Exit codes: 0 stopped as asked, 1 could not start or go on, 2 wrong flags.
 
+mod agent_ws_flags;
 mod aiwm_flags;
 mod signaling_flags;
 
@@ -14,6 +15,7 @@ use std::{
     time::Duration,
 };
 
+use agent_ws_flags::AgentWsFlags;
 use agentmesh_core::identity::Amid;
 use agentmesh_server::{Limits, OAuthProvider, Profile, Server, ServerConfig};
 use aiwm_flags::AiwmFlags;
@@ -68,6 +70,7 @@ struct Serve {
     signaling: SignalingFlags,
     #[command(flatten)]
     aiwm: AiwmFlags,
+    agent_ws: AgentWsFlags,
 }
 
 #[derive(Clone, Copy, Default, ValueEnum)]
@@ -158,6 +161,7 @@ impl Serve {
             signaling: self.signaling.limits(),
             ice: self.signaling.ice()?,
             aiwm: self.aiwm.config(),
+            agent_ws: self.agent_ws.config(matches!(self.profile, ProfileFlag::Head))?,
             admins: self.admin_amid,
             oauth_providers: self.oauth_provider,
             dns_url: self.dns_url,
@@ -169,6 +173,11 @@ impl Serve {
 fn main() -> ExitCode {
     let Cli { command: Command::Serve(serve) } = Cli::parse();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    // At trace level it would print every frame.
+    let filter = match "tungstenite=debug".parse() {
+        Ok(quiet) => filter.add_directive(quiet),
+        Err(_) => filter,
+    };
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())

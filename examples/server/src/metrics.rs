@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use agentmesh_core::services::agent_ws::service::ServiceStats;
 use axum::{extract::State, response::IntoResponse};
 use http::header;
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
@@ -108,6 +109,20 @@ impl Metrics {
         });
     }
 
+    /// Takes over what the agent WebSocket counts itself.
+    fn agent_ws(&self, stats: &ServiceStats) {
+        let gauged = |n: usize| f64::from(u32::try_from(n).unwrap_or(u32::MAX));
+        metrics::with_local_recorder(&self.recorder, || {
+            gauge!("agentmesh_agent_websocket_sessions").set(gauged(stats.sessions));
+            counter!("agentmesh_agent_websocket_sessions_total").absolute(stats.sessions_total);
+            counter!("agentmesh_agent_websocket_messages_total").absolute(stats.messages);
+            counter!("agentmesh_agent_websocket_errors_total").absolute(stats.errors);
+            counter!("agentmesh_agent_websocket_answers_total").absolute(stats.answers);
+            let took = u64::try_from(stats.answer_time.as_millis()).unwrap_or(u64::MAX);
+            counter!("agentmesh_agent_websocket_answer_milliseconds_total").absolute(took);
+        });
+    }
+
     /// Folds what histograms have collected; to be called now and then.
     pub(crate) fn upkeep(&self) {
         self.handle.run_upkeep();
@@ -136,10 +151,19 @@ fn describe() {
             "Messages acknowledged before they had to be written",
         ),
         ("agentmesh_aiwm_secret_checks_total", "Secrets of agents looked at"),
+        ("agentmesh_agent_websocket_sessions_total", "Agent WebSocket: sessions"),
+        ("agentmesh_agent_websocket_messages_total", "Agent WebSocket: messages that came in"),
+        ("agentmesh_agent_websocket_errors_total", "Agent WebSocket: errors that went out"),
+        ("agentmesh_agent_websocket_answers_total", "Agent WebSocket: calls of the backend"),
+        (
+            "agentmesh_agent_websocket_answer_milliseconds_total",
+            "Agent WebSocket: how long these took together",
+        ),
         ("agentmesh_http_requests_total", "HTTP requests, by route and status"),
     ] {
         metrics::describe_counter!(name, text);
     }
+    metrics::describe_gauge!("agentmesh_agent_websocket_sessions", "Agent WebSocket: sessions now");
     metrics::describe_gauge!("agentmesh_relay_connections", "Relay connections open");
     metrics::describe_gauge!("agentmesh_relay_pending_messages", "Messages not acknowledged yet");
     metrics::describe_histogram!("agentmesh_store_commit_seconds", "Duration of a transaction");
@@ -147,6 +171,7 @@ fn describe() {
 
 /// `GET /metrics`.
 pub(crate) async fn metrics(State(shared): State<Shared>) -> impl IntoResponse {
+    shared.metrics.agent_ws(&shared.agent_ws.stats());
     let text = shared.metrics.handle.render();
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
 }

@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use agentmesh_core::services::agent_ws::{PATH, service::AgentWebSocketService};
 use tokio::{sync::mpsc, time::timeout};
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
@@ -9,7 +10,7 @@ use tokio_util::{
 };
 
 use crate::{
-    ServerConfig, ServerError,
+    ServerConfig, ServerError, agent_ws,
     aiwm::Aiwm,
     authority::Authority,
     clock, http,
@@ -41,6 +42,7 @@ const DRAIN: Duration = Duration::from_secs(3);
 /// ```
 #[derive(Debug)]
 pub struct Server {
+    agent_ws: AgentWebSocketService,
     addr: SocketAddr,
     store: Arc<Store>,
     tasks: TaskTracker,
@@ -90,6 +92,11 @@ impl Server {
         let signaling =
             Arc::new(Hub::new(config.signaling.clone(), config.ice.clone(), clock::now()));
         tasks.spawn(signaling::run(Arc::clone(&signaling), stopping.clone()));
+        let agent_ws = AgentWebSocketService::new(
+            Arc::clone(&config.agent_ws.service),
+            Arc::clone(&config.agent_ws.backend),
+        )
+        .map_err(agent_ws::refused)?;
         let outbound = Outbound::new()?;
         let aiwm = Aiwm::open(&config.aiwm, config.profile, &metrics)?;
         let state = Arc::new(AppState {
@@ -103,11 +110,12 @@ impl Server {
             relay: Arc::clone(&relay),
             rations: KeyRations::default(),
             signaling,
+            agent_ws: agent_ws.clone(),
         });
         let router = http::router(Arc::clone(&state));
         tasks.spawn(http::serve(listener, router, state));
         tracing::info!(%addr, "listening");
-        Ok(Self { addr, store, tasks, answers, relay, stopping: stopping.drop_guard() })
+        Ok(Self { agent_ws, addr, store, tasks, answers, relay, stopping: stopping.drop_guard() })
     }
 
     /// Where it listens, with the port it got.
@@ -130,11 +138,17 @@ impl Server {
         format!("ws://{}/v1/connect", self.addr)
     }
 
+    /// `ws://ADDR/functions/v1/agent_websocket`: what clients take as the agent's URL.
+    pub fn agent_websocket_url(&self) -> String {
+        format!("ws://{}{PATH}", self.addr)
+    }
+
     /// Stops listening, tells every client to come back later, writes what is queued and releases the data directory.
     /// Takes less than 5 seconds.
     pub async fn shutdown(self) {
-        let Self { store, tasks, answers, relay, stopping, addr } = self;
+        let Self { store, tasks, answers, relay, agent_ws, stopping, addr } = self;
         drop(stopping);
+        agent_ws.stop();
         relay.dismiss_all();
         tasks.close();
         if timeout(DRAIN, tasks.wait()).await.is_err() {

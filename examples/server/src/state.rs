@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use agentmesh_core::services::agent_ws::service::AgentWebSocketService;
+
 use crate::{
     ServerConfig, aiwm::Aiwm, authority::Authority, metrics::Metrics, oauth::Providers,
     org::DnsClient, registry::KeyRations, relay::Relay, signaling::Hub, store::Store,
@@ -17,6 +19,7 @@ pub(crate) struct AppState {
     pub(crate) rations: KeyRations,
     pub(crate) signaling: Arc<Hub>,
     pub(crate) aiwm: Option<Aiwm>,
+    pub(crate) agent_ws: AgentWebSocketService,
     pub(crate) authority: Authority,
     pub(crate) oauth: Providers,
     pub(crate) dns: DnsClient,

@@ -7,7 +7,14 @@ use std::{
 };
 
 /// What marks a file that reads variables.
-const READS: &[&str] = &["env::var", "var_os(", "env = \"", "try_from_env(", "environment.get("];
+const READS: &[&str] = &[
+    "env::var",
+    "var_os(",
+    "env = \"",
+    "try_from_env(",
+    "environment.get(",
+    "get: impl Fn(&str) -> Option<String>",
+];
 /// Read by crates that ours are made of.
 const OTHERS: &[&str] = &["AWS_", "RUST_LOG", "USERPROFILE"];
 
@@ -69,7 +76,9 @@ fn every_variable_that_is_read_is_documented_and_no_other_is() {
     let text = fs::read_to_string(root().join("docs/environment.md")).unwrap();
     let documented = quoted(&text, '`');
     let read = read_by_code();
-    for known in ["AGENTMESH_STORE", "SSL_CERT_FILE", "HTTPS_PROXY", "no_proxy", "HOSTNAME"] {
+    for known in
+        ["AGENTMESH_STORE", "SSL_CERT_FILE", "HTTPS_PROXY", "no_proxy", "HOSTNAME", "MAX_HISTORY"]
+    {
         assert!(read.contains(known), "the search does not find {known} any more");
     }
     let missing: Vec<_> = read.difference(&documented).collect();

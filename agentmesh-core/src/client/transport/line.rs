@@ -45,7 +45,7 @@ pub(super) struct Dialer {
 
 /// A connection that nothing was sent on yet.
 #[derive(Debug)]
-pub(super) enum Line {
+pub(crate) enum Line {
     Tcp(TcpStream),
     /// Through a proxy that speaks TLS.
     Tls(Box<TlsStream<TcpStream>>),

@@ -10,9 +10,9 @@ use std::{
     time::Duration,
 };
 
+use ::http::HeaderMap;
 use futures_core::Stream;
 use futures_util::Sink;
-use ::http::HeaderMap;
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, client_async_tls_with_config,
     tungstenite::{self, Message, client::IntoClientRequest, protocol::WebSocketConfig},

@@ -181,7 +181,8 @@ mod tests {
 
     #[test]
     fn both_dialects_are_read() {
-        let a = parse(r#"{"type":"response","content":"hi","timestamp":"2023-01-01T00:00:00.000Z"}"#);
+        let a =
+            parse(r#"{"type":"response","content":"hi","timestamp":"2023-01-01T00:00:00.000Z"}"#);
         assert_eq!((a.kind, a.content.as_str()), (MessageKind::Response, "hi"));
         assert_eq!(a.timestamp.to_rfc3339_millis(), "2023-01-01T00:00:00.000Z");
         assert!(!a.in_millis && a.correlation_id.is_none());

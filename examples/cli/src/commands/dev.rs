@@ -1,8 +1,11 @@
 //! `agentmesh dev`: relay, registry and services on loopback, in this process, without limits, with faults on demand.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
-use agentmesh_server::{AiwmConfig, Faults, Server, ServerConfig, ServerError};
+use agentmesh_core::services::agent_ws::service::AgentWebSocketConfig;
+use agentmesh_server::{
+    AgentWsBackend, AgentWsConfig, AiwmConfig, Faults, Server, ServerConfig, ServerError,
+};
 use serde::Serialize;
 
 use crate::{
@@ -44,6 +47,7 @@ pub(super) async fn run(args: DevArgs, context: Context) -> Result<(), CliError>
         listen: args.listen,
         data_dir: data_dir.clone(),
         faults: faults(&args.faults),
+        agent_ws: agent()?,
         ..ServerConfig::for_development()
     };
     agentmesh_server::raise_file_limit();
@@ -70,6 +74,7 @@ pub(super) async fn run(args: DevArgs, context: Context) -> Result<(), CliError>
         relay: &hint.relay,
         aiwm: server.url(),
         aiwm_admin_token: fresh,
+        agent_websocket: &server.agent_websocket_url(),
         pid: hint.pid,
         data_dir: data_dir.map(|dir| dir.display().to_string()).unwrap_or_default(),
         temporary: temporary.is_some(),
@@ -82,6 +87,16 @@ pub(super) async fn run(args: DevArgs, context: Context) -> Result<(), CliError>
     hint.remove();
     server.shutdown().await;
     shown
+}
+
+/// Echo, or OpenRouter if the environment has a key for it; no limit per address.
+fn agent() -> Result<AgentWsConfig, CliError> {
+    let config = AgentWsConfig::from_env(&AgentWsBackend::Auto, |name| std::env::var(name).ok())
+        .map_err(explain)?;
+    let service = Arc::into_inner(config.service).map_or_else(Default::default, |service| {
+        AgentWebSocketConfig { max_sessions_per_ip: 0, ..service }
+    });
+    Ok(AgentWsConfig { service: Arc::new(service), ..config })
 }
 
 fn faults(args: &FaultArgs) -> Faults {
@@ -118,6 +133,7 @@ struct Listening<'a> {
     aiwm: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     aiwm_admin_token: Option<String>,
+    agent_websocket: &'a str,
     pid: u32,
     data_dir: String,
     #[serde(skip)]
@@ -130,7 +146,7 @@ struct Listening<'a> {
 
 impl fmt::Display for Listening<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { registry, relay, aiwm, pid, data_dir, .. } = self;
+        let Self { registry, relay, aiwm, agent_websocket, pid, data_dir, .. } = self;
         let kept = if self.temporary { " (removed at the end)" } else { "" };
         writeln!(f, "agentmesh dev, process {pid}")?;
         writeln!(f, "  registry  {registry}")?;
@@ -140,6 +156,7 @@ impl fmt::Display for Listening<'_> {
             Some(token) => writeln!(f, "            admin token {token}")?,
             None => writeln!(f, "            admin token as in {ADMIN_TOKEN}")?,
         }
+        writeln!(f, "  agent     {agent_websocket}")?;
         writeln!(f, "  data      {data_dir}{kept}")?;
         writeln!(f, "  faults    {}", Shown(self.faults))?;
         if let Some(path) = dev_hint::path().filter(|_| self.found) {

@@ -3,6 +3,7 @@
 mod aiwm;
 mod answer;
 mod audit;
+mod chat;
 mod dev;
 mod did;
 mod doctor;
@@ -41,6 +42,7 @@ pub(crate) async fn run(command: Command, context: Context) -> Result<(), CliErr
         Command::Search(args) => search::run(args, context).await,
         Command::Send(args) => send::run(args, context).await,
         Command::Listen(args) => listen::run(args, context).await,
+        Command::Chat(args) => chat::run(args, context).await,
         Command::Outbox(args) => outbox::run(args, context).await,
         Command::Inbox(args) => inbox::run(args, context).await,
         Command::Store(command) => store::run(command, context).await,

@@ -19,12 +19,13 @@ use crate::{
 
 /// `GET /health`: the process is up; how much it has to do, without names.
 pub(super) async fn process(State(shared): State<Shared>) -> Response {
-    let AppState { relay, signaling, .. } = &*shared;
+    let AppState { relay, signaling, agent_ws, .. } = &*shared;
     let sockets = relay.sockets.load(Ordering::Relaxed);
     let aiwm = aiwm::health(shared.aiwm.as_ref(), &shared.store, clock::now()).await;
     let body = json!({
         "status": "ok",
         "relay": {"sockets": sockets},
+        "agent_websocket": {"sessions": agent_ws.stats().sessions},
         "signaling": {"rooms": signaling.rooms(), "sessions": signaling.sessions()},
         "aiwm": aiwm,
     });

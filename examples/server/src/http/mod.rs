@@ -29,7 +29,8 @@ use hyper_util::{
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use crate::{
-    aiwm, limits::reached, metrics, oauth, org, registry, relay::Open, signaling, state::Shared,
+    agent_ws, aiwm, limits::reached, metrics, oauth, org, registry, relay::Open, signaling,
+    state::Shared,
 };
 
 /// Time for a request's head, and for an idle connection to send another.
@@ -57,6 +58,7 @@ pub(crate) fn router(shared: Shared) -> Router {
         .nest("/v1", v1)
         .nest("/api", signaling::routes())
         .merge(aiwm)
+        .merge(agent_ws::routes())
         .route("/health", get(health::process))
         .route("/metrics", get(metrics::metrics))
         .fallback(fallback::fallback)

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use http::{HeaderMap, HeaderValue, header};
 use tokio::sync::{mpsc, watch};
 use url::Url;
+use zeroize::Zeroizing;
 
 use super::{
     super::{AgentWebSocketError, ClientTimings, Credential},
@@ -94,7 +95,8 @@ impl AgentWebSocketBuilder {
             .map_err(|error| config("TLS", error.to_string()))?;
         let mut headers = HeaderMap::new();
         if let Some(token) = self.bearer.filter(|token| !token.is_empty()) {
-            let value = HeaderValue::from_str(&format!("Bearer {}", token.expose()));
+            let value =
+                HeaderValue::from_str(&Zeroizing::new(format!("Bearer {}", token.expose())));
             let mut value =
                 value.map_err(|_| config("bearer", "it is not fit for a header".to_owned()))?;
             value.set_sensitive(true);

@@ -45,17 +45,8 @@ const MAX_TEXT: usize = 200;
 /// Orders of the application.
 #[derive(Debug)]
 pub(super) enum Command {
-    Ask {
-        content: String,
-        deadline: Duration,
-        waiter: Waiter,
-    },
-    Say {
-        kind: MessageKind,
-        content: String,
-        metadata: Option<serde_json::Value>,
-        waiter: Waiter,
-    },
+    Ask { content: String, deadline: Duration, waiter: Waiter },
+    Say { kind: MessageKind, content: String, metadata: Option<serde_json::Value>, waiter: Waiter },
     Close,
 }
 
@@ -67,7 +58,7 @@ pub(super) struct Dial {
     pub(super) headers: HeaderMap,
 }
 
-type Opening = BoxFuture<'static, Result<NativeSocket, OpenFailure>>;
+type Opening = BoxFuture<'static, Result<Box<NativeSocket>, OpenFailure>>;
 
 /// See the module.
 pub(super) struct Driver {
@@ -80,13 +71,13 @@ pub(super) struct Driver {
     waiting: HashMap<Key, Waiter>,
     next_key: Key,
     opening: Option<Opening>,
-    socket: Option<NativeSocket>,
+    socket: Option<Box<NativeSocket>>,
     ended: bool,
 }
 
 enum Woken {
     Ordered(Option<Command>),
-    Opened(Result<NativeSocket, OpenFailure>),
+    Opened(Result<Box<NativeSocket>, OpenFailure>),
     Received(Option<Result<tungstenite::Message, tungstenite::Error>>),
     Due,
 }
@@ -285,7 +276,7 @@ fn open(dial: &Dial) -> Opening {
     let (connector, url) = (Arc::clone(&dial.connector), dial.url.clone());
     let headers = dial.headers.clone();
     Box::pin(async move {
-        connector.open(&url, headers, MAX_ANSWER_FRAME).await.map_err(failure)
+        connector.open(&url, headers, MAX_ANSWER_FRAME).await.map(Box::new).map_err(failure)
     })
 }
 
@@ -322,7 +313,7 @@ fn plain(body: &[u8]) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_TEXT).collect()
 }
 
-async fn opened(opening: &mut Option<Opening>) -> Result<NativeSocket, OpenFailure> {
+async fn opened(opening: &mut Option<Opening>) -> Result<Box<NativeSocket>, OpenFailure> {
     match opening {
         Some(opening) => opening.await,
         None => std::future::pending().await,
@@ -330,7 +321,7 @@ async fn opened(opening: &mut Option<Opening>) -> Result<NativeSocket, OpenFailu
 }
 
 async fn received(
-    socket: &mut Option<NativeSocket>,
+    socket: &mut Option<Box<NativeSocket>>,
 ) -> Option<Result<tungstenite::Message, tungstenite::Error>> {
     match socket {
         Some(socket) => socket.next().await,

@@ -3,8 +3,6 @@
 mod builder;
 mod driver;
 mod stream;
-#[cfg(test)]
-mod tests;
 
 use std::{
     fmt,

@@ -14,14 +14,10 @@ use std::{collections::VecDeque, time::Duration};
 use rand_core::CryptoRng;
 
 pub use self::timings::ClientTimings;
-use self::{
-    pending::Queries,
-    reading::NORMAL,
-};
+use self::{pending::Queries, reading::NORMAL};
 use super::{
     AgentWebSocketError, AgentWebSocketEvent, Dialect, MAX_FRAME, Message, MessageKind,
-    SessionInfo, id,
-    message::write,
+    SessionInfo, id, message::write,
 };
 use crate::Timestamp;
 
@@ -281,13 +277,7 @@ impl Machine {
         }
     }
 
-    fn gone(
-        &mut self,
-        code: Option<u16>,
-        reason: String,
-        now: Moment,
-        rng: &mut dyn CryptoRng,
-    ) {
+    fn gone(&mut self, code: Option<u16>, reason: String, now: Moment, rng: &mut dyn CryptoRng) {
         if matches!(self.phase, Phase::Open(_) | Phase::Closing { .. }) {
             self.actions.push(Action::Drop);
         }

@@ -9,7 +9,8 @@ use rand_core::CryptoRng;
 use serde_json::{Value, json};
 
 use super::{
-    Action, AgentWebSocketError, Ask, ClientTimings, Key, MAX_FRAME, Machine, MessageKind, Moment, Phase, Say, id, write,
+    Action, AgentWebSocketError, Ask, ClientTimings, Key, MAX_FRAME, Machine, MessageKind, Moment,
+    Phase, Say, id, write,
 };
 
 /// Bytes of the summary for a new session.

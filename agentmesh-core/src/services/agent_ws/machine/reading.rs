@@ -1,8 +1,8 @@
 //! What a frame of the server means.
 
 use super::{
-    AgentWebSocketError, AgentWebSocketEvent as Event, Action, Dialect, Key, Machine, Message, MessageKind,
-    Moment, Phase, id,
+    Action, AgentWebSocketError, AgentWebSocketEvent as Event, Dialect, Key, Machine, Message,
+    MessageKind, Moment, Phase, id,
 };
 
 /// The close code of a conversation that is over.
@@ -43,8 +43,7 @@ impl Machine {
             _ => return false,
         };
         // Only servers that know ids say it in a field of its own, and the deployed one always echoes them.
-        session.correlates =
-            message.session_id.is_some() || session.dialect == Dialect::Deployed;
+        session.correlates = message.session_id.is_some() || session.dialect == Dialect::Deployed;
         let in_text = || id::uuid_in(&message.content).map(str::to_owned);
         session.session_id = message.session_id.clone().or_else(in_text);
         session.agent.clone_from(&message.sender);

@@ -77,8 +77,10 @@ impl Test {
 
     fn open_deployed(&mut self) {
         self.tell(Input::Opened);
-        self.receive(&json!({"type": "status", "content": "Connected to agent_websocket WebSocket server",
-            "sender": "agent_websocket", "timestamp": 1_700_000_000_000_u64}));
+        self.receive(
+            &json!({"type": "status", "content": "Connected to agent_websocket WebSocket server",
+            "sender": "agent_websocket", "timestamp": 1_700_000_000_000_u64}),
+        );
     }
 
     fn break_off(&mut self) {
@@ -87,7 +89,8 @@ impl Test {
 }
 
 fn moment(elapsed: Duration) -> Moment {
-    let at = Timestamp::from_millis(1_700_000_000_000 + u64::try_from(elapsed.as_millis()).unwrap());
+    let at =
+        Timestamp::from_millis(1_700_000_000_000 + u64::try_from(elapsed.as_millis()).unwrap());
     Moment { elapsed, at }
 }
 
@@ -287,8 +290,13 @@ fn silent_server_is_pinged_and_then_given_up() {
     assert_eq!(test.take(), [Action::Ping]);
     test.pass(10 * SECOND);
     assert_eq!(test.actions[0], Action::Drop);
-    assert!(matches!(&test.actions[1],
-        Action::Event(AgentWebSocketEvent::Disconnected { error: AgentWebSocketError::ConnectionLost { .. }, .. })));
+    assert!(matches!(
+        &test.actions[1],
+        Action::Event(AgentWebSocketEvent::Disconnected {
+            error: AgentWebSocketError::ConnectionLost { .. },
+            ..
+        })
+    ));
 }
 
 #[test]

@@ -26,8 +26,7 @@ pub struct Access {
     pub origins: Vec<String>,
 }
 
-/// A request for a WebSocket.
-#[derive(Debug)]
+/// A request for a WebSocket. Its `Debug` leaves out headers and query: tokens stand there.
 pub struct UpgradeRequest<'a> {
     /// Its method.
     pub method: &'a Method,
@@ -37,6 +36,15 @@ pub struct UpgradeRequest<'a> {
     pub query: Option<&'a str>,
     /// Whose it is, if sessions of one address are to be counted.
     pub ip: Option<IpAddr>,
+}
+
+impl std::fmt::Debug for UpgradeRequest<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("UpgradeRequest")
+            .field("method", self.method)
+            .field("ip", &self.ip)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What to answer instead of 101.
@@ -156,8 +164,10 @@ fn authorize(
     headers: &HeaderMap,
     query: Option<&str>,
 ) -> Result<Option<String>, Refusal> {
+    let mut offered = values(headers, header::SEC_WEBSOCKET_PROTOCOL);
     if access.tokens.is_empty() {
-        return Ok(None);
+        // A browser that offers protocols hangs up if none of them is chosen.
+        return Ok(offered.find(|name| name.starts_with("bearer.")).map(str::to_owned));
     }
     // All are compared, whichever fits.
     let is_known = |token: &str| {
@@ -170,9 +180,8 @@ fn authorize(
     {
         return Ok(None);
     }
-    let protocol = values(headers, header::SEC_WEBSOCKET_PROTOCOL)
-        .find(|name| name.strip_prefix("bearer.").is_some_and(is_known));
-    if let Some(protocol) = protocol {
+    if let Some(protocol) = offered.find(|name| name.strip_prefix("bearer.").is_some_and(is_known))
+    {
         return Ok(Some(protocol.to_owned()));
     }
     let in_query = || {

@@ -72,7 +72,8 @@ impl Default for AgentWebSocketConfig {
     fn default() -> Self {
         Self {
             agent_name: "agent_websocket".into(),
-            system_prompt: "You are a helpful agent. People and programs talk to you over a WebSocket.".into(),
+            system_prompt:
+                "You are a helpful agent. People and programs talk to you over a WebSocket.".into(),
             dialect: Dialect::Documented,
             session_timeout: Duration::from_secs(30 * 60),
             sweep_every: Duration::from_secs(5 * 60),

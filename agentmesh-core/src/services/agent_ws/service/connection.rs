@@ -52,7 +52,9 @@ struct Connection<'a, S> {
 enum Then {
     More,
     /// A close frame was sent; the other half is waited for. `unread`: in raw bytes, for a frame that was not read.
-    Close { unread: bool },
+    Close {
+        unread: bool,
+    },
     /// Nothing can be said any more.
     Gone,
 }
@@ -73,7 +75,8 @@ where
 {
     let (session, welcome) = Session::start(&service.config, seat.id.clone(), now(service));
     let called_at = Instant::now();
-    let mut connection = Connection { service, socket, session, call: None, called_at, pieces: None };
+    let mut connection =
+        Connection { service, socket, session, call: None, called_at, pieces: None };
     tracing::debug!(target: "agentmesh", session = seat.id, "agent WebSocket: session begins");
     let mut then = connection.apply(welcome).await;
     while matches!(then, Then::More) {
@@ -164,7 +167,9 @@ where
         let effects = match error {
             Error::Capacity(_) => self.session.too_large(now),
             Error::Utf8(_) => vec![Effect::Close { code: 1007, reason: "" }],
-            Error::Protocol(tokio_tungstenite::tungstenite::error::ProtocolError::ResetWithoutClosingHandshake)
+            Error::Protocol(
+                tokio_tungstenite::tungstenite::error::ProtocolError::ResetWithoutClosingHandshake,
+            )
             | Error::Io(_)
             | Error::ConnectionClosed
             | Error::AlreadyClosed => return Then::Gone,

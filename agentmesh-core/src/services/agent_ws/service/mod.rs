@@ -86,7 +86,7 @@ pub struct ServiceStats {
 pub struct AgentWebSocketService(Arc<Inner>);
 
 pub(super) struct Inner {
-    config: AgentWebSocketConfig,
+    config: Arc<AgentWebSocketConfig>,
     backend: Arc<dyn ChatBackend>,
     clock: Clock,
     started: Instant,
@@ -117,7 +117,7 @@ impl AgentWebSocketService {
     /// # Errors
     /// [`AgentWebSocketError::Config`] for settings that cannot work.
     pub fn new(
-        config: AgentWebSocketConfig,
+        config: impl Into<Arc<AgentWebSocketConfig>>,
         backend: Arc<dyn ChatBackend>,
     ) -> Result<Self, AgentWebSocketError> {
         Self::with_clock(config, backend, Clock::system())
@@ -128,10 +128,11 @@ impl AgentWebSocketService {
     /// # Errors
     /// As [`Self::new`].
     pub fn with_clock(
-        config: AgentWebSocketConfig,
+        config: impl Into<Arc<AgentWebSocketConfig>>,
         backend: Arc<dyn ChatBackend>,
         clock: Clock,
     ) -> Result<Self, AgentWebSocketError> {
+        let config = config.into();
         config.check()?;
         Ok(Self(Arc::new(Inner {
             config,

@@ -7,7 +7,10 @@ use futures_util::{StreamExt, stream};
 use http::header;
 use serde_json::Value;
 
-use super::{super::{ChatError, Deltas}, MAX_ANSWER};
+use super::{
+    super::{ChatError, Deltas},
+    MAX_ANSWER,
+};
 
 /// Reads the answer. With `deltas`, its pieces go there as they come.
 pub(super) async fn read(

@@ -11,7 +11,8 @@ use crate::client::proxy::ProxyConfig;
 /// Where OpenRouter is.
 const OPENROUTER: &str = "https://openrouter.ai/api/v1";
 /// As deployed functions say it.
-pub(super) const NO_KEY: &str = "OpenRouter API key is not configured. Please set the OPENROUTER_API_KEY environment variable.";
+pub(super) const NO_KEY: &str =
+    "OpenRouter API key is not configured. Please set the OPENROUTER_API_KEY environment variable.";
 
 /// Settings of an [`OpenAiBackend`](super::OpenAiBackend). They come from the operator, never from clients.
 #[derive(Debug)]

@@ -14,6 +14,7 @@ use rand_core::Rng;
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout_at};
 use url::Url;
+use zeroize::Zeroizing;
 
 pub use self::config::OpenAiConfig;
 use super::{
@@ -40,6 +41,13 @@ const MAX_ANSWER: usize = 1024 * 1024;
 /// Bytes of an error.
 const MAX_ERROR: usize = 16 * 1024;
 
+/// A try that brought no answer.
+struct Failed {
+    error: ChatError,
+    /// Another try may bring something else, and cannot bring the same answer twice.
+    may_help: bool,
+}
+
 /// See the module.
 pub struct OpenAiBackend {
     config: OpenAiConfig,
@@ -59,7 +67,8 @@ impl OpenAiBackend {
         if !matches!(url.scheme(), "http" | "https") || !url.username().is_empty() {
             return Err(wrong("base_url", "it must be http or https, without credentials".into()));
         }
-        let mut tls = tls::client_config(&tls::TlsConfig::from_env()).map_err(|error| wrong("TLS", error.to_string()))?;
+        let mut tls = tls::client_config(&tls::TlsConfig::from_env())
+            .map_err(|error| wrong("TLS", error.to_string()))?;
         tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("agentmesh/", env!("CARGO_PKG_VERSION")))
@@ -109,16 +118,17 @@ impl OpenAiBackend {
         let late = |_| ChatError::Timeout { after: self.config.timeout };
         let mut tries = 0;
         loop {
-            let error = match timeout_at(deadline, self.request(&body)).await.map_err(late)? {
-                Ok(response) => {
-                    let read = answer::read(response, &self.config.provider, deltas);
-                    let read = timeout_at(deadline, read).await.map_err(late)?;
-                    return read.map_err(|error| self.scrubbed(error));
-                }
-                Err(error) => error,
-            };
+            let Failed { error, may_help } =
+                match timeout_at(deadline, self.request(&body)).await.map_err(late)? {
+                    Ok(response) => {
+                        let read = answer::read(response, &self.config.provider, deltas);
+                        let read = timeout_at(deadline, read).await.map_err(late)?;
+                        return read.map_err(|error| self.scrubbed(error));
+                    }
+                    Err(failed) => failed,
+                };
             let pause = pause(tries, error.retry_after());
-            if !may_help(&error) || tries >= RETRIES || started.elapsed() + pause > RETRY_WITHIN {
+            if !may_help || tries >= RETRIES || started.elapsed() + pause > RETRY_WITHIN {
                 return Err(self.scrubbed(error));
             }
             tries += 1;
@@ -127,7 +137,7 @@ impl OpenAiBackend {
     }
 
     /// One try, up to the head of the answer.
-    async fn request(&self, body: &str) -> Result<reqwest::Response, ChatError> {
+    async fn request(&self, body: &str) -> Result<reqwest::Response, Failed> {
         let provider = || self.config.provider.clone();
         let request = self
             .http
@@ -135,8 +145,10 @@ impl OpenAiBackend {
             .header(header::CONTENT_TYPE, "application/json")
             .body(body.to_owned());
         let mut response = request.send().await.map_err(|error| {
+            // What was sent may have been worked on, and paid for, though no answer came.
+            let may_help = error.is_connect();
             tracing::debug!(target: "agentmesh", error = reasons(&error.without_url()), "the model's service");
-            ChatError::Unreachable { provider: provider() }
+            Failed { error: ChatError::Unreachable { provider: provider() }, may_help }
         })?;
         let status = response.status();
         if status.is_success() {
@@ -157,7 +169,9 @@ impl OpenAiBackend {
             401..=403 => String::new(),
             _ => answer::error_message(&text),
         };
-        Err(ChatError::Status { provider: provider(), status, message, retry_after_seconds })
+        let error =
+            ChatError::Status { provider: provider(), status, message, retry_after_seconds };
+        Err(Failed { error, may_help: matches!(status, 408 | 429 | 502 | 503) })
     }
 
     fn scrubbed(&self, error: ChatError) -> ChatError {
@@ -175,15 +189,6 @@ impl OpenAiBackend {
     }
 }
 
-/// Whether another try may bring something else, and cannot bring the same answer twice.
-const fn may_help(error: &ChatError) -> bool {
-    match error {
-        ChatError::Unreachable { .. } => true,
-        ChatError::Status { status, .. } => matches!(status, 408 | 429 | 502 | 503),
-        _ => false,
-    }
-}
-
 fn pause(tries: u32, asked: Option<Duration>) -> Duration {
     let vary = 0.8 + 0.4 * f64::from(SystemRng.next_u32()) / f64::from(u32::MAX);
     let own = PAUSE.saturating_mul(1 << tries.min(8)).mul_f64(vary);
@@ -191,13 +196,15 @@ fn pause(tries: u32, asked: Option<Duration>) -> Duration {
 }
 
 fn headers(config: &OpenAiConfig) -> Result<HeaderMap, AgentWebSocketError> {
-    let wrong = |setting| move |_| AgentWebSocketError::Config {
-        setting,
-        problem: "it is not fit for a header".to_owned(),
+    let wrong = |setting| {
+        move |_| AgentWebSocketError::Config {
+            setting,
+            problem: "it is not fit for a header".to_owned(),
+        }
     };
     let mut headers = HeaderMap::new();
     if let Some(key) = config.api_key.as_ref().filter(|key| !key.is_empty()) {
-        let value = HeaderValue::from_str(&format!("Bearer {}", Credential::expose(key)));
+        let value = HeaderValue::from_str(&Zeroizing::new(format!("Bearer {}", key.expose())));
         let mut value = value.map_err(wrong("api_key"))?;
         value.set_sensitive(true);
         headers.insert(header::AUTHORIZATION, value);

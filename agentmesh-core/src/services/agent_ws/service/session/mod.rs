@@ -16,10 +16,7 @@ use serde_json::{Value, json};
 
 use self::{history::History, rate::Bucket};
 use super::{
-    super::{
-        Dialect, MessageKind,
-        message::write,
-    },
+    super::{Dialect, MessageKind, message::write},
     AgentWebSocketConfig, ChatError, ChatMessage, ChatRequest, ChatRole, FeedbackMode, MessageRate,
 };
 use crate::Timestamp;
@@ -39,14 +36,23 @@ pub(super) struct Moment {
 /// What the connection has to do, in this order.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Effect {
-    Send { text: String, is_error: bool },
+    Send {
+        text: String,
+        is_error: bool,
+    },
     /// Ask the backend; there is no other call.
-    Call { request: ChatRequest, stream: bool },
+    Call {
+        request: ChatRequest,
+        stream: bool,
+    },
     /// Drop the call.
     Abort,
     Ping,
     /// Send a close frame; nothing follows.
-    Close { code: u16, reason: &'static str },
+    Close {
+        code: u16,
+        reason: &'static str,
+    },
     /// Nobody is there any more.
     Drop,
 }

@@ -284,13 +284,19 @@ fn case_15_ids_come_back() {
         test.say(&message);
         test.answer("y");
         let frames = test.frames();
-        assert_eq!((frames[1]["type"].as_str(), &frames[1]["correlationId"]), (Some("response"), &expected));
+        assert_eq!(
+            (frames[1]["type"].as_str(), &frames[1]["correlationId"]),
+            (Some("response"), &expected)
+        );
     }
     test.say(&json!({"content": "x", "id": "e"}));
     test.frames();
     test.fail(status(429));
     let error = test.frames().remove(0);
-    assert_eq!(error["content"], "Failed to generate response: OpenRouter API error: HTTP 429: busy");
+    assert_eq!(
+        error["content"],
+        "Failed to generate response: OpenRouter API error: HTTP 429: busy"
+    );
     assert_eq!((&error["correlationId"], &error["retryAfterMs"]), (&json!("e"), &json!(7000)));
     test.say(&json!({"type": "query", "id": "f"}));
     assert_eq!(test.frames()[0]["correlationId"], "f");
@@ -311,7 +317,9 @@ fn case_16_queries_are_answered_in_their_order() {
             .filter(|e| matches!(e, Effect::Send { text, .. } if text.contains("\"response\"")))
             .collect();
         assert_eq!(responses.len(), 1);
-        assert!(matches!(responses[0], Effect::Send { text, .. } if text.contains(&format!("a{n}"))));
+        assert!(
+            matches!(responses[0], Effect::Send { text, .. } if text.contains(&format!("a{n}")))
+        );
     }
 }
 
@@ -363,7 +371,10 @@ fn commands_overtake_queries_and_cancel_the_running_one() {
     assert!(test.effects.iter().any(|e| matches!(e, Effect::Call { .. })), "the next one begins");
     let frames = test.frames();
     assert_eq!((&frames[0]["type"], &frames[0]["correlationId"]), (&json!("error"), &json!("s")));
-    assert_eq!((&frames[1]["content"], &frames[1]["correlationId"]), (&json!("Cancelled"), &json!("c")));
+    assert_eq!(
+        (&frames[1]["content"], &frames[1]["correlationId"]),
+        (&json!("Cancelled"), &json!("c"))
+    );
     test.answer("of the next");
     assert_eq!(test.session.history.len(), 2);
     // Cleared while it ran: sent, not remembered.
@@ -477,7 +488,10 @@ fn deployed_dialect_is_spoken_where_it_is_asked_for() {
     let config = AgentWebSocketConfig { dialect: Dialect::Deployed, ..relaxed() };
     let mut test = Test::start(&config);
     let welcome = test.frames().remove(0);
-    assert_eq!((&welcome["type"], &welcome["timestamp"]), (&json!("status"), &json!(1_700_000_000_000_u64)));
+    assert_eq!(
+        (&welcome["type"], &welcome["timestamp"]),
+        (&json!("status"), &json!(1_700_000_000_000_u64))
+    );
     assert_eq!(welcome["content"], "Connected to agent_websocket WebSocket server");
     test.query("hi");
     test.answer("hello");
@@ -500,7 +514,10 @@ fn pieces_are_numbered_and_pushes_get_through() {
     let frames = test.frames();
     assert_eq!((&frames[1]["type"], &frames[1]["index"]), (&json!("response_delta"), &json!(1)));
     assert_eq!(frames[1]["correlationId"], "s");
-    assert_eq!((&frames[2]["type"], &frames[2]["content"]), (&json!("notification"), &json!("from outside")));
+    assert_eq!(
+        (&frames[2]["type"], &frames[2]["content"]),
+        (&json!("notification"), &json!("from outside"))
+    );
     assert_eq!(frames[3]["content"], "ab");
 }
 

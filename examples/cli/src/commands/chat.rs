@@ -1,0 +1,247 @@
+//! `agentmesh chat`: each line of standard input is a question, the answers follow in its order. At a terminal, lines that
+//! begin with a slash are commands, and what the agent says besides goes to standard error.
+
+use std::{fmt, io::IsTerminal};
+
+use agentmesh_core::{
+    Error,
+    services::agent_ws::{
+        AgentWebSocketClient, AgentWebSocketError, AgentWebSocketEvent as Event, ClientTimings,
+        Credential, Message, PATH, Part, QueryOptions,
+    },
+};
+use futures_util::StreamExt;
+use serde::Serialize;
+use tokio::io::{AsyncBufReadExt, BufReader, Lines, Stdin};
+
+use crate::{
+    args::ChatArgs, context::Context, error::CliError, output::Output, signals::StopSignal,
+};
+
+pub(super) async fn run(args: ChatArgs, context: Context) -> Result<(), CliError> {
+    let mut stop = StopSignal::catch()?;
+    let url = address(&args.url)?;
+    let timings = ClientTimings { query: args.timeout, ..ClientTimings::default() };
+    let mut builder = AgentWebSocketClient::builder(&url).timings(timings);
+    if let Some(path) = &args.token_file {
+        let token = std::fs::read_to_string(path).map_err(|e| CliError::file(path, &e))?;
+        builder = builder.bearer(Credential::new(token));
+    }
+    let client = tokio::select! {
+        connected = builder.connect() => connected.map_err(Error::from)?,
+        () = stop.requested() => return Ok(()),
+    };
+    let chat = Chat { client, out: context.out, stream: args.stream };
+    let result = tokio::select! {
+        result = chat.talk() => result,
+        () = stop.requested() => Ok(()),
+    };
+    chat.client.close().await;
+    result
+}
+
+struct Chat {
+    client: AgentWebSocketClient,
+    out: Output,
+    stream: bool,
+}
+
+impl Chat {
+    async fn talk(&self) -> Result<(), CliError> {
+        let interactive = std::io::stdin().is_terminal();
+        if let Some(session) = self.client.session() {
+            let id = session.session_id.unwrap_or_default();
+            self.out
+                .show_event(interactive, &Said { event: "connected", content: &id, id: None })?;
+        }
+        if interactive {
+            self.out.note(
+                "one question a line; /clear, /cancel, /history, /ping; /quit or Ctrl-D ends",
+            );
+        }
+        let mut events = self.client.events();
+        let mut lines = BufReader::new(tokio::io::stdin()).lines();
+        let mut failed = None;
+        while let Some(line) = self.line(&mut lines, &mut events).await? {
+            let line = line.trim();
+            if line.is_empty() {
+                continue;
+            }
+            if let Some(command) = line.strip_prefix('/').filter(|_| interactive) {
+                if command == "quit" {
+                    break;
+                }
+                if let Err(error) = self.client.command(command).await {
+                    self.out.note(&error);
+                }
+                continue;
+            }
+            if let Err(error) = self.ask(line, &mut events).await {
+                let over = matches!(
+                    error,
+                    AgentWebSocketError::Closed { .. } | AgentWebSocketError::Refused { .. }
+                );
+                let error = CliError::from(Error::from(error));
+                if over {
+                    return Err(error);
+                }
+                if interactive {
+                    self.out.note(&error);
+                } else {
+                    // The others are asked all the same, and the exit code tells of this one.
+                    self.out.failure(&error);
+                    failed = Some(error);
+                }
+            }
+        }
+        match failed {
+            Some(error) => {
+                Err(CliError { message: "not every question was answered".into(), ..error })
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The next line; meanwhile, what happens is shown.
+    async fn line(
+        &self,
+        lines: &mut Lines<BufReader<Stdin>>,
+        events: &mut Events,
+    ) -> Result<Option<String>, CliError> {
+        loop {
+            tokio::select! {
+                line = lines.next_line() => {
+                    return line.map_err(|e| CliError::failed(format!("standard input: {e}")));
+                }
+                event = events.next() => match event {
+                    Some(event) => self.show(&event)?,
+                    // The connection is over for good; the next question says why.
+                    None => return lines.next_line().await
+                        .map_err(|e| CliError::failed(format!("standard input: {e}"))),
+                },
+            }
+        }
+    }
+
+    async fn ask(&self, question: &str, events: &mut Events) -> Result<(), AgentWebSocketError> {
+        let answer = self.answer(question);
+        tokio::pin!(answer);
+        loop {
+            tokio::select! {
+                answered = &mut answer => return answered,
+                Some(event) = events.next() => {
+                    // A reader that is gone is noticed with the answer.
+                    let _ = self.show(&event);
+                }
+            }
+        }
+    }
+
+    async fn answer(&self, question: &str) -> Result<(), AgentWebSocketError> {
+        let shown = |result: Result<(), CliError>| {
+            result.map_err(|error| AgentWebSocketError::Closed { reason: error.message })
+        };
+        if !self.stream {
+            let message = self.client.query(question).await?;
+            return shown(self.out.show(&said("response", &message)));
+        }
+        let mut parts = self.client.query_stream(question, QueryOptions::default()).await?;
+        while let Some(part) = parts.next().await {
+            match part? {
+                Part::Delta(message) => shown(self.out.show(&said("delta", &message)))?,
+                Part::Answer(message) => shown(self.out.show(&said("response", &message)))?,
+            }
+        }
+        Ok(())
+    }
+
+    fn show(&self, event: &Event) -> Result<(), CliError> {
+        match event {
+            Event::Status(message) => self.out.show_event(true, &said("status", message)),
+            Event::Notification(message) => {
+                // The welcome has been told already.
+                let welcome = message.content.starts_with("Connected to ");
+                if welcome {
+                    Ok(())
+                } else {
+                    self.out.show_event(true, &said("notification", message))
+                }
+            }
+            Event::Unmatched(message) => self.out.show_event(true, &said("unmatched", message)),
+            Event::NewSession(_) => {
+                let content = "the agent remembers nothing of before";
+                self.out.show_event(true, &Said { event: "new_session", content, id: None })
+            }
+            Event::Disconnected { error, retry_in } => {
+                let content = format!("{error}; again in {} s", retry_in.as_secs());
+                self.out
+                    .show_event(true, &Said { event: "disconnected", content: &content, id: None })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+type Events = agentmesh_core::client::subscription::Subscription<Event>;
+
+fn said<'a>(event: &'static str, message: &'a Message) -> Said<'a> {
+    Said { event, content: &message.content, id: message.correlation_id.as_deref() }
+}
+
+#[derive(Serialize)]
+struct Said<'a> {
+    event: &'static str,
+    content: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
+}
+
+impl fmt::Display for Said<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.event {
+            "response" | "delta" => f.write_str(self.content),
+            event => write!(f, "{event}: {}", self.content),
+        }
+    }
+}
+
+/// What is short for an agent's URL, made long.
+fn address(given: &str) -> Result<String, CliError> {
+    let text = match given.split_once("://") {
+        Some(("http", rest)) => format!("ws://{rest}"),
+        Some(("https", rest)) => format!("wss://{rest}"),
+        Some(_) => given.to_owned(),
+        None => {
+            let local = ["127.", "localhost", "[::1]"].iter().any(|host| given.starts_with(host));
+            format!("{}://{given}", if local { "ws" } else { "wss" })
+        }
+    };
+    let mut url =
+        url::Url::parse(&text).map_err(|error| CliError::usage(format!("{given}: {error}")))?;
+    if url.path() == "/" || url.path().is_empty() {
+        url.set_path(PATH);
+    }
+    Ok(url.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_may_be_short() {
+        let dev = "ws://127.0.0.1:18787/functions/v1/agent_websocket";
+        for given in ["127.0.0.1:18787", "http://127.0.0.1:18787", "ws://127.0.0.1:18787/", dev] {
+            assert_eq!(address(given).unwrap(), dev, "{given}");
+        }
+        assert_eq!(
+            address("agent.example").unwrap(),
+            "wss://agent.example/functions/v1/agent_websocket"
+        );
+        assert_eq!(
+            address("wss://agent.example/mine?a=b").unwrap(),
+            "wss://agent.example/mine?a=b"
+        );
+        assert!(address("ws://").is_err());
+    }
+}
