@@ -38,6 +38,7 @@ bench:
 	cargo bench -p agentmesh-benches --bench relay_load
 	cargo bench -p agentmesh-benches --bench signaling_load
 	cargo bench -p agentmesh-benches --bench storage
+	cargo bench -p agentmesh-benches --bench services
 	cargo run --release -p agentmesh-benches --bin bench_report
 
 # Every bench once, so that none rots; `make test` does it, too.

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # What `make test` needs besides Rust and Python, on a bare Debian machine: a C compiler (SQLite, AWS-LC), Python's
-# venv and the two components of the Rust toolchain. Idempotent; does nothing where all of it is there.
+# venv and the two components of the Rust toolchain; and a browser and npm, for the programs that documents print for
+# browsers and Node. Tests that miss one of the last two say so. Idempotent; does nothing where all of it is there.
 set -euo pipefail
 say() { echo "setup: $*" >&2; }
 
@@ -16,6 +17,20 @@ if [ ${#missing[@]} -gt 0 ]; then
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
   else
     say "missing: ${missing[*]}; install them with your package manager"
+  fi
+fi
+
+wanted=()
+command -v chromium >/dev/null || command -v google-chrome >/dev/null || wanted+=(chromium)
+command -v npm >/dev/null || wanted+=(npm)
+if [ ${#wanted[@]} -gt 0 ]; then
+  if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
+    say "apt-get install ${wanted[*]}"
+    { apt-get update -qq &&
+      DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${wanted[@]}" >/dev/null; } ||
+      say "could not install ${wanted[*]}: tests that need them will not run"
+  else
+    say "missing: ${wanted[*]}; tests that need them will not run"
   fi
 fi
 

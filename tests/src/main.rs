@@ -13,6 +13,7 @@ mod crowd;
 mod e2e;
 mod environment;
 mod errors;
+mod faults;
 mod glossary;
 mod interop_0_2;
 mod large;

@@ -1,6 +1,9 @@
 //! Growing pauses with full jitter: the wait before attempt n is drawn evenly from zero to
 //! `min(max, base * 2^n)`, so that clients which failed together do not come back together.
 //!
+//! Where a document names its pauses ("after about 3, 6, 12 seconds"), [`Backoff::around`] draws within a fifth of them
+//! instead.
+//!
 //! Own code, because `backon` (1.6), otherwise the obvious choice, adds its jitter *on top of* the delay: every client of
 //! a relay that went down would still wait for the same minimum.
 
@@ -37,12 +40,27 @@ impl BackoffConfig {
 pub struct Backoff {
     config: BackoffConfig,
     attempts: u32,
+    jitter: Jitter,
+}
+
+/// How far pauses vary.
+#[derive(Debug, Clone, Copy)]
+enum Jitter {
+    /// From nothing to the bound.
+    Full,
+    /// From four fifths of it to six.
+    Fifth,
 }
 
 impl Backoff {
     /// Starts with no attempt made.
     pub const fn new(config: BackoffConfig) -> Self {
-        Self { config, attempts: 0 }
+        Self { config, attempts: 0, jitter: Jitter::Full }
+    }
+
+    /// The same, for those whose documents name the pauses: `base`, doubled each time up to `max`, give or take a fifth.
+    pub const fn around(config: BackoffConfig) -> Self {
+        Self { config, attempts: 0, jitter: Jitter::Fifth }
     }
 
     /// Attempts since the last [`Backoff::reset`].
@@ -65,7 +83,14 @@ impl Backoff {
             .min(self.config.max);
         self.attempts = self.attempts.saturating_add(1);
         let floor = floor.unwrap_or_default().min(MAX_FLOOR);
-        floor + even(bound.max(floor / 4), rng)
+        match self.jitter {
+            Jitter::Full => floor + even(bound.max(floor / 4), rng),
+            Jitter::Fifth => {
+                let fifth = bound / 5;
+                let own = fifth * 4 + even(fifth * 2, rng);
+                own.max(floor + even(floor / 4, rng))
+            }
+        }
     }
 }
 
@@ -90,8 +115,10 @@ mod tests {
             let bound = Duration::from_millis(bound_ms);
             let draws: Vec<_> = (0..2000)
                 .map(|_| {
-                    let mut backoff =
-                        Backoff { config: BackoffConfig::RECONNECT, attempts: attempt as u32 };
+                    let mut backoff = Backoff {
+                        attempts: attempt as u32,
+                        ..Backoff::new(BackoffConfig::RECONNECT)
+                    };
                     backoff.next_delay(None, &mut rng)
                 })
                 .collect();
@@ -103,9 +130,26 @@ mod tests {
     }
 
     #[test]
+    fn named_pauses_vary_by_a_fifth_and_give_way_to_what_the_server_asked() {
+        let mut rng = ChaCha20Rng::from_seed([3; 32]);
+        let config = BackoffConfig { base: Duration::from_secs(3), max: Duration::from_secs(30) };
+        for _ in 0..200 {
+            let mut backoff = Backoff::around(config);
+            for seconds in [3, 6, 12, 24, 30, 30] {
+                let (delay, named) =
+                    (backoff.next_delay(None, &mut rng), Duration::from_secs(seconds));
+                assert!(delay >= named * 4 / 5 && delay <= named * 6 / 5, "{named:?} {delay:?}");
+            }
+            let asked = Duration::from_secs(100);
+            let delay = backoff.next_delay(Some(asked), &mut rng);
+            assert!(delay >= asked && delay <= asked * 5 / 4, "{delay:?}");
+        }
+    }
+
+    #[test]
     fn never_overflows_and_resets() {
         let mut rng = ChaCha20Rng::from_seed([1; 32]);
-        let mut backoff = Backoff { config: BackoffConfig::RECONNECT, attempts: u32::MAX };
+        let mut backoff = Backoff { attempts: u32::MAX, ..Backoff::new(BackoffConfig::RECONNECT) };
         assert!(backoff.next_delay(None, &mut rng) <= Duration::from_secs(30));
         backoff.reset();
         assert!(backoff.next_delay(None, &mut rng) <= Duration::from_secs(2));

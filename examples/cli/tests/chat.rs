@@ -42,6 +42,17 @@ fn piped_questions_are_answered_in_order() {
 }
 
 #[test]
+fn more_questions_than_the_agent_allows_wait_for_their_turn() {
+    let user = User::new();
+    let server = Server::start(&user, &[]);
+    // Ten may be asked at once, then one every two seconds; who asks five times too early is thrown out.
+    let questions: String = (1..=13).map(|n| format!("{n}\n")).collect();
+    let done = chat(&user, &[&server.addr], &questions);
+    assert_eq!((done.code, &done.stdout), (0, &questions), "{done:?}");
+    assert!(done.stderr.contains("waiting: the agent wants to be asked again in"), "{done:?}");
+}
+
+#[test]
 fn server_that_is_not_there_is_an_error_of_the_network() {
     let user = User::new();
     let done = chat(&user, &["127.0.0.1:1", "--json"], "x\n");

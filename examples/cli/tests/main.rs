@@ -4,10 +4,12 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,
-    reason = "tests fail by panicking"
+    clippy::print_stderr,
+    reason = "tests fail by panicking, and say what they could not run"
 )]
 
 mod aiwm;
+mod browser;
 mod buckets;
 mod chat;
 mod control;

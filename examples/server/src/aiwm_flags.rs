@@ -1,6 +1,6 @@
 //! Flags of the AIWM service. Its secrets come from the environment: other users see a process's arguments.
 
-use agentmesh_server::AiwmConfig;
+use agentmesh_server::{AiwmConfig, SecretCheck};
 use clap::Args;
 
 /// The service is on if `JWT_SECRET` is set.
@@ -38,6 +38,7 @@ impl AiwmFlags {
             withhold_tokens: self.aiwm_withhold_tokens,
             connects_per_minute: (per_minute > 0).then_some(per_minute),
             allowed_origins: self.aiwm_allowed_origin,
+            secret_check: SecretCheck::Bcrypt,
         }
     }
 }

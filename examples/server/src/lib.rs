@@ -25,7 +25,7 @@ mod state;
 mod store;
 
 pub use agent_ws::{AgentWsBackend, AgentWsConfig};
-pub use aiwm::AiwmConfig;
+pub use aiwm::{AiwmConfig, SecretCheck};
 pub use config::{Profile, ServerConfig};
 pub use error::ServerError;
 pub use faults::Faults;

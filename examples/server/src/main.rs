@@ -70,6 +70,7 @@ struct Serve {
     signaling: SignalingFlags,
     #[command(flatten)]
     aiwm: AiwmFlags,
+    #[command(flatten)]
     agent_ws: AgentWsFlags,
 }
 

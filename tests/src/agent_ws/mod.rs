@@ -3,11 +3,10 @@
 //! docs/conformance.md.
 
 mod backend;
-mod browser;
 mod client;
 mod codes;
 mod guide;
-mod provider;
+pub(crate) mod provider;
 mod server;
 mod trace;
 
@@ -27,48 +26,48 @@ use tokio::{net::TcpStream, time::timeout};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungstenite::Message};
 
 /// Longer than anything here takes on a slow machine.
-pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// What must never be seen anywhere.
-pub(super) const KEY: &str = "sk-or-v1-hush-hush-hush";
+pub(crate) const KEY: &str = "sk-or-v1-hush-hush-hush";
 
-pub(super) fn relaxed() -> AgentWebSocketConfig {
+pub(crate) fn relaxed() -> AgentWebSocketConfig {
     AgentWebSocketConfig { rate: None, ..AgentWebSocketConfig::default() }
 }
 
-pub(super) async fn server_with(service: AgentWebSocketConfig) -> Server {
+pub(crate) async fn server_with(service: AgentWebSocketConfig) -> Server {
     let agent_ws = AgentWsConfig { service: Arc::new(service), ..AgentWsConfig::default() };
     Server::start(ServerConfig { agent_ws, ..ServerConfig::for_development() }).await.unwrap()
 }
 
-pub(super) async fn server_before(backend: Arc<dyn ChatBackend>) -> Server {
+pub(crate) async fn server_before(backend: Arc<dyn ChatBackend>) -> Server {
     let service = Arc::new(relaxed());
     let agent_ws = AgentWsConfig { service, backend, push_token: None };
     Server::start(ServerConfig { agent_ws, ..ServerConfig::for_development() }).await.unwrap()
 }
 
-pub(super) fn model_config(base_url: &str) -> OpenAiConfig {
+pub(crate) fn model_config(base_url: &str) -> OpenAiConfig {
     let openrouter = OpenAiConfig::openrouter(Some(Credential::new(KEY)));
     OpenAiConfig { base_url: base_url.to_owned(), proxies: ProxyConfig::none(), ..openrouter }
 }
 
-pub(super) fn model(base_url: &str) -> Arc<OpenAiBackend> {
+pub(crate) fn model(base_url: &str) -> Arc<OpenAiBackend> {
     Arc::new(OpenAiBackend::new(model_config(base_url)).unwrap())
 }
 
-pub(super) fn builder(url: impl Into<String>) -> AgentWebSocketBuilder {
+pub(crate) fn builder(url: impl Into<String>) -> AgentWebSocketBuilder {
     AgentWebSocketClient::builder(url).proxies(ProxyConfig::none())
 }
 
 /// A socket without any client around it.
-pub(super) struct Raw(pub(super) WebSocketStream<MaybeTlsStream<TcpStream>>);
+pub(crate) struct Raw(pub(crate) WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 impl Raw {
-    pub(super) async fn open(server: &Server) -> Self {
+    pub(crate) async fn open(server: &Server) -> Self {
         Self(connect_async(server.agent_websocket_url()).await.unwrap().0)
     }
 
     /// Asks in vain.
-    pub(super) async fn refused(
+    pub(crate) async fn refused(
         server: &Server,
         query: &str,
     ) -> tokio_tungstenite::tungstenite::Error {
@@ -76,21 +75,21 @@ impl Raw {
     }
 
     /// Past the welcome.
-    pub(super) async fn begun(server: &Server) -> Self {
+    pub(crate) async fn begun(server: &Server) -> Self {
         let mut raw = Self::open(server).await;
         assert_eq!(raw.next().await["type"], "notification");
         raw
     }
 
-    pub(super) async fn send(&mut self, text: impl Into<String>) {
+    pub(crate) async fn send(&mut self, text: impl Into<String>) {
         self.0.send(Message::text(text.into())).await.unwrap();
     }
 
-    pub(super) async fn query(&mut self, content: &str) {
+    pub(crate) async fn query(&mut self, content: &str) {
         self.send(serde_json::json!({"type": "query", "content": content}).to_string()).await;
     }
 
-    pub(super) async fn message(&mut self) -> Message {
+    pub(crate) async fn message(&mut self) -> Message {
         loop {
             let message = timeout(PATIENCE, self.0.next()).await.unwrap().unwrap().unwrap();
             if !matches!(message, Message::Ping(_) | Message::Pong(_)) {
@@ -99,7 +98,7 @@ impl Raw {
         }
     }
 
-    pub(super) async fn next(&mut self) -> Value {
+    pub(crate) async fn next(&mut self) -> Value {
         match self.message().await {
             Message::Text(text) => serde_json::from_str(&text).unwrap(),
             other => panic!("{other:?}"),
@@ -107,7 +106,7 @@ impl Raw {
     }
 
     /// The next frame that is no `Thinking...`.
-    pub(super) async fn answer(&mut self) -> Value {
+    pub(crate) async fn answer(&mut self) -> Value {
         loop {
             let frame = self.next().await;
             if frame["type"] != "status" {
@@ -117,7 +116,7 @@ impl Raw {
     }
 
     /// The close code and reason that come next.
-    pub(super) async fn closed(&mut self) -> (u16, String) {
+    pub(crate) async fn closed(&mut self) -> (u16, String) {
         match self.message().await {
             Message::Close(Some(frame)) => (frame.code.into(), frame.reason.to_string()),
             other => panic!("{other:?}"),
@@ -126,7 +125,7 @@ impl Raw {
 }
 
 /// Waits until no session is left.
-pub(super) async fn until_empty(server: &Server) {
+pub(crate) async fn until_empty(server: &Server) {
     let url = format!("{}/health", server.url());
     let empty = async {
         loop {

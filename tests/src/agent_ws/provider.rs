@@ -18,7 +18,7 @@ use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 /// One answer.
 #[derive(Debug, Clone)]
-pub(super) enum Answer {
+pub(crate) enum Answer {
     /// With status, headers and body.
     With(u16, Vec<(&'static str, &'static str)>, String),
     /// Never.
@@ -26,24 +26,24 @@ pub(super) enum Answer {
 }
 
 impl Answer {
-    pub(super) fn text(content: &str) -> Self {
+    pub(crate) fn text(content: &str) -> Self {
         let message = json!({"role": "assistant", "content": content});
         let body = json!({"choices": [{"message": message, "finish_reason": "stop"}]});
         Self::json(200, &body)
     }
 
-    pub(super) fn json(status: u16, body: &Value) -> Self {
+    pub(crate) fn json(status: u16, body: &Value) -> Self {
         Self::With(status, vec![("content-type", "application/json")], body.to_string())
     }
 
-    pub(super) fn events(body: &str) -> Self {
+    pub(crate) fn events(body: &str) -> Self {
         Self::With(200, vec![("content-type", "text/event-stream")], body.to_owned())
     }
 }
 
 /// See the module.
-pub(super) struct Provider {
-    pub(super) url: String,
+pub(crate) struct Provider {
+    pub(crate) url: String,
     shared: Arc<Shared>,
     _task: JoinSet<()>,
 }
@@ -58,7 +58,7 @@ struct Shared {
 
 impl Provider {
     /// Gives these answers, one after the other, and then echoes the question.
-    pub(super) async fn start(answers: impl IntoIterator<Item = Answer>) -> Self {
+    pub(crate) async fn start(answers: impl IntoIterator<Item = Answer>) -> Self {
         let shared = Arc::new(Shared::default());
         shared.answers.lock().unwrap().extend(answers);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -72,22 +72,22 @@ impl Provider {
     }
 
     /// The bodies of all requests.
-    pub(super) fn asked(&self) -> Vec<Value> {
+    pub(crate) fn asked(&self) -> Vec<Value> {
         self.shared.asked.lock().unwrap().iter().map(|(_, _, body)| body.clone()).collect()
     }
 
-    pub(super) fn headers(&self) -> HeaderMap {
+    pub(crate) fn headers(&self) -> HeaderMap {
         self.shared.asked.lock().unwrap()[0].1.clone()
     }
 
     /// The time between the first two requests.
-    pub(super) fn pause(&self) -> Duration {
+    pub(crate) fn pause(&self) -> Duration {
         let asked = self.shared.asked.lock().unwrap();
         asked[1].0 - asked[0].0
     }
 
     /// Waits until so many requests hang.
-    pub(super) async fn hanging(&self, count: usize) {
+    pub(crate) async fn hanging(&self, count: usize) {
         let mut hanging = self.shared.hanging.subscribe();
         let all = hanging.wait_for(|hanging| *hanging == count);
         tokio::time::timeout(super::PATIENCE, all).await.unwrap().unwrap();

@@ -1,6 +1,6 @@
 //! The four calls, one try each. What to do when one fails is the supervisor's.
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use url::Url;
@@ -131,6 +131,12 @@ impl AiwmClient {
         let theirs = answer.headers.get(CORRELATION).and_then(|id| id.to_str().ok());
         let id = theirs.map_or(ours, |id| id.chars().take(MAX_CORRELATION).collect());
         tracing::debug!(target: "agentmesh", what, status = answer.status.as_u16(), correlation_id = id, "AIWM");
+        // A page that something between us and the controller shows: it must neither count as heard, nor as "deleted".
+        let found = answer.status.is_success() || answer.status == StatusCode::NOT_FOUND;
+        if found && !answer.body.is_empty() && !is_json(&answer.body) {
+            let problem = format!("HTTP {} with something else than JSON", answer.status.as_u16());
+            return Err(AiwmError::Protocol { problem, correlation_id: id });
+        }
         match answer.error() {
             Some(error) => Err(AiwmError::from_http(error, id)),
             None => Ok((answer.body, id)),
@@ -149,6 +155,10 @@ impl AiwmClient {
         }
         Ok(url)
     }
+}
+
+fn is_json(body: &[u8]) -> bool {
+    serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok()
 }
 
 fn random_bytes() -> [u8; 16] {

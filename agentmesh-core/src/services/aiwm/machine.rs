@@ -203,11 +203,12 @@ impl Machine {
             self.connect(out, Purpose::Renew);
         } else if self.next_connect.is_some_and(|at| now >= at) && !self.connecting {
             if self.state == AiwmState::Online && self.purpose == Purpose::Start {
-                return self.connect(out, Purpose::Refresh);
+                self.connect(out, Purpose::Refresh);
+            } else {
+                self.next_connect = None;
+                self.connecting = true;
+                out.push(Action::Connect);
             }
-            self.next_connect = None;
-            self.connecting = true;
-            out.push(Action::Connect);
         }
         if let Some(at) = self.next_beat.filter(|at| now >= *at) {
             self.next_beat = Some(next_tick(at, self.timing.heartbeat, now));

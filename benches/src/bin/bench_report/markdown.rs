@@ -55,6 +55,13 @@ compared. On the disk ours stands beside how often the disk lets 4 KiB be writte
 share that.
 ";
 
+const SERVICES: &str = "\
+Eight clients, each on a connection of its own, of which each waits for its answer; the server keeps its data in memory. \
+`bcrypt` is what the cores do when they do nothing but check secrets at cost 10, which is what a connect costs; the server \
+checks on threads of their own, so that heartbeats are answered meanwhile. Without bcrypt means that secrets are kept as \
+SHA-256, which only the benches can ask for.
+";
+
 pub(crate) fn document(sections: &[Judged], results: &Results, machine: &str) -> String {
     let mut out = ABOUT.replace("MACHINE", machine);
     let rows: Vec<_> = sections.iter().flat_map(|section| &section.rows).collect();
@@ -68,6 +75,7 @@ pub(crate) fn document(sections: &[Judged], results: &Results, machine: &str) ->
             "Signaling" => out.push_str(SIGNALING),
             "Relay, durable" => out.push_str(DURABLE),
             "Whole clients, SQLite" => out.push_str(STORAGE),
+            "AIWM and agent WebSocket" => out.push_str(SERVICES),
             _ => {}
         }
         table(&mut out, section);

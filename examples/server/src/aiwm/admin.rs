@@ -4,12 +4,11 @@
 use axum::{
     Router,
     body::Body,
-    extract::{Path, Query, State},
+    extract::{Path, State},
     response::Response,
     routing::get,
 };
 use http::{HeaderMap, Request, StatusCode};
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -17,7 +16,7 @@ use super::{
     answer::Refusal,
     body::{self, is_strings},
     connect::service,
-    is_id, new_id, objects, shape,
+    is_id, listing, new_id, objects, shape,
 };
 use crate::{
     clock,
@@ -31,21 +30,17 @@ pub(super) const MAX_PAGE: u64 = 100;
 /// Bytes of a secret that somebody chose: bcrypt takes no more.
 pub(super) const MAX_SECRET: usize = 72;
 
-#[derive(Deserialize)]
-pub(super) struct Page {
-    page: Option<u64>,
-    limit: Option<u64>,
-}
-
 /// The routes of a kind. Agents have more.
 pub(super) fn routes(kind: Kind) -> Router<Shared> {
     Router::new()
         .route(
             "/",
-            get(async move |State(shared), headers, page| list(shared, headers, page, kind).await)
-                .post(async move |State(shared), headers, request| {
-                    create(shared, headers, request, kind).await
-                }),
+            get(async move |State(shared), headers, query| {
+                listing::list(shared, headers, query, kind).await
+            })
+            .post(async move |State(shared), headers, request| {
+                create(shared, headers, request, kind).await
+            }),
         )
         .route(
             "/{id}",
@@ -81,8 +76,9 @@ async fn create(
     let person = aiwm.writer(&headers, "create")?;
     let given = body::read(request).await?;
     let body = objects::created(kind, &given)?;
+    let has_secret = kind == Kind::Agent && body.get("type").is_none_or(|kind| kind != "managed");
     let secret = match given.get("secret") {
-        Some(Value::String(secret)) if kind == Kind::Agent && body["type"] != "managed" => {
+        Some(Value::String(secret)) if has_secret => {
             if secret.is_empty() || secret.len() > MAX_SECRET {
                 return Err(Refusal::invalid(vec!["secret must have 1 to 72 bytes".into()]));
             }
@@ -101,45 +97,6 @@ async fn create(
     let object = shared.store.write(job).await?;
     let shown = shown(&object, (kind == Kind::Agent).then(Tracking::default));
     Ok(reply::json(StatusCode::CREATED, shown))
-}
-
-async fn list(
-    shared: Shared,
-    headers: HeaderMap,
-    Query(page): Query<Page>,
-    kind: Kind,
-) -> Result<Response, Refusal> {
-    let person = service(&shared)?.reader(&headers)?;
-    let page_number = page.page.unwrap_or(1).max(1);
-    let limit = page.limit.unwrap_or(10).clamp(1, MAX_PAGE);
-    let offset = (page_number - 1).saturating_mul(limit);
-    let job = move |c: &rusqlite::Connection| {
-        let scope = person.scope();
-        let (objects, total) = rows::list(c, kind, scope, limit, offset)?;
-        let tracked = |object: &Object| {
-            (kind == Kind::Agent).then(|| rows::tracking(c, &object.id)).transpose()
-        };
-        let data = objects
-            .iter()
-            .map(|object| Ok(shown(object, tracked(object)?)))
-            .collect::<rusqlite::Result<Vec<_>>>()?;
-        let statistics = if kind == Kind::Agent {
-            json!({
-                "total": total,
-                "byStatus": rows::counts(c, scope, "status")?,
-                "byType": rows::counts(c, scope, "type")?,
-            })
-        } else {
-            json!({"total": total})
-        };
-        Ok((data, total, statistics))
-    };
-    let (data, total, statistics) = shared.store.read(job).await?;
-    let pages = total.div_ceil(limit);
-    let pagination =
-        json!({"page": page_number, "limit": limit, "total": total, "totalPages": pages});
-    let body = json!({"data": data, "pagination": pagination, "statistics": statistics});
-    Ok(reply::json(StatusCode::OK, body))
 }
 
 async fn show(
@@ -225,7 +182,7 @@ async fn delete(
 }
 
 /// An object as people see it; never a hash.
-fn shown(object: &Object, tracking: Option<Tracking>) -> Value {
+pub(super) fn shown(object: &Object, tracking: Option<Tracking>) -> Value {
     let mut out = Map::from_iter([
         ("_id".to_owned(), object.id.clone().into()),
         ("id".to_owned(), object.id.clone().into()),

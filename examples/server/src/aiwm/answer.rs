@@ -10,7 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderName, HeaderValue, Method, Request, StatusCode, header};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{clock, random, state::Shared};
 
@@ -124,14 +124,15 @@ pub(super) async fn finish(
 
 fn written(refusal: &Refusal, path: &str, id: &str) -> Response {
     let mut body = json!({
+        "errors": refusal.errors,
         "statusCode": refusal.status.as_u16(),
         "message": refusal.message,
         "timestamp": clock::now().to_rfc3339_millis(),
         "path": path,
         "correlationId": id,
     });
-    if !refusal.errors.is_empty() {
-        body["errors"] = Value::from(refusal.errors.clone());
+    if let Some(members) = body.as_object_mut().filter(|_| refusal.errors.is_empty()) {
+        members.remove("errors");
     }
     let mut response = (refusal.status, Json(body)).into_response();
     if let Some(seconds) = refusal.retry_after {

@@ -50,7 +50,8 @@ fn parse(kind: &str, body: &[u8]) -> Result<Map<String, Value>, Refusal> {
     }
 }
 
-fn form(body: &[u8]) -> Map<String, Value> {
+/// The members of a form, or of a query.
+pub(super) fn form(body: &[u8]) -> Map<String, Value> {
     let text = String::from_utf8_lossy(body);
     let decode =
         |part: &str| percent_decode_str(&part.replace('+', " ")).decode_utf8_lossy().into_owned();
@@ -89,6 +90,15 @@ impl Checks {
             let list = values.join(", ");
             self.errors.push(format!("{name} must be one of the following values: {list}"));
         }
+    }
+
+    /// A number from 1 on, as text, that may be absent.
+    pub(super) fn number(&mut self, given: &Map<String, Value>, name: &str) -> Option<u64> {
+        let number = given.get(name)?.as_str().and_then(|text| text.parse().ok());
+        if number.is_none_or(|number: u64| number == 0) {
+            self.errors.push(format!("{name} must not be less than 1"));
+        }
+        number
     }
 
     /// What may be absent or null, and must else satisfy `fits`.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::passwords::SecretCheck;
 use crate::ServerError;
 
 /// Shortest secret that signs tokens, in bytes.
@@ -29,6 +30,9 @@ pub struct AiwmConfig {
     pub connects_per_minute: Option<u32>,
     /// Origins of web pages that may use the service. Empty: none.
     pub allowed_origins: Vec<String>,
+    /// How secrets are kept; there is no other choice than the default outside benches.
+    #[doc(hidden)]
+    pub secret_check: SecretCheck,
 }
 
 impl fmt::Debug for AiwmConfig {

@@ -15,6 +15,7 @@ mod env_config;
 mod heartbeat;
 mod install_script;
 mod limiter;
+mod listing;
 mod objects;
 mod passwords;
 mod principal;
@@ -34,6 +35,7 @@ use axum::{
 use http::StatusCode;
 use serde_json::{Value, json};
 
+pub use self::{config::AiwmConfig, passwords::SecretCheck};
 use crate::{
     Profile, ServerError,
     http::reply,
@@ -42,7 +44,6 @@ use crate::{
     state::Shared,
     store::{Store, aiwm as rows},
 };
-pub use config::AiwmConfig;
 use limiter::Limiter;
 use passwords::Passwords;
 use tokens::Tokens;
@@ -75,8 +76,9 @@ impl Aiwm {
     ) -> Result<Option<Self>, ServerError> {
         let Some(secret) = &config.jwt_secret else { return Ok(None) };
         let other = |error: String| ServerError::Start(std::io::Error::other(error));
-        let passwords = Passwords::new(secret, metrics.aiwm_secret_checks.clone())
-            .map_err(|error| other(error.to_string()))?;
+        let passwords =
+            Passwords::new(secret, config.secret_check, metrics.aiwm_secret_checks.clone())
+                .map_err(|error| other(error.to_string()))?;
         Ok(Some(Self {
             head: profile == Profile::Head,
             tokens: Tokens::new(secret.as_bytes()),

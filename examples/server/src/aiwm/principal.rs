@@ -64,7 +64,7 @@ impl Aiwm {
                 writes: true,
             }));
         }
-        let claims = self.tokens.verify(token).ok_or_else(Refusal::unauthorized)?;
+        let claims = self.tokens.verify(token)?;
         if claims.kind == "agent" {
             return Ok(Principal::Agent(claims));
         }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use agentmesh_core::Timestamp;
+use http::StatusCode;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -31,6 +32,7 @@ impl fmt::Debug for Tokens {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Claims {
+    #[serde(default)]
     pub(super) sub: String,
     #[serde(rename = "type", default)]
     pub(super) kind: String,
@@ -89,14 +91,20 @@ impl Tokens {
             .map_err(|error| Refusal::internal("a token was not signed", &error))
     }
 
-    /// `None` if the token is not ours, not signed with HS256, or too old.
-    pub(super) fn verify(&self, token: &str) -> Option<Claims> {
+    /// # Errors
+    /// 401 if the token is not ours, not signed with HS256, or too old, and in other words if it names nobody.
+    pub(super) fn verify(&self, token: &str) -> Result<Claims, Refusal> {
         let mut validation = Validation::new(Algorithm::HS256);
         validation.leeway = 0;
-        validation.set_required_spec_claims(&["exp", "sub"]);
+        validation.set_required_spec_claims(&["exp"]);
         validation.validate_aud = false;
-        let claims = decode::<Claims>(token, &self.verifying, &validation).ok()?.claims;
-        (!claims.sub.is_empty()).then_some(claims)
+        let Ok(token) = decode::<Claims>(token, &self.verifying, &validation) else {
+            return Err(Refusal::unauthorized());
+        };
+        if token.claims.sub.is_empty() {
+            return Err(Refusal::new(StatusCode::UNAUTHORIZED, "Invalid token payload"));
+        }
+        Ok(token.claims)
     }
 }
 

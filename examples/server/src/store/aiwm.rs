@@ -138,23 +138,40 @@ pub(crate) fn delete(connection: &Connection, id: &str, now: Timestamp) -> rusql
     Ok(changed == 1)
 }
 
-/// A page of a kind, oldest first, and how many there are; of all organizations without one.
+/// Which objects of a kind are wanted; all by default.
+#[derive(Debug, Default)]
+pub(crate) struct Wanted {
+    /// Values of members.
+    pub(crate) members: Map<String, Value>,
+    /// A part of the name, in small letters.
+    pub(crate) search: Option<String>,
+}
+
+/// A page of those of a kind that are wanted, oldest first, and how many there are; of all organizations without one.
 pub(crate) fn list(
     connection: &Connection,
     kind: Kind,
     org: Option<&str>,
+    wanted: &Wanted,
     limit: u64,
     offset: u64,
 ) -> rusqlite::Result<(Vec<Object>, u64)> {
-    const WHERE: &str = "kind = ?1 AND deleted_ms IS NULL AND (?2 IS NULL OR org = ?2)";
+    const WHERE: &str = "kind = ?1 AND deleted_ms IS NULL AND (?2 IS NULL OR org = ?2)
+        AND NOT EXISTS (SELECT 1 FROM json_each(?3) AS wanted
+            WHERE json_extract(body, '$.' || wanted.key) IS NOT wanted.value)
+        AND (?4 IS NULL OR instr(lower(json_extract(body, '$.name')), ?4) > 0)";
+    let (members, search) = (json(&wanted.members), &wanted.search);
     let total: i64 = connection
         .prepare_cached(&format!("SELECT count(*) FROM aiwm_objects WHERE {WHERE}"))?
-        .query_row(params![kind.as_str(), org], |row| row.get(0))?;
+        .query_row(params![kind.as_str(), org, members, search], |row| row.get(0))?;
     let page = connection
         .prepare_cached(&format!(
-            "SELECT {COLUMNS} FROM aiwm_objects WHERE {WHERE} ORDER BY created_ms, id LIMIT ?3 OFFSET ?4"
+            "SELECT {COLUMNS} FROM aiwm_objects WHERE {WHERE} ORDER BY created_ms, id LIMIT ?5 OFFSET ?6"
         ))?
-        .query_map(params![kind.as_str(), org, to_sql(limit), to_sql(offset)], object)?
+        .query_map(
+            params![kind.as_str(), org, members, search, to_sql(limit), to_sql(offset)],
+            object,
+        )?
         .collect::<rusqlite::Result<_>>()?;
     Ok((page, from_sql(total)))
 }

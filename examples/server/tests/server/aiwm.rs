@@ -414,6 +414,58 @@ async fn case_9_bad_heartbeats_are_400_and_bad_tokens_401() {
         let (status, answer) = aiwm.beat(&id, bad, json!({"status": "idle"})).await;
         assert_eq!((status, &answer["message"]), (401, &json!("Unauthorized")), "{bad}");
     }
+    for nobody in [json!(""), Value::Null] {
+        let mut nameless = claims(&token);
+        match nobody {
+            Value::Null => drop(nameless.as_object_mut().unwrap().remove("sub")),
+            empty => nameless["sub"] = empty,
+        }
+        let nameless = sign(&nameless, Algorithm::HS256, JWT_SECRET);
+        let (status, answer) = aiwm.beat(&id, &nameless, json!({"status": "idle"})).await;
+        assert_eq!((status, &answer["message"]), (401, &json!("Invalid token payload")));
+    }
+    aiwm.server.shutdown().await;
+}
+
+#[tokio::test]
+async fn lists_have_pages_filters_and_a_search() {
+    let aiwm = Aiwm::start().await;
+    for (name, status, kind) in [
+        ("Support", "active", "autonomous"),
+        ("support 2", "busy", "autonomous"),
+        ("Billing", "busy", "managed"),
+    ] {
+        aiwm.agent(json!({"name": name, "status": status, "type": kind})).await;
+    }
+    aiwm.create("/tools", tool("a", "active")).await;
+    aiwm.create("/tools", tool("b", "inactive")).await;
+    for (path, expected, total) in [
+        ("/agents", &["Support", "support 2", "Billing"][..], 3),
+        ("/agents?limit=2&page=2", &["Billing"], 3),
+        ("/agents?status=busy", &["support 2", "Billing"], 2),
+        ("/agents?status=busy&type=managed", &["Billing"], 1),
+        ("/agents?search=SUPP&limit=1", &["Support"], 2),
+        ("/agents?search=%25", &[], 0),
+        ("/agents?status=suspended", &[], 0),
+        ("/agents?unknown=x", &["Support", "support 2", "Billing"], 3),
+        ("/tools?status=inactive", &["b"], 1),
+    ] {
+        let body = aiwm.get(path).await;
+        let data = body["data"].as_array().unwrap();
+        let names: Vec<_> = data.iter().map(|one| one["name"].as_str().unwrap()).collect();
+        assert_eq!((&names[..], &body["pagination"]["total"]), (expected, &json!(total)), "{path}");
+        let all = if path.starts_with("/agents") { 3 } else { 2 };
+        assert_eq!(body["statistics"]["total"], all, "{path}");
+    }
+    for (path, error) in [
+        ("/agents?page=0", "page must not be less than 1"),
+        ("/agents?limit=x", "limit must not be less than 1"),
+        ("/agents?type=robot", "type must be one of the following values: managed, autonomous"),
+        ("/agents?search=", "search should not be empty"),
+    ] {
+        let (status, body) = aiwm.call(Method::GET, path, ADMIN, Value::Null).await;
+        assert_eq!((status, &body["errors"]), (400, &json!([error])), "{path}");
+    }
     aiwm.server.shutdown().await;
 }
 

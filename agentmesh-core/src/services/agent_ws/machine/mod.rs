@@ -19,7 +19,7 @@ use super::{
     AgentWebSocketError, AgentWebSocketEvent, Dialect, MAX_FRAME, Message, MessageKind,
     SessionInfo, id, message::write,
 };
-use crate::Timestamp;
+use crate::{Timestamp, client::backoff::Backoff};
 
 /// The caller's name for a query.
 pub(super) type Key = u64;
@@ -121,8 +121,7 @@ pub(super) struct Machine {
     timings: ClientTimings,
     phase: Phase,
     queries: Queries,
-    /// Failures in a row.
-    failures: u32,
+    backoff: Backoff,
     /// Sessions so far.
     sessions: u64,
     /// Questions and answers for the next session, oldest first, if that was asked for.
@@ -136,7 +135,7 @@ impl Machine {
         let mut machine = Self {
             phase: Phase::Closed,
             queries: Queries::new(timings.max_waiting),
-            failures: 0,
+            backoff: timings.backoff(),
             sessions: 0,
             told: VecDeque::new(),
             actions: Vec::new(),
@@ -257,7 +256,9 @@ impl Machine {
         }
         match failure {
             OpenFailure::Refused { status, text, retry_after } => {
-                if status == 429 || status == 408 || status >= 500 {
+                // A page instead of an agent that was there before is a portal or a proxy in trouble, and passes.
+                let page = self.sessions > 0 && (200..400).contains(&status);
+                if status == 429 || status == 408 || status >= 500 || page {
                     let reason = format!("the server answered with HTTP {status}: {text}");
                     let error = AgentWebSocketError::Connect { reason };
                     self.lost(error, retry_after, now, rng);
@@ -315,11 +316,10 @@ impl Machine {
         if let Phase::Open(open) = &self.phase
             && now.elapsed.saturating_sub(open.since) >= self.timings.reset_after
         {
-            self.failures = 0;
+            self.backoff.reset();
         }
         self.queries.fail_sent(&error, &mut self.actions);
-        let pause = self.timings.pause(self.failures, floor, rng);
-        self.failures = self.failures.saturating_add(1);
+        let pause = self.backoff.next_delay(floor, rng);
         self.phase = Phase::Waiting { until: now.elapsed + pause };
         self.event(AgentWebSocketEvent::Disconnected { error, retry_in: pause });
     }

@@ -48,6 +48,14 @@ impl Test {
         self.elapsed = end;
     }
 
+    /// The same, while the server answers pings.
+    fn pass_alive(&mut self, seconds: u32) {
+        for _ in 0..seconds / 10 {
+            self.pass(10 * SECOND);
+            self.tell(Input::Heard);
+        }
+    }
+
     fn take(&mut self) -> Vec<Action> {
         std::mem::take(&mut self.actions)
     }
@@ -306,7 +314,7 @@ fn late_answer_without_a_name_is_never_taken_for_another() {
     test.ask(1, "slow");
     test.ask(2, "next");
     test.take();
-    test.pass(90 * SECOND);
+    test.pass_alive(90);
     // Both were asked at the same time, so both have waited long enough; only the first was sent.
     let timeouts = outcomes(&test.take());
     assert_eq!(timeouts, [(1, "AGENT_WS_TIMEOUT".into()), (2, "AGENT_WS_TIMEOUT".into())]);
@@ -321,11 +329,7 @@ fn late_answer_without_a_name_is_never_taken_for_another() {
     // One that is never answered costs the connection, not the truth.
     test.ask(4, "lost");
     test.take();
-    // The server answers pings all the while.
-    for _ in 0..18 {
-        test.pass(10 * SECOND);
-        test.tell(Input::Heard);
-    }
+    test.pass_alive(180);
     assert!(test.actions.contains(&Action::Drop), "{:?}", test.actions);
 }
 
@@ -467,4 +471,48 @@ fn frames_that_cannot_be_read_change_nothing() {
     assert!(matches!(test.take()[..], [Action::Event(AgentWebSocketEvent::Other(_))]));
     test.receive(&answer("still here"));
     assert_eq!(outcomes(&test.take()), one(1, "still here"));
+}
+
+#[test]
+fn line_that_is_dead_for_a_minute_or_three_costs_few_attempts_and_is_back_soon() {
+    for (away, most) in [(60, 3), (180, 6)] {
+        let mut test = Test::start(ClientTimings::default());
+        test.open_documented();
+        test.ask(1, "into the void");
+        test.take();
+        // Neither pings nor attempts are answered.
+        test.pass(away * SECOND);
+        assert_eq!(outcomes(&test.actions), one(1, "AGENT_WS_CONNECTION_LOST"));
+        let opens = test.take().into_iter().filter(|action| *action == Action::Open).count();
+        assert!((1..=most).contains(&opens), "{opens} attempts in {away} s");
+        let back = test.elapsed;
+        while !test.actions.contains(&Action::Open) {
+            test.pass(Duration::from_millis(100));
+        }
+        let waited = test.elapsed - back;
+        assert!(waited <= 47 * SECOND, "an attempt of 10 s and a pause of 36: {waited:?}");
+        test.open_documented();
+        let new = |a: &Action| matches!(a, Action::Event(AgentWebSocketEvent::NewSession(_)));
+        assert!(test.actions.iter().any(new));
+    }
+}
+
+#[test]
+fn page_in_place_of_an_agent_that_was_there_passes() {
+    let page = |status| {
+        Input::OpenFailed(OpenFailure::Refused { status, text: String::new(), retry_after: None })
+    };
+    for (status, passes) in [(200, true), (302, true), (0, false), (401, false), (404, false)] {
+        let mut test = Test::start(ClientTimings::default());
+        test.open_documented();
+        test.break_off();
+        test.pass(4 * SECOND);
+        test.take();
+        test.tell(page(status));
+        assert_eq!(test.actions.contains(&Action::End), !passes, "{status}");
+        // Whoever was never there is not waited for.
+        let mut test = Test::start(ClientTimings::default());
+        test.tell(page(status));
+        assert!(test.actions.contains(&Action::End), "{status}");
+    }
 }

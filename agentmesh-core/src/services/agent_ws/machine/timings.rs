@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use rand_core::CryptoRng;
-
 use super::super::{AgentWebSocketError, LONGEST};
+use crate::client::backoff::{Backoff, BackoffConfig};
 
 /// What a client waits for, and how long. The defaults are those of the documents.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,16 +74,8 @@ impl ClientTimings {
         Ok(())
     }
 
-    /// The pause after so many failures in a row; never shorter than the server asked for, within reason.
-    pub(super) fn pause(
-        &self,
-        failures: u32,
-        floor: Option<Duration>,
-        rng: &mut dyn CryptoRng,
-    ) -> Duration {
-        let doubled = self.pause.saturating_mul(1 << failures.min(16)).min(self.longest_pause);
-        let varied = doubled.mul_f64(0.8 + 0.4 * f64::from(rng.next_u32()) / f64::from(u32::MAX));
-        let floor = floor.unwrap_or_default().min(Duration::from_secs(15 * 60));
-        varied.max(floor)
+    /// The pauses between attempts.
+    pub(super) const fn backoff(&self) -> Backoff {
+        Backoff::around(BackoffConfig { base: self.pause, max: self.longest_pause })
     }
 }

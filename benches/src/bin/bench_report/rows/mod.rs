@@ -3,6 +3,7 @@
 mod clients;
 mod crypto;
 mod relay;
+mod services;
 mod signaling;
 
 /// How many of which primitive an operation needs.
@@ -65,7 +66,8 @@ pub(crate) enum Unit {
 /// All of them.
 pub(crate) fn sections() -> Vec<Section> {
     let sections = crypto::sections().into_iter().chain(relay::sections());
-    sections.chain(signaling::sections()).chain(clients::sections()).collect()
+    let sections = sections.chain(signaling::sections()).chain(services::sections());
+    sections.chain(clients::sections()).collect()
 }
 
 const OURS: &str = "agentmesh";

@@ -56,7 +56,10 @@ pub(super) async fn run(args: AiwmRunArgs, context: &Context) -> Result<(), CliE
     let status = loop {
         tokio::select! {
             status = child.wait() => break status,
-            signal = signals.next() => drop(observer.signal(signal)),
+            signal = signals.next() => {
+                // A program that is gone has ended, which is waited for.
+                let _ = observer.signal(signal);
+            }
             Some(event) = events.next() => tell(context, &event),
         }
     };

@@ -15,6 +15,7 @@ use utoipa::{
 use crate::{
     aiwm::{
         admin::{MAX_PAGE, MAX_SECRET},
+        listing::{MAX_SEARCH, filters},
         objects::{Rule, members},
     },
     store::aiwm::Kind,
@@ -41,7 +42,7 @@ impl Modify for Objects {
             let new = body(Ref::from_schema_name(name).into());
             let change = body(schema(kind, false).into());
             let operations = [
-                (path, HttpMethod::Get, listing(many)),
+                (path, HttpMethod::Get, listing(kind, many)),
                 (path, HttpMethod::Post, operation(&format!("Makes {one}."), "201", Some(new))),
                 (single.as_str(), HttpMethod::Get, about(&format!("Shows {one}."), None)),
                 (
@@ -128,14 +129,21 @@ fn about(summary: &str, body: Option<RequestBody>) -> Operation {
     operation
 }
 
-fn listing(many: &str) -> Operation {
+fn listing(kind: Kind, many: &str) -> Operation {
     let mut operation = operation(&format!("Lists {many}, oldest first."), "200", None);
     let number = || ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1_usize));
     let most = usize::try_from(MAX_PAGE).unwrap_or(usize::MAX);
-    operation.parameters = Some(vec![
-        RefOr::T(parameter("page", ParameterIn::Query, number())),
-        RefOr::T(parameter("limit", ParameterIn::Query, number().maximum(Some(most)))),
-    ]);
+    let search = text().min_length(Some(1)).max_length(Some(MAX_SEARCH));
+    let mut parameters = vec![
+        parameter("page", ParameterIn::Query, number()),
+        parameter("limit", ParameterIn::Query, number().maximum(Some(most))),
+        parameter("search", ParameterIn::Query, search),
+    ];
+    parameters.extend(filters(kind).map(|(name, values)| {
+        let one_of = text().enum_values(Some(values.iter().copied()));
+        parameter(name, ParameterIn::Query, one_of)
+    }));
+    operation.parameters = Some(parameters.into_iter().map(RefOr::T).collect());
     operation
 }
 

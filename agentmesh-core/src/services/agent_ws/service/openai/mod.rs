@@ -10,7 +10,6 @@ mod scrub;
 use std::{fmt, time::Duration};
 
 use http::{HeaderMap, HeaderValue, header};
-use rand_core::Rng;
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout_at};
 use url::Url;
@@ -23,6 +22,7 @@ use super::{
 };
 use crate::{
     client::{
+        backoff::{Backoff, BackoffConfig},
         http::{reasons, retry_after_seconds},
         platform::{self, BoxFuture},
         tls,
@@ -34,8 +34,9 @@ use crate::{
 const RETRIES: u32 = 2;
 /// No new try begins later than this.
 const RETRY_WITHIN: Duration = Duration::from_secs(25);
-/// The pause before the first retry; it doubles, and varies by a fifth.
-const PAUSE: Duration = Duration::from_secs(1);
+/// The pauses before retries.
+const BACKOFF: BackoffConfig =
+    BackoffConfig { base: Duration::from_secs(1), max: Duration::from_secs(8) };
 /// Bytes of an answer, whole or streamed.
 const MAX_ANSWER: usize = 1024 * 1024;
 /// Bytes of an error.
@@ -116,7 +117,7 @@ impl OpenAiBackend {
         let started = Instant::now();
         let deadline = started + self.config.timeout;
         let late = |_| ChatError::Timeout { after: self.config.timeout };
-        let mut tries = 0;
+        let mut backoff = Backoff::around(BACKOFF);
         loop {
             let Failed { error, may_help } =
                 match timeout_at(deadline, self.request(&body)).await.map_err(late)? {
@@ -127,11 +128,11 @@ impl OpenAiBackend {
                     }
                     Err(failed) => failed,
                 };
-            let pause = pause(tries, error.retry_after());
+            let tries = backoff.attempts();
+            let pause = backoff.next_delay(error.retry_after(), &mut SystemRng);
             if !may_help || tries >= RETRIES || started.elapsed() + pause > RETRY_WITHIN {
                 return Err(self.scrubbed(error));
             }
-            tries += 1;
             platform::sleep(pause).await;
         }
     }
@@ -187,12 +188,6 @@ impl OpenAiBackend {
             other => other,
         }
     }
-}
-
-fn pause(tries: u32, asked: Option<Duration>) -> Duration {
-    let vary = 0.8 + 0.4 * f64::from(SystemRng.next_u32()) / f64::from(u32::MAX);
-    let own = PAUSE.saturating_mul(1 << tries.min(8)).mul_f64(vary);
-    asked.map_or(own, |asked| asked.max(own))
 }
 
 fn headers(config: &OpenAiConfig) -> Result<HeaderMap, AgentWebSocketError> {

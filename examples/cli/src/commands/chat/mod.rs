@@ -1,7 +1,9 @@
 //! `agentmesh chat`: each line of standard input is a question, the answers follow in its order. At a terminal, lines that
 //! begin with a slash are commands, and what the agent says besides goes to standard error.
 
-use std::{fmt, io::IsTerminal};
+mod pace;
+
+use std::{fmt, io::IsTerminal, time::Duration};
 
 use agentmesh_core::{
     Error,
@@ -11,8 +13,12 @@ use agentmesh_core::{
     },
 };
 use futures_util::StreamExt;
+use pace::Pace;
 use serde::Serialize;
-use tokio::io::{AsyncBufReadExt, BufReader, Lines, Stdin};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader, Lines, Stdin},
+    time::{Instant, sleep, sleep_until},
+};
 
 use crate::{
     args::ChatArgs, context::Context, error::CliError, output::Output, signals::StopSignal,
@@ -31,7 +37,7 @@ pub(super) async fn run(args: ChatArgs, context: Context) -> Result<(), CliError
         connected = builder.connect() => connected.map_err(Error::from)?,
         () = stop.requested() => return Ok(()),
     };
-    let chat = Chat { client, out: context.out, stream: args.stream };
+    let chat = Chat { client, out: context.out, stream: args.stream, patience: args.timeout };
     let result = tokio::select! {
         result = chat.talk() => result,
         () = stop.requested() => Ok(()),
@@ -44,6 +50,8 @@ struct Chat {
     client: AgentWebSocketClient,
     out: Output,
     stream: bool,
+    /// The longest wait that an agent may ask for.
+    patience: Duration,
 }
 
 impl Chat {
@@ -61,7 +69,7 @@ impl Chat {
         }
         let mut events = self.client.events();
         let mut lines = BufReader::new(tokio::io::stdin()).lines();
-        let mut failed = None;
+        let (mut failed, mut pace) = (None, Pace::default());
         while let Some(line) = self.line(&mut lines, &mut events).await? {
             let line = line.trim();
             if line.is_empty() {
@@ -76,7 +84,7 @@ impl Chat {
                 }
                 continue;
             }
-            if let Err(error) = self.ask(line, &mut events).await {
+            if let Err(error) = self.ask(line, &mut events, &mut pace).await {
                 let over = matches!(
                     error,
                     AgentWebSocketError::Closed { .. } | AgentWebSocketError::Refused { .. }
@@ -123,8 +131,13 @@ impl Chat {
         }
     }
 
-    async fn ask(&self, question: &str, events: &mut Events) -> Result<(), AgentWebSocketError> {
-        let answer = self.answer(question);
+    async fn ask(
+        &self,
+        question: &str,
+        events: &mut Events,
+        pace: &mut Pace,
+    ) -> Result<(), AgentWebSocketError> {
+        let answer = self.answer_in_time(question, pace);
         tokio::pin!(answer);
         loop {
             tokio::select! {
@@ -134,6 +147,29 @@ impl Chat {
                     let _ = self.show(&event);
                 }
             }
+        }
+    }
+
+    /// Asks when the agent's rate allows it, and again if it was refused for that: then nobody worked on it.
+    async fn answer_in_time(
+        &self,
+        question: &str,
+        pace: &mut Pace,
+    ) -> Result<(), AgentWebSocketError> {
+        sleep_until(pace.next(Instant::now())).await;
+        loop {
+            let result = self.answer(question).await;
+            let wait = result.as_ref().err().and_then(|e| pace.refused(e, self.patience));
+            let Some(wait) = wait else {
+                pace.done();
+                return result;
+            };
+            let content = format!("the agent wants to be asked again in {} ms", wait.as_millis());
+            let waiting = Said { event: "waiting", content: &content, id: None };
+            // A reader that is gone is noticed with the answer.
+            let _ = self.out.show_event(true, &waiting);
+            sleep(wait).await;
+            pace.again(Instant::now());
         }
     }
 
