@@ -23,7 +23,8 @@ fn prepared_at(user: &User, mut server: Running) -> (Running, String, String) {
     let tool = json!({"name": "read-file", "type": "builtin", "description": "d", "category": "data", "status": "active", "schema": {}});
     let tool = call(&url, &token, "POST", "/tools", &tool)["_id"].clone();
     let agent = json!({"name": "A", "description": "d", "status": "active", "allowedToolIds": [tool],
-        "settings": {"claudeModel": "from-the-controller", "discord": {"token": "bot-token-of-discord"}}});
+        "settings": {"claudeModel": "from-the-controller", "claudeOAuthToken": "sk-ant-oat-of-anthropic",
+            "discord": {"token": "bot-token-of-discord"}, "telegram": {"token": "bot-token-of-telegram"}}});
     let id = call(&url, &token, "POST", "/agents", &agent)["_id"].as_str().unwrap().to_owned();
     let path = format!("/agents/{id}");
     let made = call(&url, &token, "POST", &format!("{path}/credentials/regenerate"), &Value::Null);
@@ -141,8 +142,10 @@ fn case_25_nothing_secret_is_logged_at_trace() {
     assert!(log.contains("AIWM"), "{log}");
     let secret = secret(&user);
     // The last three are how the parts of a token begin.
-    let all = [&secret, &token, WRONG, "bot-token-of-discord", "eyJ0eXAi", "eyJhbGci", "eyJzdWIi"];
-    for part in all.iter().flat_map(|text| text.as_bytes().windows(8)) {
+    let tokens = ["bot-token-of-discord", "bot-token-of-telegram", "sk-ant-oat-of-anthropic"];
+    let all = [&secret, &token, WRONG, tokens[0], tokens[1], tokens[2]];
+    let all = all.into_iter().chain(["eyJ0eXAi", "eyJhbGci", "eyJzdWIi"]);
+    for part in all.flat_map(|text| text.as_bytes().windows(8)) {
         let part = std::str::from_utf8(part).unwrap();
         assert!(!done.stderr.contains(part), "{part} is in\n{}", done.stderr);
         assert!(!log.contains(part), "{part} is in\n{log}");

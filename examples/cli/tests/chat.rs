@@ -3,10 +3,16 @@
 use std::{
     fs,
     io::{Seek, Write},
+    net::TcpStream,
     process::{Command, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
 
-use crate::support::{Done, Running, Server, User, finish};
+use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::{self, Message};
+
+use crate::support::{Done, PATIENCE, Running, Server, User, finish};
 
 /// The command with these lines on its standard input.
 fn command(user: &User, args: &[&str], lines: &str) -> Command {
@@ -50,6 +56,68 @@ fn more_questions_than_the_agent_allows_wait_for_their_turn() {
     let done = chat(&user, &[&server.addr], &questions);
     assert_eq!((done.code, &done.stdout), (0, &questions), "{done:?}");
     assert!(done.stderr.contains("waiting: the agent wants to be asked again in"), "{done:?}");
+}
+
+#[test]
+fn conversation_goes_on_after_the_server_was_killed() {
+    let user = User::new();
+    let server = Server::start(&user, &[]);
+    let mut chat = Running::start(&user, &["chat", &server.addr]);
+    chat.event("connected");
+    let ask = |chat: &mut Running, question: &str| {
+        chat.order(&json!(question));
+        let quoted = json!(question).to_string();
+        chat.wait_for(question, |line| line["event"] == "response" && line["content"] == *quoted);
+    };
+    ask(&mut chat, "before");
+    let _server = server.kill_and_restart(&user);
+    chat.event("disconnected");
+    chat.event("new_session");
+    ask(&mut chat, "after");
+}
+
+#[test]
+fn memory_of_the_server_returns_to_its_level() {
+    let user = User::new();
+    let server = Server::start(&user, &[]);
+    let url = format!("ws://{}/functions/v1/agent_websocket", server.addr);
+    let memory = || {
+        let pid = server.running.pid();
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap()
+    };
+    // Clients with a question of 30 KB under way, which then are gone without a word.
+    let query = json!({"type": "query", "content": "x".repeat(30_000)}).to_string();
+    let round = || {
+        let clients: Vec<_> = (0..100)
+            .map(|_| {
+                let stream = TcpStream::connect(&server.addr).unwrap();
+                let (mut socket, _) = tungstenite::client(url.as_str(), stream).unwrap();
+                socket.read().unwrap();
+                socket.send(Message::text(query.as_str())).unwrap();
+                socket
+            })
+            .collect();
+        drop(clients);
+        let health = format!("http://{}/health", server.addr);
+        let empty = || {
+            let done = Command::new("curl").args(["-sS", "--noproxy", "*", &health]).output();
+            let health: Value = serde_json::from_slice(&done.unwrap().stdout).unwrap();
+            health["agent_websocket"]["sessions"] == 0
+        };
+        let deadline = Instant::now() + PATIENCE;
+        while !empty() {
+            assert!(Instant::now() < deadline, "sessions without clients");
+            thread::sleep(Duration::from_millis(20));
+        }
+        memory()
+    };
+    // The allocator's own level is reached after a few.
+    let level = (0..3).map(|_| round()).max().unwrap();
+    let after = (0..5).map(|_| round()).last().unwrap();
+    // A hundred of these sessions would be 3 MB a round.
+    assert!(after < level + 6 * 1024, "{level} KiB, then {after} KiB");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use agentmesh_core::{
     services::agent_ws::{
         AgentWebSocketClient, AgentWebSocketError, AgentWebSocketEvent as Event, ClientTimings,
         PATH, QueryOptions,
-        service::{AgentWebSocketConfig, ChatBackend, EchoBackend},
+        service::{AgentWebSocketConfig, ChatBackend, EchoBackend, OpenAiBackend, OpenAiConfig},
     },
 };
 use agentmesh_server::{AgentWsConfig, Server, ServerConfig};
@@ -19,9 +19,9 @@ use futures_util::{SinkExt, StreamExt};
 use tokio::{io::AsyncWriteExt, net::TcpListener, runtime::Handle, task::JoinSet, time::timeout};
 use tokio_tungstenite::tungstenite::Message;
 
-use super::{Fake, Line, Network, PATIENCE, until};
+use super::{Fake, Line, More, Network, PATIENCE, until};
 use crate::agent_ws::{
-    model,
+    model, model_config,
     provider::{Answer, Provider},
     relaxed, until_empty,
 };
@@ -77,8 +77,17 @@ async fn line_that_is_away_for_a_minute_or_three_comes_back_with_a_new_session()
         let before = network.attempts();
         network.set(line);
         let began = Instant::now();
-        let lost = timeout(PATIENCE, client.query("into the void")).await.unwrap();
-        assert!(matches!(lost, Err(AgentWebSocketError::ConnectionLost { .. })), "{lost:?}");
+        let soon = QueryOptions { deadline: Some(2000 * MS) };
+        let lost = timeout(PATIENCE, client.query_with("into the void", soon)).await.unwrap();
+        // The second if the loss was noticed before the query was sent: then it waits for the next session.
+        assert!(
+            matches!(
+                lost,
+                Err(AgentWebSocketError::ConnectionLost { .. }
+                    | AgentWebSocketError::Timeout { .. })
+            ),
+            "{lost:?}"
+        );
         tokio::time::sleep(away.saturating_sub(began.elapsed())).await;
         // Pauses keep attempts apart: after a few that double, none is shorter than four fifths of the longest.
         let least = timings().longest_pause.mul_f64(0.8).as_millis();
@@ -160,7 +169,7 @@ async fn pages_and_redirects_in_place_of_an_agent_pass_and_lead_nowhere() {
 #[tokio::test(flavor = "multi_thread")]
 async fn headers_and_answers_without_an_end_are_given_up() {
     const UPGRADE: &str = "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\n";
-    let header = |_| Some((b"x-more: and more\r\n".repeat(1000), Duration::ZERO));
+    let header = |_: usize| Some((b"x-more: and more\r\n".repeat(1000), Duration::ZERO));
     let fake = Fake::endless(UPGRADE, header).await;
     let patient = ClientTimings { open: PATIENCE, ..timings() };
     let client = builder(&fake.url.replace("http", "ws")).timings(patient);
@@ -194,6 +203,25 @@ async fn headers_and_answers_without_an_end_are_given_up() {
     assert!(sent < 32 << 20, "{sent} bytes were taken");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn model_that_trickles_or_floods_is_given_up() {
+    const HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n{";
+    let trickle: More = |_| Some((b" ".to_vec(), 20 * MS));
+    let flood: More = |_| Some((vec![b' '; 64 * 1024], Duration::ZERO));
+    for (more, patience, expected) in
+        [(trickle, 500 * MS, "no answer within"), (flood, PATIENCE, "exceeds 1048576 bytes")]
+    {
+        let fake = Fake::endless(HEAD, more).await;
+        let config = OpenAiConfig { timeout: patience, ..model_config(&fake.url) };
+        let server = server(relaxed(), Arc::new(OpenAiBackend::new(config).unwrap())).await;
+        let client = builder(&server.agent_websocket_url()).connect().await.unwrap();
+        let failed = timeout(PATIENCE, client.query("x")).await.unwrap().unwrap_err();
+        assert!(failed.to_string().contains(expected), "{failed}");
+        client.close().await;
+        server.shutdown().await;
+    }
+}
+
 /// The tasks of this test's own runtime.
 fn tasks() -> usize {
     Handle::current().metrics().num_alive_tasks()
@@ -202,7 +230,8 @@ fn tasks() -> usize {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_left_of_a_hundred_clients_whatever_ended_them() {
     let provider = Provider::start([]).await;
-    let server = server(relaxed(), model(&provider.url)).await;
+    let config = AgentWebSocketConfig { max_sessions_per_ip: 0, ..relaxed() };
+    let server = server(config, model(&provider.url)).await;
     let network = Network::to(server.addr()).await;
     let round = async |count: usize| {
         let mut clients = Vec::new();

@@ -6,7 +6,6 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
 };
 
 use tokio::{
@@ -82,7 +81,7 @@ async fn connection(
     mut state: watch::Receiver<Line>,
 ) {
     let up = state.wait_for(|line| *line != Line::Silent).await.map(|line| *line);
-    if up != Ok(Line::Up) {
+    if !matches!(up, Ok(Line::Up)) {
         return reset(&client);
     }
     let leads_to = *server.borrow_and_update();
@@ -116,5 +115,5 @@ async fn connection(
 
 /// Breaks a connection off instead of closing it.
 fn reset(client: &TcpStream) {
-    let _ = client.set_linger(Some(Duration::ZERO));
+    let _ = client.set_zero_linger();
 }
