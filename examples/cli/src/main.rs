@@ -24,6 +24,8 @@ mod units;
 use std::process::ExitCode;
 
 use clap::Parser;
+use tracing::Level;
+use tracing_subscriber::{filter::filter_fn, layer::SubscriberExt, util::SubscriberInitExt};
 
 use crate::{args::Args, context::Context, error::CliError};
 
@@ -63,9 +65,9 @@ fn start_logging(verbose: u8) {
         .or_else(|_| tracing_subscriber::EnvFilter::try_from_env("RUST_LOG"))
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
     // At trace level it would print requests with their tokens, and every frame.
-    let filter = match "tungstenite=debug".parse() {
-        Ok(quiet) => filter.add_directive(quiet),
-        Err(_) => filter,
-    };
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let quiet = filter_fn(|event| {
+        *event.level() != Level::TRACE || !event.target().starts_with("tungstenite")
+    });
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    tracing_subscriber::registry().with(filter).with(quiet).with(lines).init();
 }

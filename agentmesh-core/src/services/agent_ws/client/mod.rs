@@ -2,6 +2,8 @@
 
 mod builder;
 mod driver;
+#[cfg(test)]
+mod redaction;
 mod stream;
 
 use std::{

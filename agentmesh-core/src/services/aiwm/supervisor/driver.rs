@@ -154,6 +154,8 @@ impl<C: Controller> Driver<C> {
     }
 
     fn enter(&mut self, state: AiwmState) {
+        // The state first: who hears of an event can ask for it.
+        self.shared.state.send_replace(state);
         match state {
             AiwmState::Degraded => {
                 tracing::warn!(target: "agentmesh", "AIWM cannot be used; the agent goes on with what it has");
@@ -171,7 +173,6 @@ impl<C: Controller> Driver<C> {
             state => tracing::info!(target: "agentmesh", ?state, "AIWM"),
         }
         self.shared.events.publish(&AiwmEvent::State(state));
-        self.shared.state.send_replace(state);
     }
 
     fn connected(&mut self, done: Result<Connected, AiwmError>) -> Input {

@@ -74,8 +74,8 @@ impl OpenAiBackend {
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("agentmesh/", env!("CARGO_PKG_VERSION")))
             .default_headers(headers(&config)?)
+            // The time for a whole question, retries and all, is `ask`'s to keep.
             .connect_timeout(config.connect_timeout)
-            .timeout(config.timeout)
             // The key is for the server that was configured.
             .redirect(reqwest::redirect::Policy::none())
             .tls_backend_preconfigured(tls)
