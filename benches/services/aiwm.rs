@@ -6,13 +6,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use agentmesh_benches::results::Results;
+use agentmesh_benches::{child::Child, results::Results};
 use serde_json::{Value, json};
 
 use crate::{
-    OURS,
-    child::Child,
-    crowd,
+    OURS, crowd,
     http::{Http, post},
     serve::ADMIN,
 };

@@ -2,11 +2,11 @@
 
 use std::{net::TcpStream, time::Duration};
 
-use agentmesh_benches::results::Results;
+use agentmesh_benches::{child::Child, results::Results};
 use agentmesh_core::services::agent_ws::PATH;
 use tokio_tungstenite::tungstenite::{Message, WebSocket, client::client};
 
-use crate::{OURS, child::Child, crowd};
+use crate::{OURS, crowd};
 
 const CLIENTS: usize = 8;
 const QUESTION: &str =

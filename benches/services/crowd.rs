@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::child::Child;
+use agentmesh_benches::child::Child;
 
 /// What a crowd did.
 #[derive(Debug, Clone, Copy)]

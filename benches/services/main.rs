@@ -14,18 +14,13 @@
 
 mod aiwm;
 mod chat;
-#[expect(dead_code, reason = "the relay's bench stops its servers and looks at their memory, too")]
-#[path = "../relay_load/child.rs"]
-mod child;
 mod crowd;
 mod http;
 mod serve;
 
 use std::time::Duration;
 
-use agentmesh_benches::{is_measuring, results::Results};
-
-use child::Child;
+use agentmesh_benches::{child::Child, is_measuring, results::Results};
 
 /// The only contender of most rows.
 const OURS: &str = "agentmesh";
