@@ -16,8 +16,6 @@ use crate::{
 };
 
 const AGENTS: usize = 8;
-/// As the server has it.
-const COST: u32 = 10;
 
 /// An agent with its connection.
 struct Agent {
@@ -74,7 +72,7 @@ pub(crate) fn heartbeats(child: &Child, each: Duration, results: &mut Results) {
     results.add("AIWM heartbeats, µs", OURS, done.cpu_us);
 }
 
-/// Connects with bcrypt, as many as the cores can do, and what one agent's heartbeats take meanwhile; and bcrypt alone.
+/// Connects with bcrypt, as many as the cores can do, and what one agent's heartbeats take meanwhile.
 pub(crate) fn connects(child: &Child, each: Duration, results: &mut Results) {
     let mut beating = Agent::new(child);
     beating.connect();
@@ -98,10 +96,4 @@ pub(crate) fn connects(child: &Child, each: Duration, results: &mut Results) {
         let p99 = latencies[latencies.len() * 99 / 100];
         results.add("AIWM heartbeat beside connects, p99 ms", OURS, p99.as_secs_f64() * 1e3);
     });
-    let hash = bcrypt::hash("secret", COST).unwrap();
-    let cores = thread::available_parallelism().map_or(2, usize::from);
-    let done = crowd::run(child, &mut vec![(); cores], each, |()| {
-        assert!(bcrypt::verify("secret", &hash).unwrap());
-    });
-    results.add("AIWM connects, 1/s", "bcrypt", done.rate);
 }

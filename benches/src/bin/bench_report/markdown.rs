@@ -57,8 +57,8 @@ share that.
 
 const SERVICES: &str = "\
 Eight clients, each on a connection of its own, of which each waits for its answer; the server keeps its data in memory. \
-`bcrypt` is what the cores do when they do nothing but check secrets at cost 10, which is what a connect costs; the server \
-checks on threads of their own, so that heartbeats are answered meanwhile. Without bcrypt means that secrets are kept as \
+What a connect costs is one check of bcrypt at cost 10. The server makes these checks on threads of their own, never more \
+at a time than there are cores, so that heartbeats are answered meanwhile. Without bcrypt means that secrets are kept as \
 SHA-256, which only the benches can ask for.
 ";
 

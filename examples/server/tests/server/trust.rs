@@ -403,29 +403,32 @@ async fn g10_organizations_and_their_agents_need_every_signature() {
 }
 
 #[tokio::test]
-async fn database_of_the_first_version_is_upgraded() {
-    let dir = tempfile::tempdir().unwrap();
-    let config = || ServerConfig { data_dir: Some(dir.path().into()), ..ServerConfig::default() };
-    let server = Server::start(config()).await.unwrap();
-    let alice = identity();
-    register(&server, &alice, &["chat"]).await;
-    server.shutdown().await;
-    // As the first version left it: without what the second added.
-    let database = rusqlite::Connection::open(dir.path().join("agentmesh.db")).unwrap();
-    database
-        .execute_batch(
-            "DROP TABLE revocations; DROP TABLE organizations; DROP TABLE ratings;
-             DROP TABLE reported_sessions; DROP TABLE oauth_attempts;
-             ALTER TABLE agents DROP COLUMN organization_id; ALTER TABLE agents DROP COLUMN certificate;
-             ALTER TABLE agents DROP COLUMN verified_identity; ALTER TABLE agents DROP COLUMN flag;
-             ALTER TABLE agents DROP COLUMN flagged_ms; ALTER TABLE agents DROP COLUMN rated_ms;
-             PRAGMA user_version = 1;",
-        )
-        .unwrap();
-    drop(database);
-    let server = Server::start(config()).await.unwrap();
-    let (_, found) = get(&server, &format!("/registry/lookup?amid={}", alice.amid())).await;
-    assert_eq!(found["capabilities"], json!(["chat"]));
-    assert!(!is_revoked(&server, &alice).await);
-    assert_eq!(post(&server, "/registry/revoke", &revocation(&alice, &alice)).await.0, 200);
+async fn databases_of_older_versions_are_upgraded() {
+    // As each version left it: without what the next added.
+    let second = "DROP TABLE aiwm_objects; DROP TABLE aiwm_agents; DROP TABLE aiwm_audit;
+         PRAGMA user_version = 2;";
+    let first = "DROP TABLE revocations; DROP TABLE organizations; DROP TABLE ratings;
+         DROP TABLE reported_sessions; DROP TABLE oauth_attempts;
+         ALTER TABLE agents DROP COLUMN organization_id; ALTER TABLE agents DROP COLUMN certificate;
+         ALTER TABLE agents DROP COLUMN verified_identity; ALTER TABLE agents DROP COLUMN flag;
+         ALTER TABLE agents DROP COLUMN flagged_ms; ALTER TABLE agents DROP COLUMN rated_ms;
+         PRAGMA user_version = 1;";
+    for older in [&[second][..], &[second, first]] {
+        let dir = tempfile::tempdir().unwrap();
+        let config =
+            || ServerConfig { data_dir: Some(dir.path().into()), ..ServerConfig::default() };
+        let server = Server::start(config()).await.unwrap();
+        let alice = identity();
+        register(&server, &alice, &["chat"]).await;
+        server.shutdown().await;
+        let database = rusqlite::Connection::open(dir.path().join("agentmesh.db")).unwrap();
+        database.execute_batch(&older.concat()).unwrap();
+        drop(database);
+        let server = Server::start(config()).await.unwrap();
+        let (_, found) = get(&server, &format!("/registry/lookup?amid={}", alice.amid())).await;
+        assert_eq!(found["capabilities"], json!(["chat"]));
+        assert!(!is_revoked(&server, &alice).await);
+        assert_eq!(post(&server, "/registry/revoke", &revocation(&alice, &alice)).await.0, 200);
+        server.shutdown().await;
+    }
 }
