@@ -319,4 +319,7 @@ union! {
     /// A backend that has no answer.
     #[cfg(feature = "agent-ws-service")]
     Chat(crate::services::agent_ws::service::ChatError);
+    /// A signaling server that was not reached, or a signal that did not go out.
+    #[cfg(feature = "signaling")]
+    Signaling(crate::services::signaling::SignalingError);
 }

@@ -35,6 +35,8 @@ pub enum Label {
     OrgAgent,
     /// The end of an audit log.
     Audit,
+    /// A signal to a peer, over a signaling server.
+    Signal,
 }
 
 /// What all labels begin with, after their length. Longer ones may come, so [`is_reserved`] goes by less.
@@ -64,6 +66,7 @@ impl Label {
             Self::Did => label_text!("did"),
             Self::OrgAgent => label_text!("org-agent"),
             Self::Audit => label_text!("audit"),
+            Self::Signal => label_text!("signal"),
         }
     }
 
@@ -107,7 +110,7 @@ impl VerifyingKey {
 mod tests {
     use super::*;
 
-    const ALL: [Label; 14] = [
+    const ALL: [Label; 15] = [
         Label::Bundle,
         Label::Opk,
         Label::Kem,
@@ -122,6 +125,7 @@ mod tests {
         Label::Did,
         Label::OrgAgent,
         Label::Audit,
+        Label::Signal,
     ];
 
     #[test]

@@ -8,3 +8,5 @@
 pub mod agent_ws;
 #[cfg(feature = "aiwm")]
 pub mod aiwm;
+#[cfg(feature = "signaling")]
+pub mod signaling;

@@ -10,11 +10,13 @@ use crate::duration;
 mod aiwm;
 mod chat;
 mod control;
+mod signal;
 mod trust;
 
 pub(crate) use aiwm::{AiwmArgs, AiwmCommand, AiwmRunArgs};
 pub(crate) use chat::ChatArgs;
 pub(crate) use control::{AuditCommand, PeerArgs, SessionsArgs};
+pub(crate) use signal::{RoomArgs, SignalCommand, SignalJoinArgs, SignalSendArgs};
 pub(crate) use trust::{
     DidCommand, OauthCommand, OrgCommand, ReasonArg, ReputationCommand, RevokeArgs,
 };
@@ -108,6 +110,9 @@ pub(crate) enum Command {
     Listen(ListenArgs),
     /// Talk to an agent over its WebSocket, which is not end-to-end encrypted
     Chat(ChatArgs),
+    /// Meet others in a room of a WebRTC signaling server, which is not end-to-end encrypted
+    #[command(subcommand)]
+    Signal(SignalCommand),
     /// Show messages that are not handled by their recipients yet, and send them
     Outbox(OutboxArgs),
     /// Show messages that were received and not handled yet

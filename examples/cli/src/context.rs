@@ -34,6 +34,11 @@ impl Context {
         Home::resolve(self.home.clone(), self.store.clone())
     }
 
+    /// Whether servers on other machines may be reached unencrypted.
+    pub(crate) const fn allow_insecure(&self) -> bool {
+        self.given.allow_insecure
+    }
+
     /// Registry and relay for a home with this configuration.
     pub(crate) async fn endpoints(&self, config: &Config) -> Result<Endpoints, CliError> {
         Endpoints::resolve(&self.given, config, self.out).await

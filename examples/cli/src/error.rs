@@ -133,6 +133,7 @@ fn exit_of(error: &Error) -> Exit {
         Error::Send(SendError::OutboxFull { .. } | SendError::Stopped { .. }) => Exit::Failed,
         Error::Aiwm(AiwmError::Config { .. }) => Exit::Usage,
         Error::Aiwm(_) => Exit::Offline,
+        Error::Signaling(error) => crate::commands::signal::exit_of(error),
         Error::Send(_) | Error::Amid(_) => Exit::Usage,
         Error::Agent(error) => match error {
             AgentError::StageNotReached { .. } => Exit::NotReached,

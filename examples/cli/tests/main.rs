@@ -18,6 +18,7 @@ mod development;
 mod doctor;
 mod documented;
 mod homes;
+mod signal;
 mod stores;
 mod support;
 mod trust;

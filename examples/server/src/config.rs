@@ -9,7 +9,7 @@ use std::{
 use agentmesh_core::{identity::Amid, services::agent_ws::service::AgentWebSocketConfig};
 
 use crate::{
-    AgentWsConfig, AiwmConfig, Faults, IceConfig, Limits, OAuthProvider, ServerError,
+    AgentWsConfig, AiwmConfig, Faults, IceConfig, JoinKeys, Limits, OAuthProvider, ServerError,
     SignalingLimits,
 };
 
@@ -43,6 +43,8 @@ pub struct ServerConfig {
     pub public_hosts: Vec<String>,
     /// What signaling allows.
     pub signaling: SignalingLimits,
+    /// Rooms of the signaling service that not everybody may join.
+    pub join_keys: JoinKeys,
     /// ICE servers for clients of the signaling service.
     pub ice: IceConfig,
     /// The AIWM service.
@@ -70,6 +72,7 @@ impl Default for ServerConfig {
             faults: Faults::default(),
             public_hosts: Vec::new(),
             signaling: SignalingLimits::default(),
+            join_keys: JoinKeys::default(),
             ice: IceConfig::default(),
             aiwm: AiwmConfig::default(),
             agent_ws: AgentWsConfig::default(),

@@ -33,4 +33,4 @@ pub use files::raise_file_limit;
 pub use limits::Limits;
 pub use oauth::{OAuthEndpoints, OAuthProvider};
 pub use server::Server;
-pub use signaling::{IceConfig, Rate, SignalingLimits, TurnConfig};
+pub use signaling::{IceConfig, JoinKeys, Rate, SignalingLimits, TurnConfig};

@@ -160,6 +160,7 @@ impl Serve {
             limits: self.limits.into_limits(),
             public_hosts: self.public_host,
             signaling: self.signaling.limits(),
+            join_keys: self.signaling.join_keys()?,
             ice: self.signaling.ice()?,
             aiwm: self.aiwm.config(),
             agent_ws: self.agent_ws.config(matches!(self.profile, ProfileFlag::Head))?,

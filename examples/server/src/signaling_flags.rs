@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use agentmesh_server::{IceConfig, Rate, SignalingLimits, TurnConfig};
+use agentmesh_server::{IceConfig, JoinKeys, Rate, SignalingLimits, TurnConfig};
 use clap::Args;
 
 /// 0 switches a limit off.
@@ -18,6 +18,9 @@ pub(crate) struct SignalingFlags {
     /// Streams that an IP address may open, and rooms that it may leave, in a minute; twice as many at once.
     #[arg(long, value_name = "N", default_value_t = 10)]
     signaling_connects_per_minute_per_ip: u32,
+    /// File with the keys that rooms want from whoever joins them: a JSON object, ROOM to KEY, `*` for all other rooms.
+    #[arg(long, value_name = "FILE")]
+    signaling_join_keys_file: Option<PathBuf>,
     /// URL of a STUN server for clients; repeat for several.
     #[arg(long, value_name = "URL")]
     ice_server: Vec<String>,
@@ -39,6 +42,13 @@ impl SignalingFlags {
                 .then(|| Rate { burst: per_minute.saturating_mul(2), per_minute }),
             ..SignalingLimits::default()
         }
+    }
+
+    pub(crate) fn join_keys(&self) -> Result<JoinKeys, String> {
+        let Some(path) = &self.signaling_join_keys_file else { return Ok(JoinKeys::default()) };
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+        JoinKeys::parse(&text).map_err(|problem| format!("{}: {problem}", path.display()))
     }
 
     pub(crate) fn ice(self) -> Result<IceConfig, String> {

@@ -104,7 +104,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "trust",
         ],
     ),
-    ("services", &["client", "rng", "wire"]),
+    ("services", &["client", "identity", "keys", "rng", "wire"]),
     ("audit", &["keys", "identity", "handshake", "wire", "vault"]),
     ("hazmat", &["keys", "identity", "prekeys", "handshake", "engine", "stream", "wire"]),
 ];

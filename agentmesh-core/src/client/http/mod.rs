@@ -293,8 +293,17 @@ impl HttpClient {
 /// The library's client, with our TLS, proxies and timeouts.
 fn build(config: &HttpConfig, timeout: Duration) -> Result<reqwest::Client, HttpError> {
     let setup = |reason: String| HttpError::Setup { reason };
+    builder(config, timeout, &[b"h2", b"http/1.1"])?.build().map_err(|e| setup(reasons(&e)))
+}
+
+fn builder(
+    config: &HttpConfig,
+    timeout: Duration,
+    protocols: &[&[u8]],
+) -> Result<reqwest::ClientBuilder, HttpError> {
+    let setup = |reason: String| HttpError::Setup { reason };
     let mut tls = tls::client_config(&config.tls).map_err(|e| setup(e.to_string()))?;
-    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    tls.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("agentmesh/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(config.connect_timeout)
@@ -307,8 +316,23 @@ fn build(config: &HttpConfig, timeout: Duration) -> Result<reqwest::Client, Http
     for proxy in config.proxies.for_http_client() {
         builder = builder.proxy(proxy);
     }
-    builder.build().map_err(|e| setup(reasons(&e)))
+    Ok(builder)
 }
+
+/// For answers that go on and on. Each has a connection of its own (HTTP/1.1): one that is dead must not take the next
+/// request with it. Idle connections go early, for the same reason.
+#[cfg(feature = "signaling")]
+pub(crate) fn streaming_client(
+    config: &HttpConfig,
+    timeout: Duration,
+) -> Result<reqwest::Client, HttpError> {
+    let builder = builder(config, timeout, &[b"http/1.1"])?.pool_idle_timeout(IDLE);
+    builder.build().map_err(|e| HttpError::Setup { reason: reasons(&e) })
+}
+
+/// How long a connection of a [`streaming_client`] waits for another request.
+#[cfg(feature = "signaling")]
+const IDLE: Duration = Duration::from_secs(20);
 
 /// The same for who speaks another protocol over HTTP: answers come as they are.
 #[cfg(feature = "s3")]

@@ -75,6 +75,7 @@ pub(super) async fn run(args: DevArgs, context: Context) -> Result<(), CliError>
         aiwm: server.url(),
         aiwm_admin_token: fresh,
         agent_websocket: &server.agent_websocket_url(),
+        signaling: server.url(),
         pid: hint.pid,
         data_dir: data_dir.map(|dir| dir.display().to_string()).unwrap_or_default(),
         temporary: temporary.is_some(),
@@ -134,6 +135,8 @@ struct Listening<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     aiwm_admin_token: Option<String>,
     agent_websocket: &'a str,
+    /// Its base, before `/api`.
+    signaling: String,
     pid: u32,
     data_dir: String,
     #[serde(skip)]
@@ -146,7 +149,7 @@ struct Listening<'a> {
 
 impl fmt::Display for Listening<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { registry, relay, aiwm, agent_websocket, pid, data_dir, .. } = self;
+        let Self { registry, relay, aiwm, agent_websocket, signaling, pid, data_dir, .. } = self;
         let kept = if self.temporary { " (removed at the end)" } else { "" };
         writeln!(f, "agentmesh dev, process {pid}")?;
         writeln!(f, "  registry  {registry}")?;
@@ -157,6 +160,7 @@ impl fmt::Display for Listening<'_> {
             None => writeln!(f, "            admin token as in {ADMIN_TOKEN}")?,
         }
         writeln!(f, "  agent     {agent_websocket}")?;
+        writeln!(f, "  signaling {signaling}")?;
         writeln!(f, "  data      {data_dir}{kept}")?;
         writeln!(f, "  faults    {}", Shown(self.faults))?;
         if let Some(path) = dev_hint::path().filter(|_| self.found) {

@@ -19,6 +19,7 @@ mod reputation;
 mod revoke;
 mod search;
 mod send;
+pub(crate) mod signal;
 mod store;
 
 use agentmesh_core::client::registry::RegistryClient;
@@ -43,6 +44,7 @@ pub(crate) async fn run(command: Command, context: Context) -> Result<(), CliErr
         Command::Send(args) => send::run(args, context).await,
         Command::Listen(args) => listen::run(args, context).await,
         Command::Chat(args) => chat::run(args, context).await,
+        Command::Signal(command) => signal::run(command, context).await,
         Command::Outbox(args) => outbox::run(args, context).await,
         Command::Inbox(args) => inbox::run(args, context).await,
         Command::Store(command) => store::run(command, context).await,

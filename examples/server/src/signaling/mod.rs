@@ -9,10 +9,10 @@ pub(crate) mod bucket;
 mod event;
 mod hub;
 mod ice;
+mod join_keys;
 mod outbox;
 mod query;
 mod room;
-mod room_name;
 mod routes;
 mod session;
 mod stream;
@@ -27,6 +27,7 @@ pub use bucket::Rate;
 pub(crate) use hub::Hub;
 pub use hub::SignalingLimits;
 pub use ice::{IceConfig, TurnConfig};
+pub use join_keys::JoinKeys;
 pub(crate) use routes::routes;
 
 /// How often it is looked whether a keepalive is due.

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use agentmesh_core::services::signaling::RoomName;
 use axum::{
     Extension, Router,
     body::Body,
@@ -19,7 +20,6 @@ use super::{
     hub::ConnectError,
     query::Query,
     room::{Claim, Refusal},
-    room_name,
     stream::EventStream,
 };
 use crate::{http::Peer, http::reply, state::Shared};
@@ -32,6 +32,7 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Tells clients that they need not put their token into the URL.
 const FEATURES: (&str, &str) = ("x-signal-features", "header-auth");
 const SESSION_HEADER: &str = "x-session-id";
+const JOIN_KEY_HEADER: &str = "x-join-key";
 
 pub(crate) fn routes() -> Router<Shared> {
     Router::new()
@@ -98,7 +99,10 @@ fn other_verb(method: &Method, wanted: &Method) -> Option<Response> {
     if method == Method::OPTIONS {
         let headers = [
             (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, OPTIONS"),
-            (header::ACCESS_CONTROL_ALLOW_HEADERS, "Content-Type, Authorization, X-Session-Id"),
+            (
+                header::ACCESS_CONTROL_ALLOW_HEADERS,
+                "Content-Type, Authorization, X-Session-Id, X-Join-Key",
+            ),
             (header::ACCESS_CONTROL_MAX_AGE, "600"),
         ];
         return Some(with_cors((StatusCode::NO_CONTENT, headers).into_response()));
@@ -113,7 +117,7 @@ fn other_verb(method: &Method, wanted: &Method) -> Option<Response> {
 /// The query, and the room that it names.
 fn room(request: &Request<Body>) -> Result<(Query, String), Box<Response>> {
     let query = Query::parse(request.uri().query().unwrap_or_default()).ok_or_else(missing)?;
-    let room = query.get("room").and_then(room_name::normalize).ok_or_else(missing)?;
+    let room = query.get("room").and_then(RoomName::parse).ok_or_else(missing)?.into();
     Ok((query, room))
 }
 
@@ -123,6 +127,12 @@ fn claim(headers: &HeaderMap, query: &Query) -> Option<Claim> {
     let id = text(SESSION_HEADER).or_else(|| query.get("session_id"))?.to_owned();
     let bearer = text("authorization").and_then(|value| value.strip_prefix("Bearer "));
     Some(Claim { id, token: bearer.or_else(|| query.get("token")).map(str::to_owned) })
+}
+
+/// Whether the client may join the room: by a header, or by the query for who can set none.
+fn has_key(shared: &Shared, request: &Request<Body>, query: &Query, room: &str) -> bool {
+    let header = request.headers().get(JOIN_KEY_HEADER).and_then(|key| key.to_str().ok());
+    shared.config.join_keys.admit(room, header.or_else(|| query.get("join_key")))
 }
 
 async fn connect(
@@ -141,6 +151,9 @@ async fn connect(
     let now = hub.now();
     if !hub.admits(peer.ip(), now) {
         return too_fast();
+    }
+    if !has_key(&shared, &request, &query, &room) {
+        return answer(StatusCode::FORBIDDEN, "Unauthorized: invalid join key");
     }
     let attached = match hub.connect(&room, claim(request.headers(), &query), now) {
         Ok(attached) => attached,

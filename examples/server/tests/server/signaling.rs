@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use agentmesh_server::{Server, ServerConfig};
+use agentmesh_server::{JoinKeys, Server, ServerConfig};
 use reqwest::{Client, Method, Response, StatusCode};
 use serde_json::{Value, json};
 
@@ -163,6 +163,31 @@ async fn case_6_and_21_bad_requests_get_the_documented_answers() {
     let unauthorized =
         (StatusCode::FORBIDDEN, json!({"error": "Unauthorized: invalid session token"}));
     assert_eq!(post(&server, "signal?room=r", whole.to_string()).await, unauthorized);
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn rooms_with_a_key_admit_who_brings_it_in_a_header_or_the_query() {
+    let mut join_keys = JoinKeys::default();
+    join_keys.require("team", "open sesame").unwrap();
+    let config = ServerConfig { join_keys, ..ServerConfig::for_development() };
+    let server = Server::start(config).await.unwrap();
+    let url = |query: &str| format!("{}/api/connect?room=Team{query}", server.url());
+    for query in ["", "&join_key=wrong", "&join_key="] {
+        let refused = reqwest::get(url(query)).await.unwrap();
+        assert_eq!(refused.status(), StatusCode::FORBIDDEN);
+        let body: Value = refused.json().await.unwrap();
+        assert_eq!(body, json!({"error": "Unauthorized: invalid join key"}));
+    }
+    let mut a = Events::open(&server, "room=Team&join_key=open%20sesame").await;
+    let joined = a.event("joined").await;
+    let by_header = Client::new().get(url("")).header("X-Join-Key", "open sesame").send().await;
+    assert_eq!(by_header.unwrap().status(), StatusCode::OK);
+    // Who has a session must have the key, too: it may have been changed to shut somebody out.
+    let resume = format!("&session_id={}&token={}", joined["id"], joined["token"]);
+    let refused = reqwest::get(url(&resume.replace('"', ""))).await.unwrap();
+    assert_eq!(refused.status(), StatusCode::FORBIDDEN);
+    Events::open(&server, "room=other").await.event("joined").await;
     server.shutdown().await;
 }
 

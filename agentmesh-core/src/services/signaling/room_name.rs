@@ -3,14 +3,40 @@
 //! Trimmed and upper-cased the way JavaScript does it, because that is what the deployed server runs on: Rust's own
 //! `trim` keeps U+FEFF and strips U+0085. Nothing is normalised beyond that; composed and decomposed letters differ.
 
-/// Characters after trimming and upper-casing, which may lengthen a name.
-pub(super) const MAX_CHARS: usize = 128;
+use std::fmt;
 
-/// The name under which a room is known; `None` if it is empty, too long or holds control characters.
-pub(super) fn normalize(name: &str) -> Option<String> {
-    let name = name.trim_matches(is_js_whitespace).to_uppercase();
-    let valid = !name.is_empty() && name.chars().count() <= MAX_CHARS && !name.contains(is_control);
-    valid.then_some(name)
+/// The name of a room as servers know it. Client and server must agree on it wherever it is signed or compared.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct RoomName(String);
+
+impl RoomName {
+    /// Characters after trimming and upper-casing, which may lengthen a name.
+    pub const MAX_CHARS: usize = 128;
+
+    /// The name under which a room is known; `None` if it is empty, too long or holds control characters.
+    pub fn parse(name: &str) -> Option<Self> {
+        let name = name.trim_matches(is_js_whitespace).to_uppercase();
+        let fits = !name.is_empty() && name.chars().count() <= Self::MAX_CHARS;
+        (fits && !name.contains(is_control)).then_some(Self(name))
+    }
+
+    /// As text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Who knows the name of a room can join it, so it is shown to nobody.
+impl fmt::Debug for RoomName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RoomName(..)")
+    }
+}
+
+impl From<RoomName> for String {
+    fn from(name: RoomName) -> Self {
+        name.0
+    }
 }
 
 /// What `String.prototype.trim` removes (ECMA-262, WhiteSpace and LineTerminator).
@@ -41,6 +67,10 @@ const fn is_control(c: char) -> bool {
 mod tests {
     use super::*;
 
+    fn normalize(name: &str) -> Option<String> {
+        RoomName::parse(name).map(String::from)
+    }
+
     #[test]
     fn case_and_space_around_do_not_matter() {
         assert_eq!(normalize("  Zürich ☂ "), normalize("ZÜRICH ☂"));
@@ -65,9 +95,9 @@ mod tests {
         for name in ["", "   ", "\u{feff}", "a\u{7}b", "a\nb"] {
             assert_eq!(normalize(name), None, "{name:?}");
         }
-        assert!(normalize(&"a".repeat(MAX_CHARS)).is_some());
-        assert_eq!(normalize(&"a".repeat(MAX_CHARS + 1)), None);
+        assert!(normalize(&"a".repeat(RoomName::MAX_CHARS)).is_some());
+        assert_eq!(normalize(&"a".repeat(RoomName::MAX_CHARS + 1)), None);
         // Measured after upper-casing, which doubles it.
-        assert_eq!(normalize(&"ß".repeat(MAX_CHARS / 2 + 1)), None);
+        assert_eq!(normalize(&"ß".repeat(RoomName::MAX_CHARS / 2 + 1)), None);
     }
 }
