@@ -21,6 +21,7 @@ mod lineage;
 mod observability;
 mod opening;
 mod s3;
+mod signaling;
 mod streams;
 mod surface;
 mod trust;

@@ -19,6 +19,7 @@ mod doctor;
 mod documented;
 mod homes;
 mod signal;
+mod signal_seeds;
 mod stores;
 mod support;
 mod trust;

@@ -69,7 +69,9 @@ fn queue_is_bounded() {
     let mut test = Test::online();
     test.end_stream();
     test.take();
-    (0..256).for_each(|_| drop(test.send("a")));
+    for _ in 0..256 {
+        test.send("a");
+    }
     assert!(test.finished().is_empty());
     let one_more = test.send("a");
     assert_eq!(test.finished(), [(one_more, "SIGNALING_QUEUE_FULL")]);
