@@ -7,6 +7,7 @@ mod codes;
 mod fake;
 mod faults;
 mod guide;
+mod load;
 mod proxy;
 mod trace;
 

@@ -120,7 +120,8 @@ impl SignalingBuilder {
             config("room", "empty, longer than 128 characters, or with control characters".into())
         })?;
         let base = Url::parse(&self.url).map_err(|error| config("url", error.to_string()))?;
-        if !matches!(base.scheme(), "http" | "https") || !base.username().is_empty() {
+        let bare = base.username().is_empty() && base.password().is_none();
+        if !matches!(base.scheme(), "http" | "https") || !bare {
             let problem = "it must begin with http:// or https:// and hold no credentials";
             return Err(config("url", problem.to_owned()));
         }

@@ -348,6 +348,8 @@ impl Drop for Driver {
     fn drop(&mut self) {
         self.state.send_modify(|state| {
             state.ended.get_or_insert(SignalingError::Closed);
+            state.online = false;
         });
+        self.events.close();
     }
 }

@@ -148,7 +148,12 @@ impl SignalingClient {
     /// more than 1,024 events behind misses some, and is told how many.
     pub fn events(&self) -> Subscription<SignalingEvent> {
         let mut first = self.0.first_events.lock().unwrap_or_else(PoisonError::into_inner);
-        first.take().unwrap_or_else(|| self.0.events.subscribe())
+        let events = first.take().unwrap_or_else(|| self.0.events.subscribe());
+        if self.0.state.borrow().ended.is_some() {
+            // Nobody publishes any more; what is queued can still be read.
+            self.0.events.close();
+        }
+        events
     }
 
     /// This client's id, once it joined. It can change: [`SignalingEvent::IdentityChanged`].

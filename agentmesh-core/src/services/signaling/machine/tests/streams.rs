@@ -354,3 +354,36 @@ fn client_that_was_cut_off_leaves_all_the_same() {
     test.tell(Input::Leave(2 * SECOND));
     assert_eq!(test.take(), [Action::PostLeave]);
 }
+
+/// When clients that all lost their stream at once come back to a server that was away for `down`, by the second.
+fn arrivals(clients: u64, down: Duration) -> Vec<usize> {
+    let mut seconds = Vec::new();
+    for seed in 0..clients {
+        let mut test = Test::online();
+        test.rng = seeded_rng(seed);
+        test.end_stream();
+        loop {
+            test.until_open();
+            if test.now >= down {
+                break;
+            }
+            test.tell(Input::OpenFailed(OpenFailure::Network("refused".into())));
+            test.take();
+        }
+        let second = usize::try_from((test.now - down).as_secs()).unwrap();
+        seconds.resize(seconds.len().max(second + 1), 0);
+        seconds[second] += 1;
+    }
+    seconds
+}
+
+#[test]
+fn thousand_clients_come_back_to_a_restarted_server_spread_over_seconds() {
+    for down in [2, 5, 20, 60] {
+        let seconds = arrivals(1000, SECOND * down);
+        let most = *seconds.iter().max().unwrap();
+        let mean = 1000.0 / seconds.len() as f64;
+        assert!(most as f64 <= 3.0 * mean, "down for {down} s: {seconds:?}");
+        assert!(seconds.len() <= 16, "nobody stays away: {seconds:?}");
+    }
+}
