@@ -39,7 +39,9 @@ async fn two_clients_meet_signal_and_leave() {
     a.client.leave().await;
     a.client.leave().await;
     assert_eq!(b.others(0).await.left, [a_id.clone()]);
-    assert!(matches!(a.next().await, Some(SignalingEvent::Roster(_)) | None));
+    assert_eq!(a.next().await, Some(SignalingEvent::Closed { error: SignalingError::Closed }));
+    assert_eq!(a.next().await, None);
+    assert_eq!(a.client.events().next().await, None, "nor does a new reader wait");
     assert_eq!(a.client.send(&a_id, &1).await, Err(SignalingError::Closed));
     assert!(a.client.credentials().is_none() && !token.is_empty());
     b.client.shutdown().await;

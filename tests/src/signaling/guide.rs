@@ -1,7 +1,7 @@
 //! The program of docs/guides/signaling.md, which is this file's.
 
 // begin
-use std::{collections::HashMap, time::Duration};
+use std::collections::HashMap;
 
 use agentmesh_core::services::signaling::{
     Negotiator, Payload, PeerAction, PeerId, PeerInput, PeerTimings, SignalingClient,

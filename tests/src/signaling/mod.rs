@@ -7,8 +7,8 @@ mod codes;
 mod fake;
 mod faults;
 mod guide;
-mod load;
 mod proxy;
+mod slow;
 mod trace;
 
 use std::time::Duration;

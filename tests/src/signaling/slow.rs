@@ -1,9 +1,8 @@
-//! Many rooms, many streams, and one that nobody reads.
+//! A stream that nobody reads.
 
 use std::{net::SocketAddr, time::Duration};
 
 use agentmesh_server::{Rate, Server, ServerConfig, SignalingLimits};
-use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -15,11 +14,6 @@ use super::{PATIENCE, Peer};
 
 /// Far more than it takes on a slow machine.
 const LONG: Duration = Duration::from_secs(300);
-/// Requests at a time.
-const AT_ONCE: usize = 64;
-const ROOMS: usize = 10_000;
-const LIVE: usize = 4_000;
-
 /// A stream without any client around it.
 struct Stream {
     socket: TcpStream,
@@ -65,72 +59,6 @@ async fn until(socket: &mut TcpStream, wanted: &str) -> String {
         text.push_str(&String::from_utf8_lossy(&buffer[..read]));
     }
     text
-}
-
-async fn health(server: &Server) -> Value {
-    let request = "GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
-    let text = answer(server.addr(), request).await;
-    let body: Value = serde_json::from_str(text.split("\r\n\r\n").nth(1).unwrap()).unwrap();
-    body["signaling"].clone()
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ten_thousand_rooms_of_which_four_thousand_are_alive() {
-    let files = rlimit::increase_nofile_limit(24_000).unwrap();
-    assert!(files >= 17_000, "{files} open files are not enough for 8,000 streams and their ends");
-    let server = super::server().await;
-    let addr = server.addr();
-    let quiet: Vec<_> = stream::iter(LIVE..ROOMS)
-        .map(|n| async move {
-            let Stream { id, token, .. } = open(addr, &format!("room-{n}"), None).await;
-            (n, id, token)
-        })
-        .buffer_unordered(AT_ONCE)
-        .collect()
-        .await;
-    let mut live: Vec<_> = stream::iter(0..LIVE)
-        .map(|n| async move {
-            let room = format!("room-{n}");
-            let mut a = open(addr, &room, None).await;
-            let b = open(addr, &room, None).await;
-            until(&mut a.socket, &b.id).await;
-            (room, a, b)
-        })
-        .buffer_unordered(AT_ONCE)
-        .collect()
-        .await;
-    assert_eq!(health(&server).await, json!({"rooms": ROOMS, "sessions": ROOMS + LIVE}));
-    let one_more = answer(
-        addr,
-        "GET /api/connect?room=one-more HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
-    )
-    .await;
-    assert!(one_more.starts_with("HTTP/1.1 503 "), "{one_more}");
-
-    for (room, a, b) in live.iter_mut().step_by(40) {
-        let body = json!({"sender": a.id, "to": b.id, "token": a.token, "signal": {"from": *room}});
-        let sent = post(addr, &format!("signal?room={room}"), &body).await;
-        assert!(sent.starts_with("HTTP/1.1 200 "), "{sent}");
-        until(&mut b.socket, &format!(r#""signal":{{"from":"{room}"}}"#)).await;
-    }
-    let all = live.iter().flat_map(|(room, a, b)| {
-        [(room.clone(), &a.id, &a.token), (room.clone(), &b.id, &b.token)]
-    });
-    let all = all.chain(quiet.iter().map(|(n, id, token)| (format!("room-{n}"), id, token)));
-    let left = stream::iter(all)
-        .map(|(room, id, token)| async move {
-            let body = json!({"sender": id, "token": token});
-            post(addr, &format!("leave?room={room}"), &body).await.starts_with("HTTP/1.1 200 ")
-        })
-        .buffer_unordered(AT_ONCE)
-        .filter(|left| std::future::ready(*left));
-    assert_eq!(left.count().await, ROOMS + LIVE);
-    assert_eq!(
-        health(&server).await,
-        json!({"rooms": 0, "sessions": 0}),
-        "nothing is left of them"
-    );
-    server.shutdown().await;
 }
 
 #[tokio::test]
