@@ -128,6 +128,8 @@ pub struct Negotiator {
     ignored: Option<Option<String>>,
     /// The ufrag of the peer's description, if there is a description.
     remote: Option<Option<String>>,
+    /// The certificates in it.
+    fingerprints: Vec<String>,
     early: Vec<Candidate>,
     has_channel: bool,
     /// Something changed while a negotiation was under way.
@@ -135,6 +137,8 @@ pub struct Negotiator {
     /// Without an offer until then, the smaller id makes one.
     offer_by: Option<Duration>,
     recovery: Recovery,
+    /// The connection was just built anew.
+    is_new: bool,
     closed: bool,
     actions: Vec<PeerAction>,
 }
@@ -163,11 +167,13 @@ impl Negotiator {
             expected: VecDeque::new(),
             ignored: None,
             remote: None,
+            fingerprints: Vec::new(),
             early: Vec::new(),
             has_channel: false,
             again: false,
             offer_by: Some(now + timings.offer),
             recovery: Recovery::new(timings, offers, now),
+            is_new: false,
             closed: false,
             actions: Vec::new(),
         };
@@ -246,13 +252,14 @@ impl Negotiator {
     }
 
     fn recover(&mut self, now: Duration) {
+        self.note_rebuilt(now);
         match self.recovery.due(now) {
             None => {}
             Some(recovery::Step::Restart) => self.offer(true),
             Some(recovery::Step::Rebuild) => {
-                self.actions.push(PeerAction::Rebuild);
-                self.forget();
+                self.rebuild();
                 self.offer(false);
+                self.note_rebuilt(now);
             }
             Some(recovery::Step::Close) => {
                 self.closed = true;
@@ -261,11 +268,21 @@ impl Negotiator {
         }
     }
 
+    /// A connection that was built anew has its own time to stand.
+    fn note_rebuilt(&mut self, now: Duration) {
+        if std::mem::take(&mut self.is_new) {
+            self.recovery.rebuilt(now);
+        }
+    }
+
     /// A new peer connection knows nothing.
-    fn forget(&mut self) {
+    fn rebuild(&mut self) {
+        self.actions.push(PeerAction::Rebuild);
+        self.is_new = true;
         self.expected.iter_mut().for_each(|send| *send = false);
         self.state = State::Stable;
         (self.remote, self.ignored) = (None, None);
+        self.fingerprints.clear();
         self.early.clear();
         self.has_channel = false;
     }
@@ -319,9 +336,14 @@ impl Negotiator {
                 self.ignored = Some(offer.ice_ufrag().map(str::to_owned));
                 return;
             }
-            self.actions.push(PeerAction::Rollback);
+            if !self.is_another(&offer) {
+                self.actions.push(PeerAction::Rollback);
+            }
             // Whatever the offer was to negotiate comes after the peer's.
             self.again |= self.remote.is_some();
+        }
+        if self.is_another(&offer) {
+            self.rebuild();
         }
         self.expected.iter_mut().for_each(|send| *send = false);
         self.offer_by = None;
@@ -339,6 +361,12 @@ impl Negotiator {
         if self.state != State::Offering || self.expected.contains(&true) {
             return;
         }
+        if self.is_another(&answer) {
+            // It answered with a new connection, which this side's old one cannot go on with.
+            self.rebuild();
+            self.offer(false);
+            return;
+        }
         if answer.kind == DescriptionKind::Answer {
             self.state = State::Stable;
             self.recovery.agreed(true);
@@ -347,8 +375,15 @@ impl Negotiator {
         self.next_change();
     }
 
+    /// Whether a description is of a connection that the peer built anew, with a certificate of its own.
+    fn is_another(&self, description: &Description) -> bool {
+        let theirs = description.fingerprints();
+        !self.fingerprints.is_empty() && !theirs.is_empty() && theirs != self.fingerprints
+    }
+
     fn set_remote(&mut self, description: Description) {
         self.ignored = None;
+        self.fingerprints = description.fingerprints();
         self.remote = Some(description.ice_ufrag().map(str::to_owned));
         self.actions.push(PeerAction::SetRemote(description));
         for candidate in std::mem::take(&mut self.early) {

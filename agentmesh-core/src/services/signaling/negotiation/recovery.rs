@@ -111,8 +111,13 @@ impl Recovery {
         if restart.is_some() {
             return Some(Step::Restart);
         }
-        self.stands_by = Some(now + self.timings.connect);
         Some(Step::Rebuild)
+    }
+
+    /// There is another connection now, which has to come to stand.
+    pub(super) fn rebuilt(&mut self, now: Duration) {
+        self.ice = IceState::Checking;
+        self.stands_by = Some(now + self.timings.connect);
     }
 
     /// What would be sent to who left reaches nobody.

@@ -64,14 +64,23 @@ impl Side {
             PeerAction::CreateOffer { .. } => {
                 assert!(pc.pending_remote.is_none(), "an offer in have-remote-offer");
                 self.offers += 1;
-                let sdp = format!("a=ice-ufrag:{}{}\n", self.id, self.offers);
+                let sdp = format!(
+                    "a=ice-ufrag:{}{}\na=fingerprint:sha-256 {}{}\n",
+                    self.id, self.offers, self.id, pc.built
+                );
                 let offer = Description { kind: DescriptionKind::Offer, sdp };
                 pc.pending_local = Some(offer.clone());
                 return Some(PeerInput::Created(offer));
             }
             PeerAction::CreateAnswer => {
                 let offer = pc.pending_remote.take().expect("an answer needs an offer");
-                let sdp = format!("a=ice-ufrag:{}-to-{}", self.id, offer.sdp);
+                let sdp = format!(
+                    "a=ice-ufrag:{}-to-{}\na=fingerprint:sha-256 {}{}\n",
+                    self.id,
+                    offer.sdp.len(),
+                    self.id,
+                    pc.built
+                );
                 let answer = Description { kind: DescriptionKind::Answer, sdp };
                 (pc.local, pc.remote) = (Some(answer.clone()), Some(offer));
                 return Some(PeerInput::Created(answer));
@@ -286,6 +295,24 @@ fn offerer_restarts_three_times_then_builds_anew_then_gives_up() {
         [(105, "restart"), (107, "restart"), (111, "restart"), (119, "rebuild"), (149, "close")];
     assert_eq!(seen, wanted);
     assert!(side.negotiator.is_closed());
+}
+
+#[test]
+fn who_hears_of_a_new_connection_builds_one_too() {
+    for order in 0..64 {
+        let (mut a, mut b) = (Side::new("a", "b", true), Side::new("b", "a", false));
+        run(&mut a, &mut b, 0);
+        // Both at once, in the worst case.
+        a.negotiator.rebuild();
+        a.negotiator.offer(false);
+        a.act(SECOND);
+        if order % 2 == 1 {
+            b.tell(PeerInput::NegotiationNeeded, SECOND);
+        }
+        run(&mut a, &mut b, order / 2);
+        assert!(agree(&a, &b), "order {order:b}: {:?} {:?}", a.connection, b.connection);
+        assert_eq!(b.connection.built, 1);
+    }
 }
 
 #[test]
