@@ -3,8 +3,9 @@
 use serde_json::json;
 
 use super::{
-    Author, Description, DescriptionKind, PeerId, RoomName, SessionCredentials, Signal,
-    SignalingClient, SignalingEvent, SignalingSecret, normalize_ice_servers,
+    Author, Candidate, Description, DescriptionKind, Payload, PeerAction, PeerId, PeerInput,
+    RoomName, SessionCredentials, Signal, SignalingClient, SignalingEvent, SignalingSecret,
+    normalize_ice_servers,
 };
 use crate::{client::http::HttpConfig, client::proxy::ProxyConfig, redaction::Shown};
 
@@ -29,6 +30,13 @@ async fn signaling_types_print_redacted() {
     shown.add("Signal", &Signal { sender: id, value, author: Author::Unsigned });
     let description = Description { kind: DescriptionKind::Offer, sdp: SECRET.into() };
     shown.add("Description", &description);
+    let payload = Payload {
+        description: Some(description),
+        candidate: Some(Candidate::new(SECRET)),
+        ..Payload::default()
+    };
+    shown.add("PeerAction", &PeerAction::Send(payload.clone()));
+    shown.add("PeerInput", &PeerInput::Received(payload));
     let http = HttpConfig { proxies: ProxyConfig::none(), ..HttpConfig::default() };
     let builder = SignalingClient::builder("http://127.0.0.1:1", SECRET)
         .join_key(secret)

@@ -13,7 +13,7 @@ use super::{
     super::{
         Author, PeerId, SessionCredentials, SignalContext, SignalingError, SignalingEvent,
         SignalingTimings,
-        machine::{Action, Input, Key, Machine, OpenFailure, Outcome, Send},
+        machine::{Action, Input, Key, Machine, OpenFailure, Outcome, Outgoing},
         sign_signal,
         sse::Decoder,
         verify_signal,
@@ -165,7 +165,7 @@ impl Driver {
         self.waiting.insert(key, waiter);
         let is_candidate = is_candidate(&signal);
         let signal = signal.to_string().into();
-        self.tell(Input::Send(Send { key, to, signal, is_candidate }));
+        self.tell(Input::Send(Outgoing { key, to, signal, is_candidate }));
     }
 
     fn opened(&mut self, result: Result<Opened, OpenFailure>) {

@@ -41,7 +41,7 @@ pub(super) enum Input {
     Retry(Duration),
     /// The stream is over.
     Ended(SignalingError),
-    Send(Send),
+    Send(Outgoing),
     /// What became of a try.
     Posted(Key, Outcome),
     /// Leave, and wait so long for the server.
@@ -65,7 +65,7 @@ pub(super) enum OpenFailure {
 
 /// A signal to send, as JSON text.
 #[derive(Debug)]
-pub(super) struct Send {
+pub(super) struct Outgoing {
     pub(super) key: Key,
     pub(super) to: PeerId,
     pub(super) signal: std::sync::Arc<str>,
@@ -326,7 +326,7 @@ impl Machine {
         self.event(SignalingEvent::Disconnected { error, retry_in: pause });
     }
 
-    fn send(&mut self, send: Send, now: Duration) {
+    fn send(&mut self, send: Outgoing, now: Duration) {
         let refusal = match &self.phase {
             Phase::Closed | Phase::Leaving { .. } => Some(SignalingError::Closed),
             _ if self.credentials.is_none() || !self.seen_joined() => {

@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     super::{PeerId, SignalingError, SignalingTimings},
-    Action, Key, Outcome, Send,
+    Action, Key, Outcome, Outgoing,
 };
 
 /// Requests under way at a time.
@@ -23,7 +23,7 @@ const MAX_RATE_PAUSE: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
 struct Waiting {
-    send: Send,
+    send: Outgoing,
     deadline: Duration,
     not_before: Duration,
     limited: u32,
@@ -94,7 +94,7 @@ impl Outbound {
         }
     }
 
-    pub(super) fn queue(&mut self, send: Send, now: Duration) -> Result<(), SignalingError> {
+    pub(super) fn queue(&mut self, send: Outgoing, now: Duration) -> Result<(), SignalingError> {
         if send.is_candidate && self.gone.contains(&send.to) {
             return Err(SignalingError::PeerGone { peer: send.to });
         }
@@ -115,7 +115,7 @@ impl Outbound {
         {
             let queue = if is_candidate { &mut self.candidates } else { &mut self.first };
             let Some(waiting) = queue.remove(at) else { return };
-            let Send { key, to, signal, .. } = &waiting.send;
+            let Outgoing { key, to, signal, .. } = &waiting.send;
             let (key, to, signal) = (*key, to.clone(), signal.clone());
             actions.push(Action::Post { key, to, signal });
             self.in_flight.insert(key, waiting);
@@ -179,7 +179,7 @@ impl Outbound {
             return;
         }
         self.give_up(actions, |waiting| {
-            let Send { to, is_candidate, .. } = &waiting.send;
+            let Outgoing { to, is_candidate, .. } = &waiting.send;
             let dead = *is_candidate && left.contains(to) && !here.contains(to);
             dead.then(|| SignalingError::PeerGone { peer: to.clone() })
         });

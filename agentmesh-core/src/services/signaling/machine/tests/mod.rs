@@ -128,7 +128,12 @@ impl Test {
     fn send_kind(&mut self, to: &str, is_candidate: bool) -> Key {
         self.next_key += 1;
         let signal = format!("{{\"n\":{}}}", self.next_key).into();
-        self.tell(Input::Send(Send { key: self.next_key, to: to.into(), signal, is_candidate }));
+        self.tell(Input::Send(Outgoing {
+            key: self.next_key,
+            to: to.into(),
+            signal,
+            is_candidate,
+        }));
         self.next_key
     }
 
