@@ -231,7 +231,7 @@ impl Outbound {
                     (Err(error.clone()), Some(error))
                 }
                 404 => {
-                    let peer = waiting.send.to.clone();
+                    let peer = waiting.send.to;
                     self.peer_is_gone(&peer, actions);
                     (Err(SignalingError::PeerGone { peer }), None)
                 }
