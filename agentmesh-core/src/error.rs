@@ -322,4 +322,7 @@ union! {
     /// A signaling server that was not reached, or a signal that did not go out.
     #[cfg(feature = "signaling")]
     Signaling(crate::services::signaling::SignalingError);
+    /// A name that is none.
+    #[cfg(feature = "user-data")]
+    Name(crate::services::user_data::NameError);
 }

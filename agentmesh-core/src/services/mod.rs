@@ -10,3 +10,5 @@ pub mod agent_ws;
 pub mod aiwm;
 #[cfg(feature = "signaling")]
 pub mod signaling;
+#[cfg(feature = "user-data")]
+pub mod user_data;
