@@ -325,4 +325,7 @@ union! {
     /// A name that is none.
     #[cfg(feature = "user-data")]
     Name(crate::services::user_data::NameError);
+    /// User data that were not kept, or not found again.
+    #[cfg(feature = "user-data-store")]
+    UserDataStore(crate::services::user_data::store::UserDataStoreError);
 }

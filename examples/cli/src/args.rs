@@ -163,6 +163,9 @@ pub(crate) struct DevArgs {
     /// Where the database lives [default: a temporary directory, removed at the end]
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
+    /// The only bearer token that the user-data service takes [default: any]
+    #[arg(long, value_name = "KEY")]
+    pub(crate) api_key: Option<String>,
     #[command(flatten)]
     pub(crate) faults: FaultArgs,
 }

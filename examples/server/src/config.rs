@@ -10,7 +10,7 @@ use agentmesh_core::{identity::Amid, services::agent_ws::service::AgentWebSocket
 
 use crate::{
     AgentWsConfig, AiwmConfig, Faults, IceConfig, JoinKeys, Limits, OAuthProvider, ServerError,
-    SignalingLimits,
+    SignalingLimits, UserDataConfig,
 };
 
 /// Whose shapes the HTTP interfaces answer with.
@@ -51,6 +51,8 @@ pub struct ServerConfig {
     pub aiwm: AiwmConfig,
     /// The agent that answers at `/functions/v1/agent_websocket`.
     pub agent_ws: AgentWsConfig,
+    /// The service that keeps what users have for their agents.
+    pub user_data: UserDataConfig,
     /// Agents that may revoke any other.
     pub admins: Vec<Amid>,
     /// Where owners of agents can show an account, for the tier `verified`.
@@ -76,6 +78,7 @@ impl Default for ServerConfig {
             ice: IceConfig::default(),
             aiwm: AiwmConfig::default(),
             agent_ws: AgentWsConfig::default(),
+            user_data: UserDataConfig::default(),
             admins: Vec::new(),
             oauth_providers: Vec::new(),
             dns_url: DNS_URL.to_owned(),
@@ -99,6 +102,7 @@ impl ServerConfig {
     /// reach add their check here; relay and registry need none, because every agent proves its own key.
     pub(crate) fn check(&self) -> Result<(), ServerError> {
         self.aiwm.check()?;
+        self.user_data.check()?;
         if !self.listen.ip().is_loopback() && self.public_hosts.is_empty() {
             tracing::warn!(
                 "no public host is configured: a signature made for another server would be accepted here"
@@ -106,6 +110,9 @@ impl ServerConfig {
         }
         if !self.listen.ip().is_loopback() && self.agent_ws.service.access.tokens.is_empty() {
             tracing::warn!("the agent WebSocket answers everybody: no token is configured for it");
+        }
+        if !self.listen.ip().is_loopback() && self.user_data.enabled && self.user_data.insecure {
+            tracing::warn!("user data are open to everybody who can reach this server");
         }
         self.oauth_providers.iter().try_for_each(|provider| {
             provider.check().map_err(|problem| ServerError::Config {

@@ -23,6 +23,7 @@ mod server;
 mod signaling;
 mod state;
 mod store;
+mod user_data;
 
 pub use agent_ws::{AgentWsBackend, AgentWsConfig};
 pub use aiwm::{AiwmConfig, SecretCheck};
@@ -34,3 +35,7 @@ pub use limits::Limits;
 pub use oauth::{OAuthEndpoints, OAuthProvider};
 pub use server::Server;
 pub use signaling::{IceConfig, JoinKeys, Rate, SignalingLimits, TurnConfig};
+pub use user_data::{
+    AgentBackend, EchoAgent, Environment, HookAnswer, HookEvent, Options, RealtimeLimits, Secret,
+    ThreadRule, ToolOutcome, Turn, TurnError, UserDataConfig,
+};

@@ -6,6 +6,7 @@
 mod agent_ws_flags;
 mod aiwm_flags;
 mod signaling_flags;
+mod user_data_flags;
 
 use std::{
     io::{IsTerminal, Write},
@@ -23,6 +24,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::Serialize;
 use signaling_flags::SignalingFlags;
 use tracing_subscriber::EnvFilter;
+use user_data_flags::UserDataFlags;
 
 #[derive(Parser)]
 #[command(name = "agentmesh-server", version, about = "AgentMesh relay and registry")]
@@ -72,6 +74,8 @@ struct Serve {
     aiwm: AiwmFlags,
     #[command(flatten)]
     agent_ws: AgentWsFlags,
+    #[command(flatten)]
+    user_data: UserDataFlags,
 }
 
 #[derive(Clone, Copy, Default, ValueEnum)]
@@ -164,6 +168,7 @@ impl Serve {
             ice: self.signaling.ice()?,
             aiwm: self.aiwm.config(),
             agent_ws: self.agent_ws.config(matches!(self.profile, ProfileFlag::Head))?,
+            user_data: self.user_data.config()?,
             admins: self.admin_amid,
             oauth_providers: self.oauth_provider,
             dns_url: self.dns_url,

@@ -21,8 +21,9 @@ use crate::{
     registry::KeyRations,
     relay::{Parts, Relay},
     signaling::{self, Hub},
-    state::AppState,
+    state::{AppState, Shared},
     store::Store,
+    user_data::UserData,
 };
 
 /// How long connections get to end by themselves. With the last transaction, shutdown takes less than 5 seconds.
@@ -48,6 +49,7 @@ pub struct Server {
     tasks: TaskTracker,
     answers: TaskTracker,
     relay: Arc<Relay>,
+    state: Shared,
     stopping: DropGuard,
 }
 
@@ -99,7 +101,14 @@ impl Server {
         .map_err(agent_ws::refused)?;
         let outbound = Outbound::new()?;
         let aiwm = Aiwm::open(&config.aiwm, config.profile, &metrics)?;
+        let user_data = UserData::open(
+            &config.user_data,
+            config.data_dir.as_deref(),
+            tasks.clone(),
+            stopping.clone(),
+        )?;
         let state = Arc::new(AppState {
+            user_data,
             aiwm,
             authority: Authority::open(config.data_dir.as_deref(), clock::now())?,
             oauth: Providers::new(config.oauth_providers.clone(), outbound.clone()),
@@ -113,9 +122,10 @@ impl Server {
             agent_ws: agent_ws.clone(),
         });
         let router = http::router(Arc::clone(&state));
-        tasks.spawn(http::serve(listener, router, state));
+        tasks.spawn(http::serve(listener, router, Arc::clone(&state)));
         tracing::info!(%addr, "listening");
-        Ok(Self { agent_ws, addr, store, tasks, answers, relay, stopping: stopping.drop_guard() })
+        let stopping = stopping.drop_guard();
+        Ok(Self { agent_ws, addr, store, tasks, answers, relay, state, stopping })
     }
 
     /// Where it listens, with the port it got.
@@ -146,8 +156,11 @@ impl Server {
     /// Stops listening, tells every client to come back later, writes what is queued and releases the data directory.
     /// Takes less than 5 seconds.
     pub async fn shutdown(self) {
-        let Self { store, tasks, answers, relay, agent_ws, stopping, addr } = self;
+        let Self { store, tasks, answers, relay, agent_ws, state, stopping, addr } = self;
         drop(stopping);
+        if let Some(user_data) = &state.user_data {
+            user_data.stop().await;
+        }
         agent_ws.stop();
         relay.dismiss_all();
         tasks.close();

@@ -7,6 +7,7 @@ use agentmesh_core::services::agent_ws::service::AgentWebSocketService;
 use crate::{
     ServerConfig, aiwm::Aiwm, authority::Authority, metrics::Metrics, oauth::Providers,
     org::DnsClient, registry::KeyRations, relay::Relay, signaling::Hub, store::Store,
+    user_data::UserData,
 };
 
 /// See the module.
@@ -23,6 +24,7 @@ pub(crate) struct AppState {
     pub(crate) authority: Authority,
     pub(crate) oauth: Providers,
     pub(crate) dns: DnsClient,
+    pub(crate) user_data: Option<UserData>,
 }
 
 impl AppState {

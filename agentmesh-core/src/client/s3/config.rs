@@ -21,6 +21,9 @@ use crate::{
 /// Objects that lie around from earlier failures may be large; a slow line gets its time.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// A bucket, and what must not appear in messages.
+type Opened = (Arc<dyn ObjectStore>, Vec<Zeroizing<String>>);
+
 /// How a store in a bucket is guarded against a second writer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -186,6 +189,18 @@ impl S3Config {
     }
 
     pub(super) fn open(&self) -> Result<Bucket, StorageError> {
+        let (objects, secrets) = self.objects()?;
+        Ok(Bucket::new(objects, &self.prefix, self.name(), secrets))
+    }
+
+    /// The prefix, without slashes around it.
+    #[cfg(feature = "user-data-store")]
+    pub(crate) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// The whole bucket, and what must not appear in messages.
+    pub(crate) fn objects(&self) -> Result<Opened, StorageError> {
         let invalid = |hint: String| StorageError::InvalidUrl { hint };
         let mut builder = AmazonS3Builder::from_env()
             .with_bucket_name(&self.bucket)
@@ -237,12 +252,7 @@ impl S3Config {
         let builder =
             builder.with_allow_http(true).with_http_connector(Connector(self.http.clone()));
         let objects = builder.build().map_err(|e| invalid(http::reasons(&e)))?;
-        Ok(Bucket::new(
-            Arc::new(objects) as Arc<dyn ObjectStore>,
-            &self.prefix,
-            self.name(),
-            secrets,
-        ))
+        Ok((Arc::new(objects), secrets))
     }
 }
 

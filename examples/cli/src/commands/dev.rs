@@ -4,7 +4,8 @@ use std::{fmt, sync::Arc};
 
 use agentmesh_core::services::agent_ws::service::AgentWebSocketConfig;
 use agentmesh_server::{
-    AgentWsBackend, AgentWsConfig, AiwmConfig, Faults, Server, ServerConfig, ServerError,
+    AgentWsBackend, AgentWsConfig, AiwmConfig, Faults, Secret, Server, ServerConfig, ServerError,
+    UserDataConfig,
 };
 use serde::Serialize;
 
@@ -48,6 +49,7 @@ pub(super) async fn run(args: DevArgs, context: Context) -> Result<(), CliError>
         data_dir: data_dir.clone(),
         faults: faults(&args.faults),
         agent_ws: agent()?,
+        user_data: user_data(args.api_key),
         ..ServerConfig::for_development()
     };
     agentmesh_server::raise_file_limit();
@@ -76,6 +78,7 @@ pub(super) async fn run(args: DevArgs, context: Context) -> Result<(), CliError>
         aiwm_admin_token: fresh,
         agent_websocket: &server.agent_websocket_url(),
         signaling: server.url(),
+        user_data: server.url(),
         pid: hint.pid,
         data_dir: data_dir.map(|dir| dir.display().to_string()).unwrap_or_default(),
         temporary: temporary.is_some(),
@@ -98,6 +101,16 @@ fn agent() -> Result<AgentWsConfig, CliError> {
         AgentWebSocketConfig { max_sessions_per_ip: 0, ..service }
     });
     Ok(AgentWsConfig { service: Arc::new(service), ..config })
+}
+
+/// Any token is good, unless one was given. The channel is open either way, as documents show it.
+fn user_data(api_key: Option<String>) -> UserDataConfig {
+    UserDataConfig {
+        insecure: api_key.is_none(),
+        open_realtime: true,
+        api_key: api_key.map(Secret::new),
+        ..UserDataConfig::for_development()
+    }
 }
 
 fn faults(args: &FaultArgs) -> Faults {
@@ -137,6 +150,7 @@ struct Listening<'a> {
     agent_websocket: &'a str,
     /// Its base, before `/api`.
     signaling: String,
+    user_data: String,
     pid: u32,
     data_dir: String,
     #[serde(skip)]
@@ -149,7 +163,8 @@ struct Listening<'a> {
 
 impl fmt::Display for Listening<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { registry, relay, aiwm, agent_websocket, signaling, pid, data_dir, .. } = self;
+        let Self { registry, relay, aiwm, agent_websocket, signaling, user_data, pid, data_dir, .. } =
+            self;
         let kept = if self.temporary { " (removed at the end)" } else { "" };
         writeln!(f, "agentmesh dev, process {pid}")?;
         writeln!(f, "  registry  {registry}")?;
@@ -161,6 +176,7 @@ impl fmt::Display for Listening<'_> {
         }
         writeln!(f, "  agent     {agent_websocket}")?;
         writeln!(f, "  signaling {signaling}")?;
+        writeln!(f, "  user data {user_data}, channel {user_data}/socket.io/")?;
         writeln!(f, "  data      {data_dir}{kept}")?;
         writeln!(f, "  faults    {}", Shown(self.faults))?;
         if let Some(path) = dev_hint::path().filter(|_| self.found) {

@@ -15,6 +15,7 @@ use crate::{
     aiwm, clock,
     state::{AppState, Shared},
     store::agents,
+    user_data,
 };
 
 /// `GET /health`: the process is up; how much it has to do, without names.
@@ -28,6 +29,7 @@ pub(super) async fn process(State(shared): State<Shared>) -> Response {
         "agent_websocket": {"sessions": agent_ws.stats().sessions},
         "signaling": {"rooms": signaling.rooms(), "sessions": signaling.sessions()},
         "aiwm": aiwm,
+        "user_data": user_data::health(shared.user_data.as_ref()),
     });
     reply::json(StatusCode::OK, body)
 }

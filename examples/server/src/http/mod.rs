@@ -30,7 +30,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use crate::{
     agent_ws, aiwm, limits::reached, metrics, oauth, org, registry, relay::Open, signaling,
-    state::Shared,
+    state::Shared, user_data,
 };
 
 /// Time for a request's head, and for an idle connection to send another.
@@ -54,11 +54,16 @@ pub(crate) fn router(shared: Shared) -> Router {
         Some(_) => aiwm::routes(&shared),
         None => Router::new(),
     };
+    let user_data = match &shared.user_data {
+        Some(_) => user_data::routes(&shared),
+        None => Router::new(),
+    };
     Router::new()
         .nest("/v1", v1)
         .nest("/api", signaling::routes())
         .merge(aiwm)
         .merge(agent_ws::routes())
+        .merge(user_data)
         .route("/health", get(health::process))
         .route("/metrics", get(metrics::metrics))
         .fallback(fallback::fallback)

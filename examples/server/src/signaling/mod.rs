@@ -11,7 +11,7 @@ mod hub;
 mod ice;
 mod join_keys;
 mod outbox;
-mod query;
+pub(crate) mod query;
 mod room;
 mod routes;
 mod session;

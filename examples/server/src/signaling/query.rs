@@ -5,11 +5,11 @@ use std::borrow::Cow;
 use percent_encoding::percent_decode_str;
 
 /// The parameters in their order.
-pub(super) struct Query(Vec<(String, String)>);
+pub(crate) struct Query(Vec<(String, String)>);
 
 impl Query {
     /// `None` if something in it cannot be decoded.
-    pub(super) fn parse(query: &str) -> Option<Self> {
+    pub(crate) fn parse(query: &str) -> Option<Self> {
         let pairs = query.split('&').filter(|pair| !pair.is_empty());
         pairs
             .map(|pair| {
@@ -21,7 +21,7 @@ impl Query {
     }
 
     /// The first parameter of that name, unless it is empty.
-    pub(super) fn get(&self, name: &str) -> Option<&str> {
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
         let (_, value) = self.0.iter().find(|(n, _)| n == name)?;
         Some(value.as_str()).filter(|value| !value.is_empty())
     }

@@ -25,3 +25,6 @@ mod slow;
 mod support;
 mod takeover;
 mod trust;
+mod user_data;
+mod user_data_bad_input;
+mod user_data_realtime;
