@@ -24,3 +24,4 @@ mod stores;
 mod support;
 mod trust;
 mod typing;
+mod user_data_service;

@@ -18,11 +18,24 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 /// Bytes beyond the limit that are still read.
 const THROWN_AWAY: usize = 32 << 20;
 
-/// See the module.
-pub(super) struct Call {
+/// All of a request but its body.
+pub(super) struct Head {
     pub(super) principal: Principal,
     pub(super) method: Method,
     query: Option<Query>,
+}
+
+impl Head {
+    /// A parameter of the query.
+    pub(super) fn parameter(&self, name: &str) -> Result<Option<&str>, Refusal> {
+        let query = self.query.as_ref().ok_or_else(|| Refusal::invalid("Malformed query"))?;
+        Ok(query.get(name))
+    }
+}
+
+/// See the module.
+pub(super) struct Call {
+    pub(super) head: Head,
     body: Body,
 }
 
@@ -32,13 +45,7 @@ impl Call {
         let query = Query::parse(head.uri.query().unwrap_or_default());
         // What a body is answered with is left out by the layer below.
         let method = if head.method == Method::HEAD { Method::GET } else { head.method };
-        Self { principal, method, query, body }
-    }
-
-    /// A parameter of the query.
-    pub(super) fn parameter(&self, name: &str) -> Result<Option<&str>, Refusal> {
-        let query = self.query.as_ref().ok_or_else(|| Refusal::invalid("Malformed query"))?;
-        Ok(query.get(name))
+        Self { head: Head { principal, method, query }, body }
     }
 
     /// The body, whole. One that is too large is read to its end, within reason, and thrown away: a client that is still

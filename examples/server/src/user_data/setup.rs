@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::{
     UserData,
     answer::Refusal,
-    call::{Call, name, segments},
+    call::{Call, Head, name, segments},
     sandbox,
 };
 use crate::{clock, http::reply, random, state::Shared};
@@ -40,30 +40,30 @@ async fn respond(shared: &Shared, request: Request<Body>, setup: bool) -> Respon
 async fn answer(service: &UserData, request: Request<Body>, setup: bool) -> Answer {
     let principal = service.access.of_request(request.headers())?;
     let path = request.uri().path().to_owned();
-    let call = Call::new(principal, request);
+    let head = Call::new(principal, request).head;
     let segments = segments(&path);
     let [session] = segments.as_slice() else { return Err(Refusal::unknown_path()) };
     let session = name(NameKind::Session, session)?;
     let (wanted, allowed) = if setup { (Method::POST, "POST") } else { (Method::DELETE, "DELETE") };
-    if call.method != wanted {
+    if head.method != wanted {
         return Err(Refusal::method(allowed));
     }
     if setup {
-        prepare(service, &session, &call).await
+        prepare(service, &session, &head).await
     } else {
-        destroy(service, &session, &call).await
+        destroy(service, &session, &head).await
     }
 }
 
-async fn prepare(service: &UserData, session: &Name, call: &Call) -> Answer {
-    let user = match call.parameter("userId")? {
+async fn prepare(service: &UserData, session: &Name, head: &Head) -> Answer {
+    let user = match head.parameter("userId")? {
         Some(user) => Name::new(NameKind::User, user)?,
         None => Name::new(NameKind::User, session.as_str())?,
     };
-    call.principal.check(&user)?;
+    head.principal.check(&user)?;
     let _one_at_a_time = service.setups.lock(session).await;
     if let Some(before) = service.sessions.user(session) {
-        call.principal.check(&before)?;
+        head.principal.check(&before)?;
     }
     service.admit(&user, &Method::POST)?;
     let (method, loaded) = fill(service, session, &user).await?;
@@ -126,10 +126,10 @@ async fn fill(
     Ok((blocking(finish).await.map_err(failed)?, loaded))
 }
 
-async fn destroy(service: &UserData, session: &Name, call: &Call) -> Answer {
+async fn destroy(service: &UserData, session: &Name, head: &Head) -> Answer {
     let _one_at_a_time = service.setups.lock(session).await;
     if let Some(user) = service.sessions.user(session) {
-        call.principal.check(&user)?;
+        head.principal.check(&user)?;
         service.admit(&user, &Method::DELETE)?;
     }
     service.sessions.forget(session);

@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json, value::RawValue};
 use super::{
     UserData,
     answer::Refusal,
-    call::{Call, name, segments},
+    call::{Call, Head, name, segments},
 };
 use crate::{clock, http::reply, state::Shared};
 
@@ -46,14 +46,16 @@ async fn answer(service: &UserData, request: Request<Body>) -> Answer {
         [user, rest @ ..] if !rest.is_empty() => (name(NameKind::User, user)?, rest),
         _ => return Err(Refusal::unknown_path()),
     };
-    call.principal.check(&user)?;
-    service.admit(&user, &call.method)?;
+    call.head.principal.check(&user)?;
+    service.admit(&user, &call.head.method)?;
     match rest {
         ["skills"] => skills(service, &user, call).await,
-        ["skills", skill] => one_skill(service, &user, &name(NameKind::Skill, skill)?, &call).await,
+        ["skills", skill] => {
+            one_skill(service, &user, &name(NameKind::Skill, skill)?, &call.head).await
+        }
         ["conversations"] => conversations(service, &user, call).await,
         ["conversations", id] => {
-            one_conversation(service, &user, &name(NameKind::Conversation, id)?, &call).await
+            one_conversation(service, &user, &name(NameKind::Conversation, id)?, &call.head).await
         }
         ["settings"] => {
             settings(service, &user, &name(NameKind::Settings, PREFERENCES)?, call).await
@@ -70,9 +72,9 @@ fn ok(body: Value) -> Answer {
 }
 
 async fn skills(service: &UserData, user: &Name, call: Call) -> Answer {
-    match call.method {
+    match call.head.method {
         Method::GET => {
-            let listed = service.store.skills(user, &page(&call, NameKind::Skill)?).await?;
+            let listed = service.store.skills(user, &page(&call.head, NameKind::Skill)?).await?;
             let skills: Vec<_> = listed.items.iter().map(|skill| skill.name.as_str()).collect();
             let mut body =
                 json!({"userId": user.as_str(), "count": skills.len(), "skills": skills});
@@ -102,8 +104,8 @@ async fn skills(service: &UserData, user: &Name, call: Call) -> Answer {
     }
 }
 
-async fn one_skill(service: &UserData, user: &Name, skill: &Name, call: &Call) -> Answer {
-    match call.method {
+async fn one_skill(service: &UserData, user: &Name, skill: &Name, head: &Head) -> Answer {
+    match head.method {
         Method::GET => {
             let found = service.store.skill(user, skill).await?;
             let found = found.ok_or_else(|| Refusal::missing("Skill not found"))?;
@@ -130,9 +132,9 @@ async fn one_skill(service: &UserData, user: &Name, skill: &Name, call: &Call) -
 }
 
 async fn conversations(service: &UserData, user: &Name, call: Call) -> Answer {
-    match call.method {
+    match call.head.method {
         Method::GET => {
-            let page = page(&call, NameKind::Conversation)?;
+            let page = page(&call.head, NameKind::Conversation)?;
             let listed = service.store.conversations(user, &page).await?;
             let each = listed.items.iter().map(|one| {
                 json!({
@@ -170,8 +172,8 @@ async fn conversations(service: &UserData, user: &Name, call: Call) -> Answer {
     }
 }
 
-async fn one_conversation(service: &UserData, user: &Name, id: &Name, call: &Call) -> Answer {
-    match call.method {
+async fn one_conversation(service: &UserData, user: &Name, id: &Name, head: &Head) -> Answer {
+    match head.method {
         Method::GET => {
             let found = service.store.conversation(user, id).await?;
             let found = found.ok_or_else(|| Refusal::missing("Conversation not found"))?;
@@ -204,7 +206,7 @@ async fn one_conversation(service: &UserData, user: &Name, id: &Name, call: &Cal
 
 async fn settings(service: &UserData, user: &Name, which: &Name, call: Call) -> Answer {
     let (user_id, name) = (user.as_str(), which.as_str());
-    match call.method {
+    match call.head.method {
         Method::GET => {
             let found = service.store.settings(user, which).await?;
             let found = found.ok_or_else(|| Refusal::missing("Settings not found"))?;
@@ -258,10 +260,10 @@ fn object(body: &Bytes, missing: &str) -> Result<Map<String, Value>, Refusal> {
     serde_json::from_slice(body).map_err(|_| Refusal::invalid(missing))
 }
 
-fn page(call: &Call, kind: NameKind) -> Result<Page, Refusal> {
-    let limit = call.parameter("limit")?.map(str::parse::<usize>).transpose();
+fn page(head: &Head, kind: NameKind) -> Result<Page, Refusal> {
+    let limit = head.parameter("limit")?.map(str::parse::<usize>).transpose();
     let limit = limit.ok().filter(|limit| *limit != Some(0));
     let limit = limit.ok_or_else(|| Refusal::invalid("Invalid limit"))?;
-    let after = call.parameter("cursor")?.map(|cursor| Name::new(kind, cursor)).transpose();
+    let after = head.parameter("cursor")?.map(|cursor| Name::new(kind, cursor)).transpose();
     Ok(Page { after: after.map_err(|_| Refusal::invalid("Invalid cursor"))?, limit })
 }

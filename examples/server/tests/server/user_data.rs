@@ -42,7 +42,13 @@ impl Service {
         Self { server: Server::start(config).await.unwrap(), dir, http: Client::new() }
     }
 
-    pub(crate) async fn send(&self, method: Method, path: &str, auth: &str, body: &str) -> Response {
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        auth: &str,
+        body: &str,
+    ) -> Response {
         let mut request = self.http.request(method, format!("{}{path}", self.server.url()));
         if !auth.is_empty() {
             request = request.header("authorization", auth);
@@ -113,7 +119,10 @@ async fn case_02_lists_are_sorted_and_unknown_users_have_none() {
     let none = json!({"userId": "nobody", "skills": [], "count": 0});
     assert_eq!(service.get("/users/nobody/skills").await, (200, none));
     let part = service.get("/users/user-123/skills?limit=1").await.1;
-    assert_eq!((&part["skills"], &part["cursor"]), (&json!(["debugging.md"]), &json!("debugging.md")));
+    assert_eq!(
+        (&part["skills"], &part["cursor"]),
+        (&json!(["debugging.md"]), &json!("debugging.md"))
+    );
     let rest = service.get("/users/user-123/skills?limit=1&cursor=debugging.md").await.1;
     assert_eq!((&rest["skills"], rest.get("cursor")), (&json!(["testing.md"]), None));
     for bad in ["limit=0", "limit=x", "cursor=..", "limit=%zz"] {
@@ -127,12 +136,16 @@ async fn case_03_a_skill_comes_back_byte_for_byte() {
     let content = "# ö\r\n\tx \u{0}😀";
     service.skill("u", "a.md", content).await;
     let (status, found) = service.get("/users/u/skills/a.md").await;
-    assert_eq!((status, &found["content"], &found["size"]), (200, &json!(content), &json!(content.len())));
+    assert_eq!(
+        (status, &found["content"], &found["size"]),
+        (200, &json!(content), &json!(content.len()))
+    );
     assert_eq!((&found["userId"], &found["skillName"]), (&json!("u"), &json!("a.md")));
     assert_eq!(found["metadata"]["userId"], "u");
     assert!(is_iso(&found["metadata"]["uploadedAt"]) && is_iso(&found["uploaded"]));
     assert_eq!(found.as_object().unwrap().len(), 6);
-    let head = service.send(Method::HEAD, "/users/u/skills/a.md", &format!("Bearer {KEY}"), "").await;
+    let head =
+        service.send(Method::HEAD, "/users/u/skills/a.md", &format!("Bearer {KEY}"), "").await;
     assert_eq!((head.status().as_u16(), head.text().await.unwrap().len()), (200, 0));
 }
 
@@ -167,7 +180,8 @@ async fn case_05_every_protected_route_wants_the_key() {
         (Method::POST, "/setup/s"),
         (Method::DELETE, "/sandbox/s"),
     ];
-    let wrong = ["", "Bearer", "Bearer ", "Bearer wrong", "Basic YTpi", &format!("Bearer {KEY}x"), KEY];
+    let wrong =
+        ["", "Bearer", "Bearer ", "Bearer wrong", "Basic YTpi", &format!("Bearer {KEY}x"), KEY];
     for (method, path) in routes {
         for auth in wrong {
             let response = service.send(method.clone(), path, auth, "").await;
@@ -209,8 +223,16 @@ async fn case_07_skills_need_a_name_and_content() {
     let service = Service::start().await;
     let error = json!({"error": "Skill name and content are required"});
     for body in [
-        "{bad", "null", "[]", "5", "", r#"{"name":"a"}"#, r#"{"name":"a","content":""}"#,
-        r#"{"name":5,"content":"x"}"#, r#"{"name":"a","content":5}"#, r#"{"name":"","content":"x"}"#,
+        "{bad",
+        "null",
+        "[]",
+        "5",
+        "",
+        r#"{"name":"a"}"#,
+        r#"{"name":"a","content":""}"#,
+        r#"{"name":5,"content":"x"}"#,
+        r#"{"name":"a","content":5}"#,
+        r#"{"name":"","content":"x"}"#,
     ] {
         let answer = service.call(Method::POST, "/users/u/skills", body).await;
         assert_eq!(answer, (400, error.clone()), "{body}");
@@ -242,7 +264,16 @@ async fn case_08_names_that_lead_elsewhere_are_refused_and_change_nothing() {
     for name in ["../x", "a/b", "..", ".x", "a\\b", "a\0", ".", "../../bob/skills/b"] {
         assert_eq!(service.skill("u", name, "x").await, (400, error.clone()), "{name:?}");
     }
-    for segment in ["..%2Fx", "a%2Fb", "%2E%2E", ".x", "a%5Cb", "a%00", "%E0%A4%A", "..%2f..%2fbob%2fskills%2fb"] {
+    for segment in [
+        "..%2Fx",
+        "a%2Fb",
+        "%2E%2E",
+        ".x",
+        "a%5Cb",
+        "a%00",
+        "%E0%A4%A",
+        "..%2f..%2fbob%2fskills%2fb",
+    ] {
         let path = format!("/users/u/skills/{segment}");
         for method in [Method::GET, Method::DELETE] {
             let (status, _) = service.call(method.clone(), &path, "").await;
@@ -280,7 +311,8 @@ async fn case_10_conversations_come_back_as_they_were_saved() {
     });
     let saved = service.post("/users/u/conversations", body.clone()).await;
     let key = "users/u/conversations/conv-123.json";
-    let expected = json!({"status": "saved", "userId": "u", "conversationId": "conv-123", "key": key});
+    let expected =
+        json!({"status": "saved", "userId": "u", "conversationId": "conv-123", "key": key});
     assert_eq!(saved, (200, expected));
     let (status, found) = service.get("/users/u/conversations/conv-123").await;
     assert_eq!((status, &found["conversation"]), (200, &body));
@@ -290,9 +322,13 @@ async fn case_10_conversations_come_back_as_they_were_saved() {
     let listed = service.get("/users/u/conversations").await.1;
     assert_eq!((&listed["count"], &listed["userId"]), (&json!(1), &json!("u")));
     let one = &listed["conversations"][0];
-    assert_eq!((&one["conversationId"], &one["size"]), (&json!("conv-123"), &json!(body.to_string().len())));
+    assert_eq!(
+        (&one["conversationId"], &one["size"]),
+        (&json!("conv-123"), &json!(body.to_string().len()))
+    );
     assert!(is_iso(&one["savedAt"]));
-    let deleted = json!({"status": "deleted", "userId": "u", "conversationId": "conv-123", "key": key});
+    let deleted =
+        json!({"status": "deleted", "userId": "u", "conversationId": "conv-123", "key": key});
     for _ in 0..2 {
         assert_eq!(service.delete("/users/u/conversations/conv-123").await, (200, deleted.clone()));
     }
@@ -304,7 +340,8 @@ async fn case_10_conversations_come_back_as_they_were_saved() {
 async fn case_11_conversations_need_an_id() {
     let service = Service::start().await;
     let error = json!({"error": "conversationId is required"});
-    for body in ["{bad", "null", "[]", "{}", r#"{"conversationId":""}"#, r#"{"conversationId":5}"#] {
+    for body in ["{bad", "null", "[]", "{}", r#"{"conversationId":""}"#, r#"{"conversationId":5}"#]
+    {
         let answer = service.call(Method::POST, "/users/u/conversations", body).await;
         assert_eq!(answer, (400, error.clone()), "{body}");
     }
@@ -477,7 +514,8 @@ async fn tokens_of_users_are_good_for_their_own_data() {
     assert_eq!(status(Method::DELETE, "/sandbox/s", &bob).await, 403);
     assert_eq!(status(Method::DELETE, "/sandbox/s", &alice).await, 200);
     assert_eq!(status(Method::GET, "/users/alice/skills", &token("alice", -60)).await, 401);
-    let forbidden = service.send(Method::GET, "/users/bob/skills", &format!("Bearer {alice}"), "").await;
+    let forbidden =
+        service.send(Method::GET, "/users/bob/skills", &format!("Bearer {alice}"), "").await;
     assert_eq!(forbidden.json::<Value>().await.unwrap(), json!({"error": "Forbidden"}));
 }
 
@@ -488,6 +526,9 @@ async fn health_and_info_say_what_there_is() {
     let expected = json!({"enabled": true, "environment": "development", "sessions": 0});
     assert_eq!(health["user_data"], expected);
     let info = service.get("/_info").await.1;
-    assert_eq!((&info["socketPath"], &info["environment"]), (&json!("/socket.io/"), &json!("development")));
+    assert_eq!(
+        (&info["socketPath"], &info["environment"]),
+        (&json!("/socket.io/"), &json!("development"))
+    );
     assert_eq!(info["publicUrl"], service.server.url());
 }

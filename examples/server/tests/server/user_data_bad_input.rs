@@ -148,7 +148,12 @@ fn down<T>() -> object_store::Result<T> {
 
 #[async_trait]
 impl ObjectStore for Down {
-    async fn put_opts(&self, _: &Path, _: PutPayload, _: PutOptions) -> object_store::Result<PutResult> {
+    async fn put_opts(
+        &self,
+        _: &Path,
+        _: PutPayload,
+        _: PutOptions,
+    ) -> object_store::Result<PutResult> {
         down()
     }
 
@@ -187,7 +192,8 @@ impl ObjectStore for Down {
 #[tokio::test]
 async fn b21_a_store_that_is_down_is_said_to_be_and_no_more() {
     let service =
-        Service::with(|config| config.store = Some(UserDataStoreConfig::over(Arc::new(Down), ""))).await;
+        Service::with(|config| config.store = Some(UserDataStoreConfig::over(Arc::new(Down), "")))
+            .await;
     let unavailable = (503, json!({"error": "Storage unavailable"}));
     let conversation = json!({"conversationId": "c"});
     assert_eq!(service.get("/users/u/skills").await, unavailable);
@@ -206,7 +212,16 @@ async fn b21_a_store_that_is_down_is_said_to_be_and_no_more() {
 async fn paths_and_verbs_that_are_not_there_are_answered_in_json() {
     let service = Service::start().await;
     let not_found = json!({"error": "Not found"});
-    for path in ["/users", "/users/", "/users/u", "/users/u/x", "/users/u/skills/a/b", "/setup", "/sandbox/s/exec", "/socket.io/x"] {
+    for path in [
+        "/users",
+        "/users/",
+        "/users/u",
+        "/users/u/x",
+        "/users/u/skills/a/b",
+        "/setup",
+        "/sandbox/s/exec",
+        "/socket.io/x",
+    ] {
         assert_eq!(service.get(path).await, (404, not_found.clone()), "{path}");
     }
     let not_allowed = json!({"error": "Method not allowed"});
@@ -219,7 +234,10 @@ async fn paths_and_verbs_that_are_not_there_are_answered_in_json() {
         (Method::POST, "/_info", "GET"),
     ] {
         let response = service.send(method, path, &format!("Bearer {KEY}"), "").await;
-        assert_eq!((response.status().as_u16(), &response.headers()["allow"]), (405, &allowed.parse().unwrap()));
+        assert_eq!(
+            (response.status().as_u16(), &response.headers()["allow"]),
+            (405, &allowed.parse().unwrap())
+        );
         assert_eq!(response.json::<serde_json::Value>().await.unwrap(), not_allowed);
     }
 }
@@ -237,8 +255,14 @@ async fn users_are_slowed_down_each_for_themselves() {
     let body = json!({"name": "a", "content": "x"}).to_string();
     let response =
         service.send(Method::POST, "/users/u/skills", &format!("Bearer {KEY}"), &body).await;
-    assert_eq!((response.status().as_u16(), &response.headers()["retry-after"]), (429, &"30".parse().unwrap()));
-    assert_eq!(response.json::<serde_json::Value>().await.unwrap(), json!({"error": "Too many requests"}));
+    assert_eq!(
+        (response.status().as_u16(), &response.headers()["retry-after"]),
+        (429, &"30".parse().unwrap())
+    );
+    assert_eq!(
+        response.json::<serde_json::Value>().await.unwrap(),
+        json!({"error": "Too many requests"})
+    );
     for _ in 0..3 {
         assert_eq!(service.get("/users/u/skills").await.0, 200);
     }
@@ -253,7 +277,8 @@ async fn pages_of_other_origins_are_let_in_by_name_only() {
     let http = reqwest::Client::new();
     let ask = async |method: Method, path: &str, origin: &str| {
         let request = http.request(method, format!("{}{path}", service.server.url()));
-        let request = request.header("origin", origin).header("access-control-request-method", "GET");
+        let request =
+            request.header("origin", origin).header("access-control-request-method", "GET");
         let response = request.send().await.unwrap();
         let allowed = response.headers().get("access-control-allow-origin").cloned();
         assert!(!response.headers().contains_key("access-control-allow-credentials"));

@@ -122,7 +122,10 @@ async fn case_18_every_way_that_documents_show_leads_in() {
         let mut client = Client::open(&service, &format!("{path}&sessionId=s")).await;
         client.connect(namespace, &json!({"token": KEY})).await.unwrap();
         let diagnostics = client.get("get_diagnostics", "diagnostics").await;
-        assert_eq!((&diagnostics["sessionId"], &diagnostics["isConnected"]), (&json!("s"), &json!(true)));
+        assert_eq!(
+            (&diagnostics["sessionId"], &diagnostics["isConnected"]),
+            (&json!("s"), &json!(true))
+        );
     }
     let mut client = Client::open(&service, &format!("{PATH}&sessionId=s")).await;
     let refused = client.connect("/other,", &json!({"token": KEY})).await;
@@ -148,7 +151,10 @@ async fn case_19_start_then_message_is_answered_in_order() {
     assert_eq!(streamed, "Help me debug this issue");
     let (_, message, _) = &told[told.len() - 2];
     assert_eq!(message["content"], json!([{"type": "text", "text": "Help me debug this issue"}]));
-    assert_eq!((&message["role"], message["uuid"].as_str().unwrap().len()), (&json!("assistant"), 36));
+    assert_eq!(
+        (&message["role"], message["uuid"].as_str().unwrap().len()),
+        (&json!("assistant"), 36)
+    );
 }
 
 #[tokio::test]
@@ -178,7 +184,10 @@ async fn case_21_a_tool_that_is_denied_is_not_run_and_one_that_is_allowed_is() {
     ] {
         client.emit("message", json!("/tool Write")).await;
         let (_, asked, ack) = client.until("hook_request").await.pop().unwrap();
-        assert_eq!((&asked["event"], &asked["data"]["tool_name"]), (&json!("PreToolUse"), &json!("Write")));
+        assert_eq!(
+            (&asked["event"], &asked["data"]["tool_name"]),
+            (&json!("PreToolUse"), &json!("Write"))
+        );
         client.text(&format!("43{}{answer}", ack.unwrap())).await;
         // A second answer is ignored.
         client.text(&format!("43{}[{{\"action\":\"deny\"}}]", ack.unwrap())).await;
@@ -213,7 +222,8 @@ async fn case_22_who_comes_back_finds_what_was_said() {
 #[tokio::test]
 async fn case_22_after_the_grace_a_session_is_new() {
     let service = Service::with(|config| {
-        config.realtime = RealtimeLimits { grace: std::time::Duration::ZERO, ..RealtimeLimits::default() };
+        config.realtime =
+            RealtimeLimits { grace: std::time::Duration::ZERO, ..RealtimeLimits::default() };
     })
     .await;
     let mut client = Client::session(&service, "s").await;
@@ -272,12 +282,17 @@ async fn case_24_options_that_reach_into_the_process_are_dropped_with_a_warning(
 async fn b16_ws_wants_an_upgrade_and_engine_io() {
     let service = Service::start().await;
     let response = service.send(Method::GET, "/ws", "", "").await;
-    assert_eq!((response.status().as_u16(), &response.headers()["upgrade"]), (426, &"websocket".parse().unwrap()));
+    assert_eq!(
+        (response.status().as_u16(), &response.headers()["upgrade"]),
+        (426, &"websocket".parse().unwrap())
+    );
     assert_eq!(response.text().await.unwrap(), "Expected Upgrade: websocket");
     let url = format!("ws://{}/ws?sessionId=s", service.server.addr());
     let Err(Error::Http(refused)) = connect_async(url).await else { panic!() };
     assert_eq!(refused.status(), 400);
-    for (query, status) in [("", 400), ("?EIO=3&transport=polling", 400), ("?EIO=4&transport=polling&sid=x", 400)] {
+    for (query, status) in
+        [("", 400), ("?EIO=3&transport=polling", 400), ("?EIO=4&transport=polling&sid=x", 400)]
+    {
         let response = service.send(Method::GET, &format!("/socket.io/{query}"), "", "").await;
         assert_eq!(response.status(), status, "{query}");
         response.json::<Value>().await.unwrap();
@@ -293,7 +308,11 @@ async fn b17_a_session_must_be_named_unless_everybody_may_come() {
         (format!("{PATH}&sessionId=..%2Fx"), "Invalid session id"),
     ] {
         let mut client = Client::open(&service, &path).await;
-        assert_eq!(client.connect("", &json!({"token": KEY})).await, Err(refusal.to_owned()), "{path}");
+        assert_eq!(
+            client.connect("", &json!({"token": KEY})).await,
+            Err(refusal.to_owned()),
+            "{path}"
+        );
     }
     let open = Service::with(|config| config.insecure = true).await;
     let mut client = Client::open(&open, PATH).await;
@@ -331,7 +350,11 @@ async fn b18_messages_without_a_text_are_errors() {
     for bad in [r#"["message",null]"#, r#"["message",5]"#, r#"["message",{}]"#, r#"["message"]"#] {
         client.text(&format!("42{bad}")).await;
         let (event, error, _) = client.event().await;
-        assert_eq!((event.as_str(), error), ("error", json!({"message": "prompt is required"})), "{bad}");
+        assert_eq!(
+            (event.as_str(), error),
+            ("error", json!({"message": "prompt is required"})),
+            "{bad}"
+        );
     }
 }
 
@@ -359,7 +382,10 @@ async fn b24_binary_packets_and_frames_that_are_too_long_end_the_connection() {
     assert!(client.packet().await.is_err());
     let mut client = Client::session(&service, "s").await;
     // Who was there before is gone.
-    let _ = client.socket.send(Message::text(format!("42[\"message\",\"{}\"]", "x".repeat(2 << 20)))).await;
+    let _ = client
+        .socket
+        .send(Message::text(format!("42[\"message\",\"{}\"]", "x".repeat(2 << 20))))
+        .await;
     while let Ok(packet) = client.packet().await {
         assert!(!packet.contains("xxxx"));
     }
@@ -435,7 +461,8 @@ async fn polling_leads_in_as_well() {
 
 #[tokio::test]
 async fn without_the_service_its_paths_are_nobodys() {
-    let server = start_with(|config: &mut ServerConfig| config.user_data = UserDataConfig::default()).await;
+    let server =
+        start_with(|config: &mut ServerConfig| config.user_data = UserDataConfig::default()).await;
     for path in ["/users/u/skills", "/socket.io/", "/ws", "/setup/s"] {
         let response = Http::new().get(format!("{}{path}", server.url())).send().await.unwrap();
         assert_eq!(response.status(), 404, "{path}");

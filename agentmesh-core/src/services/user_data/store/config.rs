@@ -130,7 +130,9 @@ impl UserDataStoreConfig {
                     |error: &dyn std::error::Error| wrong(format!("{}: {error}", dir.display()));
                 let disk = Disk::open(dir).map_err(|error| cannot(&error))?;
                 let files = LocalFileSystem::new_with_prefix(disk.root());
-                let files = files.map_err(|error| cannot(&error))?.with_fsync(true);
+                let files = files.map_err(|error| cannot(&error))?;
+                // A directory that was a skill's in the other layout must not be in the way.
+                let files = files.with_fsync(true).with_automatic_cleanup(true);
                 Objects::new(Arc::new(files), "", Some(disk), Vec::new())
             }
             Place::Bucket(config) => {

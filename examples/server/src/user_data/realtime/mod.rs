@@ -105,8 +105,7 @@ impl Realtime {
             agent: Arc::clone(&config.agent),
         };
         let registry = Registry::new(rules, tasks, stopping);
-        let realtime =
-            Arc::new(Self {
+        let realtime = Arc::new(Self {
             io,
             engine,
             registry,
