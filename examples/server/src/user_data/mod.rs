@@ -52,6 +52,11 @@ use sandbox::Sandboxes;
 pub use secret::Secret;
 use sessions::Sessions;
 
+/// The program of the guide runs as a documentation test.
+#[cfg(doctest)]
+#[doc = include_str!("../../../../docs/guides/user-data-service.md")]
+struct Guide;
+
 /// The service's state.
 pub(crate) struct UserData {
     config: UserDataConfig,
