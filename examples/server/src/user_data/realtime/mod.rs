@@ -6,6 +6,7 @@
 mod door;
 mod echo;
 mod history;
+mod hooks;
 mod options;
 mod registry;
 mod session;
@@ -230,7 +231,10 @@ async fn serve(shared: &Shared, mut request: Request<Body>) -> Response {
 fn foreign(allowed: &[String], request: &Request<Body>) -> bool {
     let Some(origin) = request.headers().get(header::ORIGIN) else { return false };
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-    let own = |origin: &str| origin.split_once("://").map(|(_, at)| at) == host;
+    let own = |origin: &str| match (origin.split_once("://"), host) {
+        (Some((_, at)), Some(host)) => at == host,
+        _ => false,
+    };
     match origin.to_str() {
         Ok(origin) => !own(origin) && !allowed.iter().any(|allowed| allowed == origin),
         Err(_) => true,

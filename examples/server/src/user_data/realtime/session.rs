@@ -2,19 +2,13 @@
 //!
 //! Knows events and their order; does not know sockets ([`Outlet`]) nor who may come in.
 
-use std::{
-    collections::{HashMap, VecDeque},
-    future::pending,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::VecDeque, future::pending, sync::Arc};
 
 use agentmesh_core::{client::platform::BoxFuture, services::user_data::Name};
-use futures_util::{StreamExt, stream::FuturesUnordered};
 use serde_json::{Map, Value, json};
 use tokio::{
     sync::{mpsc, oneshot},
-    time::{Instant, sleep_until, timeout},
+    time::{Instant, sleep_until},
 };
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
@@ -22,6 +16,7 @@ use super::spawn;
 use super::{
     super::config::{RealtimeLimits, ThreadRule},
     history::History,
+    hooks::Hooks,
     options::Options,
     turn::{AgentBackend, HookAnswer, HookEvent, Turn, TurnError, TurnEvent, uuid},
 };
@@ -29,8 +24,6 @@ use crate::clock;
 
 /// Events of a turn that wait for a slow client.
 const TURN_EVENTS: usize = 32;
-/// Hooks that are asked at a time.
-const HOOKS: usize = 32;
 /// Characters of a thread's id that is given back.
 const MAX_THREAD: usize = 128;
 
@@ -75,8 +68,6 @@ struct Waiting {
     options: Options,
 }
 
-type Asked = BoxFuture<'static, (u64, HookAnswer)>;
-
 /// See the module.
 pub(super) struct Session {
     name: Name,
@@ -91,14 +82,13 @@ pub(super) struct Session {
     options: Options,
     running: Option<Running>,
     waiting: VecDeque<Waiting>,
-    asked: FuturesUnordered<Asked>,
-    answers: HashMap<u64, oneshot::Sender<HookAnswer>>,
-    next_hook: u64,
+    hooks: Hooks,
 }
 
 impl Session {
     pub(super) fn new(name: Name, rules: Arc<Rules>) -> Self {
         let history = History::new(rules.limits.history, rules.limits.history_bytes);
+        let hooks = Hooks::new(rules.limits.hook);
         Self {
             name,
             rules,
@@ -110,9 +100,7 @@ impl Session {
             options: Options::default(),
             running: None,
             waiting: VecDeque::new(),
-            asked: FuturesUnordered::new(),
-            answers: HashMap::new(),
-            next_hook: 0,
+            hooks,
         }
     }
 
@@ -139,9 +127,7 @@ impl Session {
                     Some(command) => self.command(command).await,
                     None => break,
                 },
-                Some((hook, answer)) = self.asked.next(), if !self.asked.is_empty() => {
-                    self.answered(hook, answer);
-                }
+                () = self.hooks.settle(), if !self.hooks.is_empty() => {}
                 event = next(&mut self.running) => match event {
                     Some(event) => self.told(event).await,
                     None => self.turn_ended(),
@@ -184,7 +170,7 @@ impl Session {
             return;
         }
         if let Some((_, old)) = self.client.take() {
-            self.release_hooks();
+            self.hooks.release();
             old.emit("status", &status("info", "Session taken over")).await;
             old.close();
         }
@@ -201,7 +187,7 @@ impl Session {
     /// The client is gone. What it was asked stays unanswered; what is being worked on goes on.
     fn lost(&mut self) {
         self.client = None;
-        self.release_hooks();
+        self.hooks.release();
         self.deadline = Some(Instant::now() + self.rules.limits.grace);
     }
 
@@ -314,8 +300,7 @@ impl Session {
     fn interrupt(&mut self) {
         self.running = None;
         self.waiting.clear();
-        self.asked.clear();
-        self.answers.clear();
+        self.hooks.release();
     }
 
     /// Begins with the next message, if there is one and none is being worked on.
@@ -363,31 +348,19 @@ impl Session {
         }
     }
 
-    /// Asks the client, if there is one; waits no longer than is allowed. Acknowledgements after that go nowhere.
+    /// Asks the client, if there is one.
     fn ask(&mut self, event: HookEvent, data: &Value, answer: oneshot::Sender<HookAnswer>) {
-        let Some((_, outlet)) = self.client.as_ref().filter(|_| self.asked.len() < HOOKS) else {
+        let Some((_, outlet)) = &self.client else {
             let _ = answer.send(HookAnswer::None);
             return;
         };
-        let (hook, patience) = (self.next_hook, self.rules.limits.hook);
-        self.next_hook += 1;
+        if !self.hooks.have_room() {
+            let reason = Some("too many questions at a time".to_owned());
+            let _ = answer.send(HookAnswer::Deny { reason });
+            return;
+        }
         let request = json!({"event": event.as_str(), "data": data});
-        let acknowledged = outlet.ask("hook_request", &request);
-        self.answers.insert(hook, answer);
-        self.asked.push(Box::pin(waited(hook, acknowledged, patience)));
-    }
-
-    fn answered(&mut self, hook: u64, answer: HookAnswer) {
-        if let Some(waiting) = self.answers.remove(&hook) {
-            let _ = waiting.send(answer);
-        }
-    }
-
-    fn release_hooks(&mut self) {
-        self.asked.clear();
-        for (_, waiting) in self.answers.drain() {
-            let _ = waiting.send(HookAnswer::None);
-        }
+        self.hooks.wait(outlet.ask("hook_request", &request), answer);
     }
 
     fn diagnostics(&self) -> Value {
@@ -412,18 +385,6 @@ async fn next(running: &mut Option<Running>) -> Option<TurnEvent> {
         Some(running) => running.events.recv().await,
         None => pending().await,
     }
-}
-
-async fn waited(
-    hook: u64,
-    acknowledged: BoxFuture<'static, Option<Value>>,
-    patience: Duration,
-) -> (u64, HookAnswer) {
-    let answer = match timeout(patience, acknowledged).await {
-        Ok(Some(answer)) => HookAnswer::read(&answer),
-        Ok(None) | Err(_) => HookAnswer::None,
-    };
-    (hook, answer)
 }
 
 fn status(kind: &str, message: &str) -> Value {
