@@ -144,6 +144,13 @@ impl Session {
         if let Some((_, outlet)) = self.client.take() {
             outlet.close();
         }
+        // Who was just coming in.
+        commands.close();
+        while let Ok(command) = commands.try_recv() {
+            if let Command::Attach { outlet, .. } = command {
+                outlet.close();
+            }
+        }
     }
 
     async fn command(&mut self, command: Command) {
