@@ -25,4 +25,5 @@ mod signaling;
 mod streams;
 mod surface;
 mod trust;
+mod user_data_store;
 mod vectors;

@@ -58,12 +58,12 @@ fn server(args: &[&str]) -> (Process, String) {
 }
 
 /// One server for all tests that do not mind each other.
-fn shared() -> &'static str {
+pub(crate) fn shared() -> &'static str {
     static SERVER: OnceLock<(Process, String)> = OnceLock::new();
     &SERVER.get_or_init(|| server(&[])).1
 }
 
-fn config(endpoint: &str, prefix: &str) -> S3Config {
+pub(crate) fn config(endpoint: &str, prefix: &str) -> S3Config {
     S3Config::new("agents", prefix).endpoint(endpoint).region("us-east-1").credentials(
         "test-key",
         "test-secret",
@@ -72,7 +72,7 @@ fn config(endpoint: &str, prefix: &str) -> S3Config {
 }
 
 /// The bucket itself, behind the store's back.
-fn bucket(endpoint: &str) -> Arc<dyn ObjectStore> {
+pub(crate) fn bucket(endpoint: &str) -> Arc<dyn ObjectStore> {
     let builder = AmazonS3Builder::new()
         .with_bucket_name("agents")
         .with_endpoint(endpoint)
@@ -83,7 +83,7 @@ fn bucket(endpoint: &str) -> Arc<dyn ObjectStore> {
     Arc::new(builder.build().unwrap())
 }
 
-fn fresh_prefix() -> String {
+pub(crate) fn fresh_prefix() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     format!("test/{}", NEXT.fetch_add(1, Ordering::SeqCst))
 }

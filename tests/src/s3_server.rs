@@ -27,8 +27,8 @@ use s3s::{
     dto::{
         DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput,
         DeletedObject, ETag, ETagCondition, GetObjectInput, GetObjectOutput, HeadObjectInput,
-        HeadObjectOutput, ListObjectsV2Input, ListObjectsV2Output, Object, PutObjectInput,
-        PutObjectOutput, StreamingBlob,
+        HeadObjectOutput, ListObjectsV2Input, ListObjectsV2Output, Metadata, Object,
+        PutObjectInput, PutObjectOutput, StreamingBlob,
     },
     s3_error,
     service::S3ServiceBuilder,
@@ -43,6 +43,8 @@ struct Stored {
     bytes: Bytes,
     tag: ETag,
     at: SystemTime,
+    metadata: Option<Metadata>,
+    content_type: Option<String>,
 }
 
 #[derive(Default)]
@@ -76,7 +78,16 @@ impl S3 for Memory {
         &self,
         request: S3Request<PutObjectInput>,
     ) -> S3Result<S3Response<PutObjectOutput>> {
-        let PutObjectInput { bucket, key, body, if_match, if_none_match, .. } = request.input;
+        let PutObjectInput {
+            bucket,
+            key,
+            body,
+            if_match,
+            if_none_match,
+            metadata,
+            content_type,
+            ..
+        } = request.input;
         known(&bucket)?;
         let mut bytes = Vec::new();
         if let Some(mut body) = body {
@@ -97,7 +108,8 @@ impl S3 for Memory {
         if refused && !self.careless {
             return Err(s3_error!(PreconditionFailed));
         }
-        let stored = Stored { bytes: bytes.into(), tag: tag.clone(), at: SystemTime::now() };
+        let (bytes, at) = (bytes.into(), SystemTime::now());
+        let stored = Stored { bytes, tag: tag.clone(), at, metadata, content_type };
         objects.insert(key, stored);
         Ok(S3Response::new(PutObjectOutput { e_tag: Some(tag), ..Default::default() }))
     }
@@ -124,6 +136,8 @@ impl S3 for Memory {
             e_tag: Some(stored.tag.clone()),
             last_modified: Some(stored.at.into()),
             body: Some(StreamingBlob::from(s3s::Body::from(bytes))),
+            metadata: stored.metadata.clone(),
+            content_type: stored.content_type.clone(),
             ..Default::default()
         }))
     }
@@ -170,13 +184,15 @@ impl S3 for Memory {
         &self,
         request: S3Request<ListObjectsV2Input>,
     ) -> S3Result<S3Response<ListObjectsV2Output>> {
-        let ListObjectsV2Input { bucket, prefix, continuation_token, max_keys, .. } = request.input;
+        let ListObjectsV2Input {
+            bucket, prefix, continuation_token, start_after, max_keys, ..
+        } = request.input;
         known(&bucket)?;
         let prefix = prefix.unwrap_or_default();
         // Small pages, so that reading on is tested, too.
         let limit = max_keys.unwrap_or(1000).min(100) as usize;
         let objects = self.objects();
-        let after = continuation_token.unwrap_or_default();
+        let after = continuation_token.or(start_after).unwrap_or_default();
         let mut found: Vec<Object> = objects
             .iter()
             .filter(|(key, _)| key.starts_with(&prefix) && **key > after)

@@ -232,6 +232,7 @@ mod tests {
             &bytes,
         ] {
             let refused = name(bad).unwrap_err();
+            assert!(matches!(refused, NameError::Invalid { kind: NameKind::Skill }));
             assert_eq!(refused.to_string(), "Invalid skill name", "{bad:?}");
         }
         let refused = Name::new(NameKind::User, "..").unwrap_err();
