@@ -19,7 +19,7 @@ mod users;
 use std::{
     fmt,
     hash::{BuildHasher, RandomState},
-    path::{Path, PathBuf},
+    path::Path,
     sync::Arc,
 };
 
@@ -65,8 +65,8 @@ pub(crate) struct UserData {
     reads: Limiter,
     writes: Limiter,
     sandboxes: Arc<Sandboxes>,
-    /// Removed at the end, since nobody chose it.
-    temporary: Option<PathBuf>,
+    /// Whether their directory goes, too, since nobody chose it.
+    temporary: bool,
     sessions: Arc<Sessions>,
     setups: Locks,
     realtime: Arc<Realtime>,
@@ -94,16 +94,15 @@ impl UserData {
             problem: error.to_string(),
         })?;
         let (root, temporary) = match (&config.sandboxes, data_dir) {
-            (Some(root), _) => (root.clone(), None),
-            (None, Some(dir)) => (dir.join("sandboxes"), None),
+            (Some(root), _) => (root.clone(), false),
+            (None, Some(dir)) => (dir.join("sandboxes"), false),
             (None, None) => {
                 let mut number = [0; 8];
                 getrandom::fill(&mut number).map_err(|error| {
                     ServerError::Start(std::io::Error::other(error.to_string()))
                 })?;
                 let name = format!("agentmesh-sandboxes-{:016x}", u64::from_be_bytes(number));
-                let root = std::env::temp_dir().join(name);
-                (root.clone(), Some(root))
+                (std::env::temp_dir().join(name), true)
             }
         };
         let sandboxes = Sandboxes::open(root.clone())
@@ -133,21 +132,21 @@ impl UserData {
     /// Tells clients that the server goes, and removes the sandboxes.
     pub(crate) async fn stop(&self) {
         self.realtime.stop().await;
-        if self.sandboxes.clear().is_err() {
-            tracing::warn!("user data: some sandboxes were not removed");
-        }
-        if let Some(root) = &self.temporary {
-            let _ = std::fs::remove_dir(root);
+        self.clear();
+    }
+
+    fn clear(&self) {
+        let cleared =
+            if self.temporary { self.sandboxes.remove_all() } else { self.sandboxes.clear() };
+        if let Err(error) = cleared {
+            tracing::debug!(%error, "user data: some sandboxes were not removed");
         }
     }
 }
 
 impl Drop for UserData {
     fn drop(&mut self) {
-        if let Some(root) = &self.temporary {
-            let _ = self.sandboxes.clear();
-            let _ = std::fs::remove_dir(root);
-        }
+        self.clear();
     }
 }
 

@@ -14,6 +14,8 @@ use super::config::Environment;
 
 /// Where the agent finds skills, and where documents say they are.
 const SKILLS: &str = ".claude/skills";
+/// Says that a directory is for sandboxes, and may be emptied. No session has such a name.
+const MARKER: &str = ".agentmesh-sandboxes";
 
 /// How skills came into a sandbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,13 +45,23 @@ pub(super) struct Sandboxes {
 }
 
 impl Sandboxes {
-    /// Takes the directory and removes what an earlier process left in it.
+    /// Takes the directory and removes what an earlier process left in it. Refuses one with something else in it.
     pub(super) fn open(root: PathBuf) -> io::Result<Self> {
         let mut builder = fs::DirBuilder::new();
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         builder.recursive(true).create(&root)?;
-        let sandboxes = Self { root: fs::canonicalize(root)? };
+        let root = fs::canonicalize(root)?;
+        let marker = root.join(MARKER);
+        if !marker.exists() {
+            if fs::read_dir(&root)?.next().is_some() {
+                return Err(io::Error::other(
+                    "it is not empty, and was never a directory of sandboxes",
+                ));
+            }
+            fs::write(marker, "What is beside this file is removed when the server starts.\n")?;
+        }
+        let sandboxes = Self { root };
         sandboxes.clear()?;
         Ok(sandboxes)
     }
@@ -57,9 +69,17 @@ impl Sandboxes {
     /// Removes all sandboxes.
     pub(super) fn clear(&self) -> io::Result<()> {
         for entry in fs::read_dir(&self.root)? {
-            remove(&entry?.path())?;
+            let entry = entry?;
+            if entry.file_name() != MARKER {
+                remove(&entry.path())?;
+            }
         }
         Ok(())
+    }
+
+    /// Removes the directory, too.
+    pub(super) fn remove_all(&self) -> io::Result<()> {
+        remove(&self.root)
     }
 
     /// Begins a sandbox's skills, in a directory that nobody looks into yet.
@@ -293,6 +313,14 @@ mod tests {
         assert_eq!(fs::read_dir(dir.path().join("s/.claude")).unwrap().count(), 0);
         put(&sandboxes, Environment::Production, &["a"]);
         Sandboxes::open(dir.path().to_owned()).unwrap();
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+        assert!(!dir.path().join("s").exists());
+    }
+
+    #[test]
+    fn a_directory_with_something_else_in_it_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("letter"), "dear").unwrap();
+        assert!(Sandboxes::open(dir.path().to_owned()).is_err());
+        assert!(dir.path().join("letter").exists());
     }
 }
