@@ -6,7 +6,7 @@ use bytes::Bytes;
 use object_store::{ObjectStore, ObjectStoreExt, PutPayload, memory::InMemory};
 
 use super::*;
-use crate::{Timestamp, services::user_data::NameKind};
+use crate::{Timestamp, client::s3::S3Config, redaction::Shown, services::user_data::NameKind};
 
 fn name(text: &str) -> Name {
     Name::new(NameKind::Skill, text).unwrap()
@@ -256,6 +256,20 @@ async fn a_directory_that_fails_says_so() {
         matches!(refused, UserDataStoreError::Unavailable { operation: "write", .. }),
         "{refused}"
     );
+}
+
+#[test]
+fn credentials_are_not_shown() {
+    let bucket = S3Config::new("b", "p").endpoint("https://s3.example");
+    let bucket = bucket.credentials("key-id", "hush-hush", Some("a-token"));
+    let config = UserDataStoreConfig::s3(bucket);
+    let store = UserDataStore::open(config.clone()).unwrap();
+    let mut shown = Shown::default();
+    shown.add("UserDataStoreConfig", &config);
+    shown.add("Objects", &store.objects);
+    shown.add("UserDataStore", &store);
+    let text = shown.without(&[b"key-id", b"hush-hush", b"a-token"]);
+    assert!(text.contains("s3://b/p"), "{text}");
 }
 
 /// Every file below a directory.
