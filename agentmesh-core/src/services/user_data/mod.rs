@@ -1,5 +1,5 @@
 //! User data: skills, conversations and settings of users, kept for the agents that work for them. Nothing is encrypted
-//! end to end. The guide is `docs/guides/user-data.md`.
+//! end to end. The guide is `docs/guides/user-data-service.md`.
 //!
 //! With the feature `user-data-store`, [`store`] is what a service keeps them in.
 

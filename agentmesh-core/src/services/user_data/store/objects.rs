@@ -29,8 +29,12 @@ pub(super) struct Object {
 }
 
 impl Object {
-    pub(super) fn metadata(&self, name: &'static str) -> Option<&str> {
-        self.attributes.get(&Attribute::Metadata(name.into())).map(AsRef::as_ref)
+    /// Names travel in headers, which have no case.
+    pub(super) fn metadata(&self, name: &str) -> Option<&str> {
+        self.attributes.iter().find_map(|(key, value)| match key {
+            Attribute::Metadata(key) if key.eq_ignore_ascii_case(name) => Some(value.as_ref()),
+            _ => None,
+        })
     }
 }
 
