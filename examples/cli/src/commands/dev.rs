@@ -163,8 +163,17 @@ struct Listening<'a> {
 
 impl fmt::Display for Listening<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { registry, relay, aiwm, agent_websocket, signaling, user_data, pid, data_dir, .. } =
-            self;
+        let Self {
+            registry,
+            relay,
+            aiwm,
+            agent_websocket,
+            signaling,
+            user_data,
+            pid,
+            data_dir,
+            ..
+        } = self;
         let kept = if self.temporary { " (removed at the end)" } else { "" };
         writeln!(f, "agentmesh dev, process {pid}")?;
         writeln!(f, "  registry  {registry}")?;
