@@ -328,4 +328,7 @@ union! {
     /// User data that were not kept, or not found again.
     #[cfg(feature = "user-data-store")]
     UserDataStore(crate::services::user_data::store::UserDataStoreError);
+    /// User data, or an agent's channel, that could not be reached or used.
+    #[cfg(feature = "user-data")]
+    UserData(crate::services::user_data::UserDataError);
 }

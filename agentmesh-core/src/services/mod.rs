@@ -11,4 +11,6 @@ pub mod aiwm;
 #[cfg(feature = "signaling")]
 pub mod signaling;
 #[cfg(feature = "user-data")]
+mod socketio;
+#[cfg(feature = "user-data")]
 pub mod user_data;

@@ -223,7 +223,7 @@ impl HttpClient {
     }
 
     /// One try of a request that must not be repeated by itself, for services whose errors say more in their headers.
-    #[cfg(feature = "aiwm")]
+    #[cfg(any(feature = "aiwm", feature = "user-data"))]
     pub(crate) async fn send_any(&self, request: HttpRequest) -> Result<AnyResponse, HttpError> {
         let HttpRequest { what: _, method, url, headers, body } = request;
         let host = authority(&url);

@@ -1,0 +1,290 @@
+//! Gives the state machine a socket, a clock, and somebody to answer to. Decides nothing.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::Arc,
+    time::Duration,
+};
+
+use futures_util::{SinkExt, StreamExt, stream::FuturesUnordered};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::{Instant, sleep_until, timeout},
+};
+use tokio_tungstenite::tungstenite::{
+    self,
+    protocol::{CloseFrame, frame::coding::CloseCode},
+};
+
+use super::{
+    super::UserDataError,
+    ChannelEvent, HookAnswer, HookHandler, HookRequest,
+    machine::{Action, Answer, Input, Key, Machine, Order},
+    turn::{TurnWriter, closed},
+};
+use crate::{
+    client::{
+        http::reasons,
+        platform::{BoxFuture, Task, spawn},
+        subscription::Fanout,
+        transport::ws_native::NativeSocket,
+    },
+    rng::SystemRng,
+    services::socketio::{Dial, DialFailure, Received, received},
+};
+
+/// A server that takes nothing for so long is gone.
+const WRITE: Duration = Duration::from_secs(10);
+
+/// Who waits for the last word on an order.
+#[derive(Debug)]
+pub(super) enum Waiter {
+    Turn(TurnWriter),
+    Call(oneshot::Sender<Result<Answer, UserDataError>>),
+}
+
+/// What the application says to the driver.
+#[derive(Debug)]
+pub(super) enum Command {
+    Order(Order, Waiter),
+    Close,
+}
+
+/// Where the channel is.
+#[derive(Debug, Clone, Default)]
+pub(super) struct State {
+    /// How the first attempt ended.
+    pub(super) first: Option<Result<(), UserDataError>>,
+    pub(super) connected: bool,
+    pub(super) conversation: Option<String>,
+    pub(super) ended: Option<UserDataError>,
+}
+
+type Opening = BoxFuture<'static, Result<Box<NativeSocket>, DialFailure>>;
+type Asked = BoxFuture<'static, (u64, Option<HookAnswer>)>;
+
+/// See the module.
+pub(super) struct Driver {
+    dial: Dial,
+    machine: Machine,
+    handler: Option<Arc<dyn HookHandler>>,
+    started: Instant,
+    events: Arc<Fanout<ChannelEvent>>,
+    state: watch::Sender<State>,
+    waiting: HashMap<Key, Waiter>,
+    next_key: Key,
+    opening: Option<Opening>,
+    socket: Option<Box<NativeSocket>>,
+    asked: FuturesUnordered<Asked>,
+    ended: bool,
+}
+
+enum Woken {
+    Ordered(Option<Command>),
+    Opened(Result<Box<NativeSocket>, DialFailure>),
+    Received(Received),
+    Decided(u64, Option<HookAnswer>),
+    Due,
+}
+
+impl Driver {
+    pub(super) fn new(
+        dial: Dial,
+        setup: super::machine::Setup,
+        events: Arc<Fanout<ChannelEvent>>,
+        state: watch::Sender<State>,
+    ) -> Self {
+        Self {
+            dial,
+            handler: setup.hooks.handler().cloned(),
+            machine: Machine::start(setup, Duration::ZERO),
+            started: Instant::now(),
+            events,
+            state,
+            waiting: HashMap::new(),
+            next_key: 0,
+            opening: None,
+            socket: None,
+            asked: FuturesUnordered::new(),
+            ended: false,
+        }
+    }
+
+    pub(super) async fn run(mut self, mut orders: mpsc::Receiver<Command>) {
+        loop {
+            self.act().await;
+            if self.ended {
+                return;
+            }
+            let wake = self.machine.next_wake().map(|elapsed| self.started + elapsed);
+            let woken = tokio::select! {
+                order = orders.recv() => Woken::Ordered(order),
+                opened = opened(&mut self.opening) => Woken::Opened(opened),
+                received = received(&mut self.socket) => Woken::Received(received),
+                Some((ack, answer)) = self.asked.next() => Woken::Decided(ack, answer),
+                () = due(wake) => Woken::Due,
+            };
+            match woken {
+                // Nobody holds the channel any more.
+                Woken::Ordered(None | Some(Command::Close)) => self.tell(Input::Close),
+                Woken::Ordered(Some(Command::Order(order, waiter))) => {
+                    self.next_key += 1;
+                    self.waiting.insert(self.next_key, waiter);
+                    self.tell(Input::Ordered(self.next_key, order));
+                }
+                Woken::Opened(result) => {
+                    self.opening = None;
+                    match result {
+                        Ok(socket) => {
+                            self.socket = Some(socket);
+                            self.tell(Input::Opened);
+                        }
+                        Err(failure) => self.tell(Input::OpenFailed(failure)),
+                    }
+                }
+                Woken::Received(received) => {
+                    if matches!(received, Received::Gone(_) | Received::Fault(_)) {
+                        self.socket = None;
+                    }
+                    self.tell(Input::Received(received));
+                }
+                Woken::Decided(ack, answer) => self.tell(Input::Decided(ack, answer)),
+                Woken::Due => {
+                    let now = self.started.elapsed();
+                    self.machine.tick(now, &mut SystemRng);
+                }
+            }
+        }
+    }
+
+    fn tell(&mut self, input: Input) {
+        self.machine.handle(input, self.started.elapsed(), &mut SystemRng);
+    }
+
+    async fn act(&mut self) {
+        loop {
+            let actions = self.machine.take_actions();
+            if actions.is_empty() {
+                return;
+            }
+            for action in actions {
+                self.perform(action).await;
+            }
+        }
+    }
+
+    async fn perform(&mut self, action: Action) {
+        match action {
+            Action::Open => self.opening = Some(self.dial.open()),
+            Action::Drop => {
+                (self.opening, self.socket) = (None, None);
+                self.asked.clear();
+            }
+            Action::Send(frame) => {
+                self.write(tungstenite::Message::text(frame.text())).await;
+            }
+            Action::Close => {
+                let frame = CloseFrame { code: CloseCode::Normal, reason: "".into() };
+                self.write(tungstenite::Message::Close(Some(frame))).await;
+            }
+            Action::Event(event) => self.publish(&event),
+            Action::Part(key, part) => {
+                if let Some(Waiter::Turn(turn)) = self.waiting.get_mut(&key) {
+                    turn.part(part);
+                }
+            }
+            Action::Finish(key, result) => self.finish(key, result),
+            Action::Ask(ack, request) => self.ask(ack, request),
+            Action::End => self.ended = true,
+        }
+    }
+
+    fn finish(&mut self, key: Key, result: Result<Answer, UserDataError>) {
+        match self.waiting.remove(&key) {
+            Some(Waiter::Turn(turn)) => turn.finish(match result {
+                Ok(Answer::Turn(end)) => Ok(end),
+                Ok(_) => Err(closed()),
+                Err(error) => Err(error),
+            }),
+            // Whoever has stopped waiting does not hear it.
+            Some(Waiter::Call(sender)) => drop(sender.send(result)),
+            None => {}
+        }
+    }
+
+    /// In a task of its own: what it does with its thread is not the channel's business.
+    fn ask(&self, ack: u64, request: HookRequest) {
+        let Some(handler) = self.handler.clone() else { return };
+        let task: Task<_> = spawn(async move { handler.decide(request).await });
+        // A handler that panicked has no answer.
+        self.asked.push(Box::pin(async move { (ack, task.await.ok().flatten()) }));
+    }
+
+    fn publish(&self, event: &ChannelEvent) {
+        use ChannelEvent as Event;
+        // The state first: who hears of a connection can ask for it.
+        self.state.send_modify(|state| match event {
+            Event::Connected => {
+                state.connected = true;
+                state.first.get_or_insert(Ok(()));
+            }
+            Event::Conversation { id } => state.conversation = Some(id.clone()),
+            Event::Cleared => state.conversation = None,
+            Event::Disconnected { error, .. } => {
+                state.connected = false;
+                state.first.get_or_insert_with(|| Err(error.clone()));
+            }
+            Event::Closed { error } => {
+                state.connected = false;
+                state.first.get_or_insert_with(|| Err(error.clone()));
+                state.ended = Some(error.clone());
+            }
+            _ => {}
+        });
+        self.events.publish(event);
+        if matches!(event, Event::Closed { .. }) {
+            self.events.close();
+        }
+    }
+
+    async fn write(&mut self, message: tungstenite::Message) {
+        let Some(socket) = &mut self.socket else { return };
+        let reason = match timeout(WRITE, socket.send(message)).await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => reasons(&error),
+            Err(_) => "the server takes nothing".to_owned(),
+        };
+        self.socket = None;
+        self.tell(Input::Received(Received::Gone(reason)));
+    }
+}
+
+async fn opened(opening: &mut Option<Opening>) -> Result<Box<NativeSocket>, DialFailure> {
+    match opening {
+        Some(opening) => opening.await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn due(wake: Option<Instant>) {
+    match wake {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+impl fmt::Debug for Driver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Driver").finish_non_exhaustive()
+    }
+}
+
+/// The reason that a driver which ended without a word leaves.
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.state.send_modify(|state| {
+            state.ended.get_or_insert_with(closed);
+        });
+    }
+}

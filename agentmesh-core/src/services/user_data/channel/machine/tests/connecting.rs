@@ -1,0 +1,233 @@
+//! Ready → connected → lost → connected again → closed.
+
+use super::*;
+
+fn pause(events: &[Event]) -> Duration {
+    let mut pauses = events.iter().filter_map(|event| match event {
+        Event::Disconnected { retry_in, .. } => Some(*retry_in),
+        _ => None,
+    });
+    pauses.next().unwrap_or_else(|| panic!("{events:?}"))
+}
+
+fn closed(events: &[Event]) -> &UserDataError {
+    match events.last() {
+        Some(Event::Closed { error }) => error,
+        _ => panic!("{events:?}"),
+    }
+}
+
+#[test]
+fn being_let_in_asks_for_the_history() {
+    let auth = Some(Zeroizing::new(r#"{"token":"t"}"#.to_owned()));
+    let mut play = Play::with(Setup { auth, ..setup() });
+    assert_eq!(play.join(), [r#"40{"token":"t"}"#, r#"42["get_history"]"#]);
+    let said = json!({"messages": [{"role": "user", "content": "x", "timestamp": 1}, assistant("u", "y")]});
+    play.server("history", &said);
+    // The server says it again after a resume.
+    play.server("history", &said);
+    let events = play.events();
+    let [Event::History { messages }] = events.as_slice() else { panic!("{events:?}") };
+    assert_eq!((messages.len(), messages[1].text()), (2, "y".to_owned()));
+}
+
+#[test]
+fn namespace_that_the_server_does_not_have_is_replaced_by_the_root_once() {
+    let mut play = Play::with(Setup { namespace: "/ws".into(), ..setup() });
+    play.tell(Input::Opened);
+    play.frame(OPEN);
+    assert_eq!(play.sent(), ["40/ws,"]);
+    play.frame(r#"44/ws,{"message":"Invalid namespace"}"#);
+    assert_eq!(play.sent(), ["40"]);
+    play.frame(r#"44{"message":"Invalid namespace"}"#);
+    let message = "Invalid namespace".to_owned();
+    assert_eq!(closed(&play.events()), &UserDataError::Refused { message });
+}
+
+#[test]
+fn refusals_are_final_and_a_busy_server_is_not() {
+    for status in [0, 200, 301, 400, 401, 403, 404] {
+        let mut play = Play::new();
+        let text = "no".to_owned();
+        play.tell(Input::OpenFailed(DialFailure::Refused { status, text, retry_after: None }));
+        assert!(matches!(closed(&play.events()), UserDataError::Refused { .. }), "{status}");
+    }
+    for status in [408, 425, 429, 500, 503] {
+        let mut play = Play::new();
+        let retry_after = Some(seconds(30));
+        let text = String::new();
+        play.tell(Input::OpenFailed(DialFailure::Refused { status, text, retry_after }));
+        assert_eq!(pause(&play.events()), seconds(30), "{status}");
+    }
+    let mut play = Play::new();
+    play.tell(Input::Opened);
+    play.frame(OPEN);
+    play.frame(r#"44{"message":"sessionId required"}"#);
+    let message = "sessionId required".to_owned();
+    assert_eq!(closed(&play.events()), &UserDataError::Refused { message });
+    assert_eq!(play.machine.next_wake(), None);
+}
+
+#[test]
+fn server_that_does_not_let_in_has_ten_seconds() {
+    let mut play = Play::new();
+    play.pass(seconds(9));
+    play.tell(Input::Opened);
+    play.frame(OPEN);
+    assert_eq!(play.sent(), ["40"]);
+    play.pass(seconds(1));
+    let actions = play.actions();
+    assert_eq!(actions.first(), Some(&Action::Drop));
+    assert!(matches!(
+        actions.get(1),
+        Some(Action::Event(Event::Disconnected { error: UserDataError::Connect { .. }, .. }))
+    ));
+}
+
+#[test]
+fn pauses_double_to_five_seconds_give_or_take_a_half_and_end_after_ten_attempts() {
+    let mut play = Play::joined();
+    play.gone();
+    let mut pauses = vec![pause(&play.events())];
+    for _ in 0..10 {
+        play.pass(*pauses.last().unwrap());
+        assert!(play.actions().contains(&Action::Open));
+        play.tell(Input::OpenFailed(DialFailure::Network("refused".into())));
+        let events = play.events();
+        if pauses.len() == 10 {
+            assert!(matches!(closed(&events), UserDataError::Connect { .. }));
+            break;
+        }
+        pauses.push(pause(&events));
+    }
+    assert_eq!(pauses.len(), 10);
+    for (pause, base) in pauses.iter().zip([1000, 2000, 4000, 5000, 5000, 5000, 5000, 5000]) {
+        let base = Duration::from_millis(base);
+        assert!(*pause >= base / 2 && *pause <= base * 3 / 2, "{pauses:?}");
+    }
+    let first = |seed| {
+        ChannelTimings::default().pause(0, None, &mut seeded_rng(seed))
+    };
+    assert_ne!(first(1), first(2), "no two clients share a second");
+    assert_eq!(play.machine.next_wake(), None);
+}
+
+#[test]
+fn connection_that_held_for_a_minute_makes_the_count_begin_anew() {
+    let mut play = Play::joined();
+    for _ in 0..9 {
+        play.gone();
+        play.come_back();
+    }
+    assert_eq!(play.machine.failures, 9);
+    play.pass_alive(seconds(61));
+    play.gone();
+    assert_eq!(play.machine.failures, 1);
+}
+
+#[test]
+fn connections_that_never_hold_are_given_up_too() {
+    let mut play = Play::joined();
+    for _ in 0..10 {
+        play.gone();
+        play.come_back();
+    }
+    play.gone();
+    assert!(matches!(closed(&play.events()), UserDataError::ConnectionLost { .. }));
+}
+
+#[test]
+fn silent_server_is_gone_and_pings_keep_it() {
+    let mut play = Play::joined();
+    play.pass_alive(seconds(600));
+    assert!(play.events().is_empty());
+    play.pass(SILENCE);
+    let events = play.events();
+    assert!(matches!(
+        &events[0],
+        Event::Disconnected { error: UserDataError::ConnectionLost { reason }, .. } if reason.contains("silent")
+    ));
+}
+
+#[test]
+fn session_that_the_server_still_has_is_resumed() {
+    let mut play = Play::joined();
+    play.gone();
+    play.actions();
+    assert_eq!(play.come_back(), ["40", r#"42["get_history"]"#]);
+    play.server("status", &json!({"type": "info", "message": "Session resumed"}));
+    play.server("history", &json!({"messages": []}));
+    let events = play.events();
+    assert_eq!(events[0], Event::Resumed);
+    assert!(!events.contains(&Event::NewSession));
+}
+
+#[test]
+fn session_that_the_server_has_lost_is_new_and_what_was_under_way_is_gone() {
+    let mut play = Play::joined();
+    let turn = play.say("x");
+    play.gone();
+    play.come_back();
+    play.server("history", &json!({"messages": []}));
+    let actions = play.actions();
+    assert!(actions.contains(&Action::Event(Event::NewSession)));
+    assert!(actions.contains(&Action::Finish(turn, Err(UserDataError::SessionLost))));
+}
+
+#[test]
+fn server_that_sends_us_away_is_not_asked_again() {
+    let mut play = Play::joined();
+    play.frame("41");
+    assert!(matches!(closed(&play.events()), UserDataError::Closed { .. }));
+    assert_eq!(play.machine.next_wake(), None);
+
+    let mut play = Play::joined();
+    play.server("status", &json!({"type": "info", "message": "Session taken over"}));
+    play.frame("41");
+    assert_eq!(closed(&play.events()), &UserDataError::TakenOver);
+}
+
+#[test]
+fn server_that_breaks_the_rules_is_dropped_and_tried_again() {
+    for fault in ["451-[\"x\",{\"_placeholder\":true}]", "42[", "bAAAA", "x", OPEN, ""] {
+        let mut play = Play::joined();
+        play.frame(fault);
+        let actions = play.actions();
+        assert_eq!(actions.first(), Some(&Action::Drop), "{fault}");
+    }
+    let mut play = Play::joined();
+    play.frame("1");
+    assert_eq!(play.actions().first(), Some(&Action::Drop));
+}
+
+#[test]
+fn closing_takes_leave_and_waits_three_seconds_at_most() {
+    let mut play = Play::joined();
+    let turn = play.say("x");
+    play.actions();
+    play.tell(Input::Close);
+    let actions = play.actions();
+    let closed_by_us = UserDataError::Closed { reason: "closed by this side".into() };
+    assert_eq!(actions[0], Action::Finish(turn, Err(closed_by_us.clone())));
+    assert!(matches!(&actions[1], Action::Send(frame) if frame.text() == "41"));
+    assert_eq!(actions[2], Action::Close);
+    play.pass(seconds(3));
+    let end = [Action::Drop, Action::Event(Event::Closed { error: closed_by_us }), Action::End];
+    assert_eq!(play.actions(), end);
+    // Nothing that comes later does anything.
+    play.gone();
+    play.tell(Input::Close);
+    play.tell(Input::Opened);
+    let late = play.say("late");
+    assert_eq!(play.actions(), [Action::Finish(late, Err(UserDataError::NotConnected))]);
+    assert_eq!(play.machine.next_wake(), None);
+
+    let mut play = Play::joined();
+    play.tell(Input::Close);
+    play.actions();
+    play.gone();
+    assert_eq!(play.actions(), end);
+    let mut play = Play::new();
+    play.tell(Input::Close);
+    assert_eq!(play.actions().last(), Some(&Action::End));
+}

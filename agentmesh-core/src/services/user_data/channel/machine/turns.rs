@@ -1,0 +1,203 @@
+//! The turns that were begun and have not ended, in the order in which the agent deals with them.
+
+use std::{collections::VecDeque, time::Duration};
+
+use super::{super::super::UserDataError, super::{ChannelMessage, Object, Role, TurnEnd}, Key};
+
+/// Turns that wait or are under way.
+pub(super) const MAX_TURNS: usize = 16;
+/// Bytes of text that are kept of a turn.
+const MAX_TEXT: usize = 8 * 1024 * 1024;
+
+#[derive(Debug)]
+struct Entry {
+    key: Key,
+    /// Nobody waits for it any more, yet the next result is its.
+    abandoned: bool,
+    since: Duration,
+    /// The agent has said something in it.
+    begun: bool,
+    text: String,
+    /// What came piece by piece since the last whole message.
+    deltas: String,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Turns {
+    entries: VecDeque<Entry>,
+    /// When the agent was heard last.
+    heard: Duration,
+    /// The result of a turn that was interrupted may still come.
+    leftover: bool,
+}
+
+/// What a result was the end of.
+#[derive(Debug, PartialEq)]
+pub(super) enum Ended {
+    /// A turn that somebody waits for.
+    Turn(Key, TurnEnd),
+    /// One that was given up.
+    Abandoned,
+    /// Nothing that is known.
+    Unasked,
+}
+
+impl Turns {
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Somebody waits for a turn.
+    pub(super) fn is_running(&self) -> bool {
+        self.entries.iter().any(|entry| !entry.abandoned)
+    }
+
+    pub(super) fn begin(&mut self, key: Key, now: Duration) {
+        self.entries.push_back(Entry {
+            key,
+            abandoned: false,
+            since: now,
+            begun: false,
+            text: String::new(),
+            deltas: String::new(),
+        });
+    }
+
+    /// The agent was heard; whose turn that is, if somebody waits for it.
+    pub(super) fn heard(&mut self, now: Duration) -> Option<Key> {
+        self.heard = now;
+        let front = self.entries.front_mut()?;
+        front.begun = true;
+        (!front.abandoned).then_some(front.key)
+    }
+
+    /// A turn has ended: the silence of those behind it counts from now on.
+    pub(super) const fn ended(&mut self, now: Duration) {
+        self.heard = now;
+    }
+
+    /// The front turn, if somebody waits for it.
+    pub(super) fn waiting_front(&self) -> Option<Key> {
+        self.entries.front().filter(|entry| !entry.abandoned).map(|entry| entry.key)
+    }
+
+    /// The front turn.
+    pub(super) fn front(&self) -> Option<Key> {
+        self.entries.front().map(|entry| entry.key)
+    }
+
+    pub(super) fn delta(&mut self, text: &str) {
+        if let Some(front) = self.entries.front_mut() {
+            append(&mut front.deltas, text);
+        }
+    }
+
+    pub(super) fn message(&mut self, message: &ChannelMessage) {
+        if let Some(front) = self.entries.front_mut()
+            && message.role == Role::Assistant
+        {
+            front.deltas.clear();
+            append(&mut front.text, &message.text());
+        }
+    }
+
+    /// A result ends the front turn, unless it is what an interrupted turn left.
+    pub(super) fn result(&mut self, result: Object, conversation: Option<&String>) -> Ended {
+        if self.leftover && self.entries.front().is_some_and(|front| !front.begun) {
+            self.leftover = false;
+            return Ended::Unasked;
+        }
+        self.leftover = false;
+        match self.entries.pop_front() {
+            None => Ended::Unasked,
+            Some(entry) if entry.abandoned => Ended::Abandoned,
+            Some(entry) => {
+                let key = entry.key;
+                Ended::Turn(key, entry.end(Some(result), conversation))
+            }
+        }
+    }
+
+    /// The front turn failed; who waits for it.
+    pub(super) fn fail_front(&mut self) -> Option<Key> {
+        self.entries.pop_front().filter(|entry| !entry.abandoned).map(|entry| entry.key)
+    }
+
+    /// The turn was interrupted, if it is still the front one; who waits for it.
+    pub(super) fn interrupted(&mut self, key: Key) -> Option<Key> {
+        if self.front() != Some(key) {
+            return None;
+        }
+        self.leftover = true;
+        self.fail_front()
+    }
+
+    /// None of them will end any more; who waits.
+    pub(super) fn take_all(&mut self) -> Vec<Key> {
+        self.leftover |= !self.entries.is_empty();
+        let waiting = self.entries.drain(..).filter(|entry| !entry.abandoned);
+        waiting.map(|entry| entry.key).collect()
+    }
+
+    /// Nothing that was sent before is on its way any more.
+    pub(super) const fn forget_leftover(&mut self) {
+        self.leftover = false;
+    }
+
+    /// The agent is not at work any more: their ends were missed.
+    pub(super) fn missed(
+        &mut self,
+        conversation: Option<&String>,
+    ) -> Vec<(Key, Result<TurnEnd, UserDataError>)> {
+        let waiting = self.entries.drain(..).filter(|entry| !entry.abandoned);
+        waiting
+            .map(|entry| {
+                let key = entry.key;
+                if entry.text.is_empty() {
+                    let reason = "the agent may never have got what was said".to_owned();
+                    (key, Err(UserDataError::ConnectionLost { reason }))
+                } else {
+                    (key, Ok(entry.end(None, conversation)))
+                }
+            })
+            .collect()
+    }
+
+    /// Those in which the agent has said nothing for too long. They keep their place.
+    pub(super) fn expire(&mut self, quiet: Duration, now: Duration) -> Vec<Key> {
+        let heard = self.heard;
+        let silent = self.entries.iter_mut().filter(|entry| {
+            !entry.abandoned && entry.since.max(heard) + quiet <= now
+        });
+        silent
+            .map(|entry| {
+                entry.abandoned = true;
+                entry.key
+            })
+            .collect()
+    }
+
+    pub(super) fn next_deadline(&self, quiet: Duration) -> Option<Duration> {
+        let waiting = self.entries.iter().filter(|entry| !entry.abandoned);
+        waiting.map(|entry| entry.since.max(self.heard) + quiet).min()
+    }
+}
+
+impl Entry {
+    fn end(self, result: Option<Object>, conversation: Option<&String>) -> TurnEnd {
+        let text = if self.text.is_empty() { self.deltas } else { self.text };
+        TurnEnd { text, result, conversation: conversation.cloned(), missed: 0 }
+    }
+}
+
+/// As much of it as there is room for.
+fn append(text: &mut String, more: &str) {
+    let room = MAX_TEXT.saturating_sub(text.len());
+    let end = more.floor_char_boundary(room.min(more.len()));
+    text.push_str(more.get(..end).unwrap_or_default());
+}

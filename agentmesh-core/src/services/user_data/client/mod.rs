@@ -1,0 +1,85 @@
+//! The service over HTTP: skills, conversations, settings, sandboxes.
+
+mod builder;
+mod conversations;
+mod request;
+mod sandbox;
+mod settings;
+mod skills;
+
+use std::sync::Arc;
+
+use url::Url;
+
+pub use self::{
+    builder::{Timeouts, UserDataBuilder},
+    settings::PREFERENCES,
+};
+use super::{
+    ApiKey, RetryPolicy, UserDataError,
+    names::{Name, NameKind},
+};
+use crate::client::{http::HttpClient, transport::ws_native::WsConnector};
+
+/// Talks to a user data service.
+///
+/// Cloning it shares connections. Every request has a time limit, a bound for its answer and an id that the server's log
+/// has, too; those that can be repeated without harm are, see [`RetryPolicy`]. Names are checked before anything is sent.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), agentmesh_core::services::user_data::UserDataError> {
+/// use agentmesh_core::services::user_data::{ApiKey, UserDataClient};
+///
+/// let key = ApiKey::new(std::env::var("API_KEY").unwrap_or_default());
+/// let client = UserDataClient::builder("https://api.example.com").api_key(key).build()?;
+/// client.put_skill("alice", "debugging.md", "# Debugging\n\nLook at the logs first.").await?;
+/// println!("{:?}", client.list_skills("alice").await?.skills);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct UserDataClient(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    http: HttpClient,
+    connector: Arc<WsConnector>,
+    base: Url,
+    key: Option<ApiKey>,
+    timeouts: Timeouts,
+    retry: RetryPolicy,
+}
+
+impl UserDataClient {
+    /// A client of the service below this base URL; whatever path it has is kept.
+    pub fn builder(base_url: impl Into<String>) -> UserDataBuilder {
+        UserDataBuilder::new(base_url.into())
+    }
+
+    /// The key, for who opens a channel with it.
+    pub(super) fn key(&self) -> Option<&ApiKey> {
+        self.0.key.as_ref()
+    }
+
+    pub(super) fn connector(&self) -> Arc<WsConnector> {
+        Arc::clone(&self.0.connector)
+    }
+
+    /// Where the channel of a session is.
+    pub(super) fn channel_url(&self, session: &str) -> Option<Url> {
+        let mut url = self.0.base.clone();
+        let scheme = if url.scheme() == "https" { "wss" } else { "ws" };
+        url.set_scheme(scheme).ok()?;
+        url.path_segments_mut().ok()?.pop_if_empty().extend(["socket.io", ""]);
+        url.query_pairs_mut()
+            .append_pair("EIO", "4")
+            .append_pair("transport", "websocket")
+            .append_pair("sessionId", session);
+        Some(url)
+    }
+}
+
+/// Refuses what no server takes for a name.
+pub(super) fn check(kind: NameKind, name: &str) -> Result<(), UserDataError> {
+    Ok(Name::new(kind, name).map(drop)?)
+}

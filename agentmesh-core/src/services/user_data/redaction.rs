@@ -1,0 +1,44 @@
+//! What the types of this service print: no key, no token, nothing of what people and agents say, no session's id.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::{
+    ApiKey, ChannelMessage, Conversation, HookRequest, Setup, TurnEnd, UserDataClient,
+    channel::ChannelAuth,
+};
+use crate::{
+    client::proxy::ProxyConfig, redaction::Shown, services::socketio::Connection,
+};
+
+const SECRET: &str = "open-sesame";
+
+#[test]
+fn user_data_types_print_redacted() {
+    let mut shown = Shown::default();
+    let key = ApiKey::new(SECRET);
+    shown.add("ApiKey", &key);
+    shown.add("ChannelAuth", &ChannelAuth::Token(key.duplicate()));
+    let builder = UserDataClient::builder("http://127.0.0.1:1").proxies(ProxyConfig::none());
+    let builder = builder.api_key(key);
+    shown.add("UserDataBuilder", &builder);
+    let client = builder.build().unwrap();
+    shown.add("UserDataClient", &client);
+    shown.add("ChannelBuilder", &client.channel(SECRET).user("u"));
+    let setup = json!({"sessionId": "s", "userId": "u", "setupMethod": "r2_mount", "sessionToken": SECRET});
+    shown.add("Setup", &serde_json::from_value::<Setup>(setup).unwrap());
+    let auth = zeroize::Zeroizing::new(format!("{{\"token\":\"{SECRET}\"}}"));
+    let mut connection = Connection::new("/".into(), Some(auth), Duration::ZERO);
+    let open = r#"0{"pingInterval":1,"pingTimeout":1}"#;
+    connection.receive(open, Duration::ZERO).unwrap();
+    shown.add("Connection", &connection);
+    shown.add("OutFrame", &connection.take_frames());
+    shown.add("Conversation", &Conversation::new("c", vec![json!(SECRET)]));
+    shown.add("TurnEnd", &TurnEnd { text: SECRET.into(), ..TurnEnd::default() });
+    shown.add("HookRequest", &HookRequest { event: "Stop".into(), data: json!(SECRET) });
+    let message = json!({"role": "user", "content": SECRET, "x": SECRET});
+    shown.add("ChannelMessage", &ChannelMessage::parse(message));
+    let text = shown.without(&[SECRET.as_bytes()]);
+    assert!(text.contains("ApiKey: ApiKey(..)"), "{text}");
+}
