@@ -26,4 +26,5 @@ mod streams;
 mod surface;
 mod trust;
 mod user_data_store;
+mod user_data_client;
 mod vectors;

@@ -12,6 +12,7 @@ mod chat;
 mod control;
 mod signal;
 mod trust;
+mod user_data;
 
 pub(crate) use aiwm::{AiwmArgs, AiwmCommand, AiwmRunArgs};
 pub(crate) use chat::ChatArgs;
@@ -20,6 +21,7 @@ pub(crate) use signal::{RoomArgs, SignalCommand, SignalJoinArgs, SignalSendArgs}
 pub(crate) use trust::{
     DidCommand, OauthCommand, OrgCommand, ReasonArg, ReputationCommand, RevokeArgs,
 };
+pub(crate) use user_data::{ConversationsCommand, ServiceArgs, SkillsCommand};
 
 const AFTER_HELP: &str = "\
 Exit codes:
@@ -113,6 +115,12 @@ pub(crate) enum Command {
     /// Meet others in a room of a WebRTC signaling server, which is not end-to-end encrypted
     #[command(subcommand)]
     Signal(SignalCommand),
+    /// A user's skills at a user data service, which is not end-to-end encrypted
+    #[command(subcommand)]
+    Skills(SkillsCommand),
+    /// A user's conversations at a user data service
+    #[command(subcommand)]
+    Conversations(ConversationsCommand),
     /// Show messages that are not handled by their recipients yet, and send them
     Outbox(OutboxArgs),
     /// Show messages that were received and not handled yet

@@ -6,7 +6,7 @@ use agentmesh_core::{
     Error, ErrorInfo,
     client::AgentError,
     engine::SendError,
-    services::{agent_ws::AgentWebSocketError, aiwm::AiwmError},
+    services::{agent_ws::AgentWebSocketError, aiwm::AiwmError, user_data::UserDataError},
     wire::id::MessageId,
 };
 
@@ -146,8 +146,16 @@ fn exit_of(error: &Error) -> Exit {
             AgentError::Config { .. } => Exit::Usage,
             _ => Exit::Failed,
         },
-        Error::AgentWebSocket(AgentWebSocketError::Config { .. }) => Exit::Usage,
+        Error::AgentWebSocket(AgentWebSocketError::Config { .. })
+        | Error::UserData(
+            UserDataError::Config { .. }
+            | UserDataError::Invalid { .. }
+            | UserDataError::InvalidName { .. }
+            | UserDataError::TooLarge { .. },
+        ) => Exit::Usage,
+        Error::UserData(UserDataError::NotFound { .. }) => Exit::Failed,
         Error::AgentWebSocket(_)
+        | Error::UserData(_)
         | Error::Http(_)
         | Error::Registry(_)
         | Error::Transport(_)

@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    io::{self, Write},
+    io::{self, IsTerminal, Write},
 };
 
 use serde::Serialize;
@@ -34,6 +34,24 @@ impl Output {
         };
         text.push('\n');
         let mut stdout = io::stdout().lock();
+        stdout
+            .write_all(text.as_bytes())
+            .and_then(|()| stdout.flush())
+            .map_err(|e| CliError::failed(format!("standard output: {e}")))
+    }
+
+    /// Shows a text that somebody stored: as it is to a file or a pipe, made harmless at a terminal.
+    pub(crate) fn show_content(self, json: &impl Serialize, text: &str) -> Result<(), CliError> {
+        let mut stdout = io::stdout().lock();
+        let text = if self.json {
+            serde_json::to_string(json)
+                .map(|text| format!("{text}\n"))
+                .map_err(|e| CliError::failed(format!("output: {e}")))?
+        } else if stdout.is_terminal() {
+            format!("{}\n", harmless(text).trim_end_matches('\n'))
+        } else {
+            text.to_owned()
+        };
         stdout
             .write_all(text.as_bytes())
             .and_then(|()| stdout.flush())

@@ -222,7 +222,10 @@ mod tests {
     fn joined() -> Connection {
         let mut connection = opened("/", None);
         assert_eq!(sent(&mut connection), ["40"]);
-        assert_eq!(connection.receive("40{\"sid\":\"x\"}", Duration::ZERO), Ok(Some(Happened::Joined)));
+        assert_eq!(
+            connection.receive("40{\"sid\":\"x\"}", Duration::ZERO),
+            Ok(Some(Happened::Joined))
+        );
         connection
     }
 

@@ -198,7 +198,8 @@ mod tests {
 
     #[test]
     fn packets_are_read_with_namespace_id_and_arguments() {
-        let event = |name: &str, args: Vec<Value>, ack| Body::Event { name: name.into(), args, ack };
+        let event =
+            |name: &str, args: Vec<Value>, ack| Body::Event { name: name.into(), args, ack };
         for (text, namespace, body) in [
             (r#"0{"sid":"a"}"#, "/", Body::Connected),
             (r#"0/ws,{"sid":"a"}"#, "/ws", Body::Connected),

@@ -8,9 +8,7 @@ use super::{
     ApiKey, ChannelMessage, Conversation, HookRequest, Setup, TurnEnd, UserDataClient,
     channel::ChannelAuth,
 };
-use crate::{
-    client::proxy::ProxyConfig, redaction::Shown, services::socketio::Connection,
-};
+use crate::{client::proxy::ProxyConfig, redaction::Shown, services::socketio::Connection};
 
 const SECRET: &str = "open-sesame";
 
@@ -26,7 +24,8 @@ fn user_data_types_print_redacted() {
     let client = builder.build().unwrap();
     shown.add("UserDataClient", &client);
     shown.add("ChannelBuilder", &client.channel(SECRET).user("u"));
-    let setup = json!({"sessionId": "s", "userId": "u", "setupMethod": "r2_mount", "sessionToken": SECRET});
+    let setup =
+        json!({"sessionId": "s", "userId": "u", "setupMethod": "r2_mount", "sessionToken": SECRET});
     shown.add("Setup", &serde_json::from_value::<Setup>(setup).unwrap());
     let auth = zeroize::Zeroizing::new(format!("{{\"token\":\"{SECRET}\"}}"));
     let mut connection = Connection::new("/".into(), Some(auth), Duration::ZERO);

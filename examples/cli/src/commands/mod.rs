@@ -21,6 +21,7 @@ mod search;
 mod send;
 pub(crate) mod signal;
 mod store;
+mod user_data;
 
 use agentmesh_core::client::registry::RegistryClient;
 
@@ -45,6 +46,8 @@ pub(crate) async fn run(command: Command, context: Context) -> Result<(), CliErr
         Command::Listen(args) => listen::run(args, context).await,
         Command::Chat(args) => chat::run(args, context).await,
         Command::Signal(command) => signal::run(command, context).await,
+        Command::Skills(command) => user_data::skills(command, context).await,
+        Command::Conversations(command) => user_data::conversations(command, context).await,
         Command::Outbox(args) => outbox::run(args, context).await,
         Command::Inbox(args) => inbox::run(args, context).await,
         Command::Store(command) => store::run(command, context).await,

@@ -10,11 +10,7 @@ use tokio::sync::{mpsc, watch};
 use zeroize::Zeroizing;
 
 use super::{
-    super::{
-        ApiKey, UserDataClient, UserDataError,
-        client::check,
-        names::NameKind,
-    },
+    super::{ApiKey, UserDataClient, UserDataError, client::check, names::NameKind},
     ChannelTimings, HookPolicy, UserDataChannel,
     driver::{Driver, State},
     handle::{EVENTS, Inner, ORDERS},
@@ -162,12 +158,8 @@ impl ChannelBuilder {
         let first_events = Mutex::new(Some(events.subscribe()));
         let (orders, ordered) = mpsc::channel(ORDERS);
         let (publish, state) = watch::channel(State::default());
-        let setup = Setup {
-            namespace: self.namespace,
-            auth,
-            hooks: self.hooks,
-            timings: self.timings,
-        };
+        let setup =
+            Setup { namespace: self.namespace, auth, hooks: self.hooks, timings: self.timings };
         let driver = Driver::new(dial, setup, events.clone(), publish);
         let channel = UserDataChannel(Arc::new(Inner {
             orders,

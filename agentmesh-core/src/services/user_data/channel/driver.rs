@@ -1,11 +1,6 @@
 //! Gives the state machine a socket, a clock, and somebody to answer to. Decides nothing.
 
-use std::{
-    collections::HashMap,
-    fmt,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
 use futures_util::{SinkExt, StreamExt, stream::FuturesUnordered};
 use tokio::{

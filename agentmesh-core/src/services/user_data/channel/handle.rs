@@ -27,7 +27,7 @@ pub(super) const EVENTS: usize = 128;
 /// An open conversation with the agent of one session.
 ///
 /// It connects again by itself when the connection is lost, and says so. Cloning it shares the connection. Dropping the
-/// last clone takes leave as far as it can without waiting; [`UserDataChannel::close`] waits.
+/// last clone breaks the connection off; [`UserDataChannel::close`] takes leave.
 ///
 /// ```no_run
 /// # async fn example(client: agentmesh_core::services::user_data::UserDataClient)

@@ -172,9 +172,8 @@ impl HookPolicy {
         if !request.is_tool_use() {
             return HookAnswer::proceed();
         }
-        let named = |names: &BTreeSet<String>| {
-            request.tool_name().is_some_and(|name| names.contains(name))
-        };
+        let named =
+            |names: &BTreeSet<String>| request.tool_name().is_some_and(|name| names.contains(name));
         match &self.tools {
             Tools::All => HookAnswer::proceed(),
             Tools::Some(names) if named(names) => HookAnswer::proceed(),

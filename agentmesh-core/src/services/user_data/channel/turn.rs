@@ -110,7 +110,10 @@ pub struct Turn {
 pub(super) fn turn() -> (TurnWriter, Turn) {
     let (to_parts, parts) = mpsc::channel(PARTS);
     let (to_outcome, outcome) = oneshot::channel();
-    (TurnWriter { parts: to_parts, outcome: to_outcome, missed: 0 }, Turn { parts, outcome: Some(outcome) })
+    (
+        TurnWriter { parts: to_parts, outcome: to_outcome, missed: 0 },
+        Turn { parts, outcome: Some(outcome) },
+    )
 }
 
 impl Turn {

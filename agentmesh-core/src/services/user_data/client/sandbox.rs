@@ -4,7 +4,9 @@ use http::Method;
 use serde_json::Value;
 
 use super::{
-    super::{Health, Setup, UserDataError, channel::ChannelBuilder, names::NameKind, retry::Repeat},
+    super::{
+        Health, Setup, UserDataError, channel::ChannelBuilder, names::NameKind, retry::Repeat,
+    },
     UserDataClient, check,
     request::Call,
 };

@@ -36,8 +36,7 @@ impl UserDataClient {
         }
         let body = json!({"name": name, "content": content});
         let path = ["users", user, "skills"];
-        self.call(Call::send("put skill", Method::POST, &path, &body, self.0.timeouts.upload))
-            .await
+        self.call(Call::send("put skill", Method::POST, &path, &body, self.0.timeouts.upload)).await
     }
 
     /// The names of all skills of a user; none for a user that nobody knows.

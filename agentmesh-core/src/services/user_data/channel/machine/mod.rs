@@ -230,7 +230,11 @@ impl Machine {
             return;
         }
         match failure {
-            DialFailure::Refused { status: status @ (408 | 425 | 429 | 500..), text, retry_after } => {
+            DialFailure::Refused {
+                status: status @ (408 | 425 | 429 | 500..),
+                text,
+                retry_after,
+            } => {
                 let reason = format!("the server answered with HTTP {status}: {text}");
                 self.lost(UserDataError::Connect { reason }, retry_after, now, rng);
             }

@@ -2,7 +2,11 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use super::{super::super::UserDataError, super::{ChannelMessage, Object, Role, TurnEnd}, Key};
+use super::{
+    super::super::UserDataError,
+    super::{ChannelMessage, Object, Role, TurnEnd},
+    Key,
+};
 
 /// Turns that wait or are under way.
 pub(super) const MAX_TURNS: usize = 16;
@@ -171,9 +175,10 @@ impl Turns {
     /// Those in which the agent has said nothing for too long. They keep their place.
     pub(super) fn expire(&mut self, quiet: Duration, now: Duration) -> Vec<Key> {
         let heard = self.heard;
-        let silent = self.entries.iter_mut().filter(|entry| {
-            !entry.abandoned && entry.since.max(heard) + quiet <= now
-        });
+        let silent = self
+            .entries
+            .iter_mut()
+            .filter(|entry| !entry.abandoned && entry.since.max(heard) + quiet <= now);
         silent
             .map(|entry| {
                 entry.abandoned = true;

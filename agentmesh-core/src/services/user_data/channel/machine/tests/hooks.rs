@@ -40,10 +40,14 @@ fn somebody_who_is_asked_decides_and_may_leave_it_to_the_policy() {
     play.asks(7, &tool("Bash"));
     play.asks(8, &tool("Read"));
     play.asks(9, &json!({"event": "Stop", "data": {}}));
-    let asked: Vec<_> = play.actions().into_iter().filter_map(|action| match action {
-        Action::Ask(ack, request) => Some((ack, request.event)),
-        _ => None,
-    }).collect();
+    let asked: Vec<_> = play
+        .actions()
+        .into_iter()
+        .filter_map(|action| match action {
+            Action::Ask(ack, request) => Some((ack, request.event)),
+            _ => None,
+        })
+        .collect();
     assert_eq!(asked.len(), 3);
     play.tell(Input::Decided(7, Some(HookAnswer::approve())));
     play.tell(Input::Decided(7, Some(HookAnswer::deny("late"))));
@@ -72,10 +76,13 @@ fn nobody_answers_for_thirty_seconds_and_the_policy_does() {
         matches!(action, Action::Event(Event::HookAnswered { too_late: true, .. }))
     });
     assert_eq!(late.count(), 2);
-    let sent: Vec<_> = actions.iter().filter_map(|action| match action {
-        Action::Send(frame) => Some(frame.text()),
-        _ => None,
-    }).collect();
+    let sent: Vec<_> = actions
+        .iter()
+        .filter_map(|action| match action {
+            Action::Send(frame) => Some(frame.text()),
+            _ => None,
+        })
+        .collect();
     assert_eq!(sent, [format!("431[{DENIED}]").as_str(), r#"432[{"action":"continue"}]"#]);
     // Too late.
     play.tell(Input::Decided(1, Some(HookAnswer::approve())));
@@ -116,8 +123,7 @@ fn what_cannot_be_read_is_denied_and_what_needs_no_answer_gets_none() {
     play.server("hook_notification", &json!([]));
     let actions = play.actions();
     assert!(actions.iter().all(|action| !matches!(action, Action::Send(_))), "{actions:?}");
-    let told = actions.iter().filter(|action| {
-        matches!(action, Action::Event(Event::HookNotification(_)))
-    });
+    let told =
+        actions.iter().filter(|action| matches!(action, Action::Event(Event::HookNotification(_))));
     assert_eq!(told.count(), 2);
 }

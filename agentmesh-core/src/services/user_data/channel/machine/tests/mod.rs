@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 use super::{super::ChannelEvent as Event, *};
 use crate::test_utils::seeded_rng;
 
-const OPEN: &str = r#"0{"sid":"e","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}"#;
+const OPEN: &str =
+    r#"0{"sid":"e","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}"#;
 /// As long as the server may be silent.
 const SILENCE: Duration = Duration::from_secs(45);
 

@@ -77,7 +77,9 @@ fn errors_without_a_turn_are_the_answer_to_the_oldest_question() {
     let interrupt = play.order(Order::Interrupt(None));
     play.server("interrupt_complete", &json!({"success": false}));
     let finished = play.finished();
-    assert!(matches!(&finished[..], [(key, Err(UserDataError::Agent { .. }))] if *key == interrupt));
+    assert!(
+        matches!(&finished[..], [(key, Err(UserDataError::Agent { .. }))] if *key == interrupt)
+    );
     play.server("result", &result());
     assert_eq!(play.finished()[0].0, turn);
 }
@@ -91,7 +93,9 @@ fn questions_are_bounded() {
     play.actions();
     let one_more = play.order(Order::History);
     let finished = play.finished();
-    assert!(matches!(&finished[..], [(key, Err(UserDataError::Invalid { .. }))] if *key == one_more));
+    assert!(
+        matches!(&finished[..], [(key, Err(UserDataError::Invalid { .. }))] if *key == one_more)
+    );
 }
 
 #[test]

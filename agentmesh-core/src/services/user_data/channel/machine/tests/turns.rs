@@ -132,7 +132,10 @@ fn interrupting_ends_the_turn_and_its_late_result_is_not_the_next_turns() {
     play.actions();
     let interrupt = play.order(Order::Interrupt(Some("enough".into())));
     assert_eq!(play.sent(), [r#"42["interrupt",{"reason":"enough","threadId":"c1"}]"#]);
-    play.server("interrupt_complete", &json!({"threadId": "c1", "success": true, "sessionId": "c1"}));
+    play.server(
+        "interrupt_complete",
+        &json!({"threadId": "c1", "success": true, "sessionId": "c1"}),
+    );
     let expected = [(turn, Err(UserDataError::Interrupted)), (interrupt, Ok(Answer::Done))];
     assert_eq!(play.finished(), expected);
     let next = play.say("b");
@@ -154,7 +157,8 @@ fn turn_that_ended_before_the_interrupt_came_through_is_not_another() {
     play.server("status", &json!({"type": "info", "message": "Interrupted"}));
     play.server("message", &assistant("2", "B"));
     play.server("result", &result());
-    let finished: Vec<_> = play.finished().into_iter().map(|(key, result)| (key, result.is_ok())).collect();
+    let finished: Vec<_> =
+        play.finished().into_iter().map(|(key, result)| (key, result.is_ok())).collect();
     assert_eq!(finished, [(first, true), (interrupt, true), (second, true)]);
 }
 
@@ -168,7 +172,8 @@ fn turn_goes_on_over_a_lost_connection_and_gets_what_it_missed_once() {
     play.come_back();
     play.server("status", &json!({"type": "info", "message": "Session resumed"}));
     assert_eq!(play.sent(), [r#"42["get_diagnostics"]"#]);
-    let history = json!({"messages": [assistant("1", "A"), assistant("2", "B"), assistant("2", "B")]});
+    let history =
+        json!({"messages": [assistant("1", "A"), assistant("2", "B"), assistant("2", "B")]});
     play.server("history", &history);
     play.server("diagnostics", &json!({"isQueryRunning": true}));
     play.server("message", &assistant("2", "B"));
