@@ -24,4 +24,5 @@ mod stores;
 mod support;
 mod trust;
 mod typing;
+mod user_data;
 mod user_data_service;

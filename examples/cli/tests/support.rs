@@ -51,6 +51,8 @@ impl User {
             "AGENTMESH_LOG",
             "RUST_LOG",
             "AGENT_IDENTITY_KEY",
+            "AGENTMESH_API_KEY",
+            "AGENTMESH_USER_DATA_URL",
             "OPENROUTER_API_KEY",
         ] {
             command.env_remove(name);

@@ -89,6 +89,43 @@ async fn respond(State(script): State<Arc<Mutex<Script>>>, request: Request) -> 
     response.body(body.into()).unwrap()
 }
 
+/// A way to a server that can be cut.
+pub(super) struct Wire {
+    pub(super) url: String,
+    cut: tokio::sync::watch::Sender<u64>,
+    _task: JoinSet<()>,
+}
+
+impl Wire {
+    pub(super) async fn to(server: std::net::SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (cut, cuts) = tokio::sync::watch::channel(0);
+        let mut task = JoinSet::new();
+        task.spawn(async move {
+            let mut lines = JoinSet::new();
+            loop {
+                let (mut near, _) = listener.accept().await.unwrap();
+                let mut cuts = cuts.clone();
+                cuts.mark_unchanged();
+                lines.spawn(async move {
+                    let mut far = TcpStream::connect(server).await.unwrap();
+                    tokio::select! {
+                        _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}
+                        _ = cuts.changed() => {}
+                    }
+                });
+            }
+        });
+        Self { url, cut, _task: task }
+    }
+
+    /// Every connection ends, without a word of leave.
+    pub(super) fn cut(&self) {
+        self.cut.send_modify(|cuts| *cuts += 1);
+    }
+}
+
 /// Speaks Engine.IO and Socket.IO by hand.
 pub(super) struct SocketFake {
     pub(super) url: String,
@@ -145,6 +182,11 @@ pub(super) struct Peer {
 impl Peer {
     pub(super) async fn send(&mut self, text: impl Into<String>) {
         self.socket.send(Message::text(text.into())).await.unwrap();
+    }
+
+    /// To somebody who may hang up on it.
+    pub(super) async fn tries_to_send(&mut self, text: String) {
+        let _ = self.socket.send(Message::text(text)).await;
     }
 
     pub(super) async fn send_bytes(&mut self, bytes: &'static [u8]) {

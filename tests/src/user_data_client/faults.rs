@@ -121,7 +121,7 @@ async fn frames_that_break_the_rules_cost_the_connection_and_not_the_channel() {
     let (channel, mut peer, mut events) = opened(&fake).await;
     let huge = format!(r#"42["message","{}"]"#, "x".repeat(8 * 1024 * 1024));
     // The client hangs up before it has all of it.
-    let _ = timeout(PATIENCE, tokio::spawn(async move { peer.send(huge).await })).await;
+    timeout(PATIENCE, peer.tries_to_send(huge)).await.unwrap();
     let lost = event(&mut events, |event| matches!(event, Event::Disconnected { .. })).await;
     assert!(format!("{lost:?}").contains("8388608"), "{lost:?}");
 

@@ -33,3 +33,28 @@ async fn debug(url: &str, key: ApiKey) -> Result<String, UserDataError> {
     Ok(answer)
 }
 // end
+
+#[tokio::test]
+async fn program_of_the_guide_runs() {
+    let user_data = agentmesh_server::UserDataConfig::for_development();
+    let config = agentmesh_server::ServerConfig {
+        user_data,
+        ..agentmesh_server::ServerConfig::for_development()
+    };
+    let server = agentmesh_server::Server::start(config).await.unwrap();
+    let key = || ApiKey::new("any-key-will-do");
+    assert_eq!(debug(&server.url(), key()).await.unwrap(), "Help me debug this issue");
+    let client = UserDataClient::builder(server.url()).api_key(key()).build().unwrap();
+    let saved = client.conversation("alice", "conv-1").await.unwrap();
+    assert_eq!(saved.conversation["messages"].as_array().unwrap().len(), 2);
+    assert_eq!(client.list_skills("alice").await.unwrap().skills, ["debugging.md"]);
+    server.shutdown().await;
+}
+
+#[test]
+fn guide_prints_the_program_that_runs() {
+    let own = include_str!("guide.rs");
+    let program = own.split("// begin\n").nth(1).unwrap().split("// end\n").next().unwrap();
+    let guide = include_str!("../../../docs/guides/user-data.md");
+    assert!(guide.contains(program.trim()), "the guide's program is not the one that runs");
+}

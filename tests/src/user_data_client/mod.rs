@@ -1,9 +1,11 @@
 //! The user data client over real sockets, with servers that are faked here: what it sends, what it makes of answers that
 //! no honest server gives, and of connections that break. State by state, in virtual time, it is tested beside its code.
 
+mod cases;
 mod channel;
 mod fake;
 mod faults;
+mod guide;
 mod http;
 mod trace;
 

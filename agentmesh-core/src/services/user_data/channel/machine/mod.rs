@@ -121,6 +121,8 @@ pub(super) struct Machine {
     /// Joined again, and whether the server still has the session is not known yet.
     rejoining: bool,
     taken_over: bool,
+    /// When to ask again whether the agent is still at work.
+    recheck: Option<Duration>,
     actions: Vec<Action>,
 }
 
@@ -140,6 +142,7 @@ impl Machine {
             joined_before: false,
             rejoining: false,
             taken_over: false,
+            recheck: None,
             actions: Vec::new(),
         };
         machine.open(now);
@@ -183,7 +186,7 @@ impl Machine {
             Phase::Closed => None,
         };
         let turns = self.turns.next_deadline(self.setup.timings.turn);
-        [phase, turns, self.calls.next_deadline(), self.hooks.next_deadline()]
+        [phase, turns, self.calls.next_deadline(), self.hooks.next_deadline(), self.recheck]
             .into_iter()
             .flatten()
             .min()
@@ -201,6 +204,10 @@ impl Machine {
         for hook in self.hooks.expired(now) {
             let answer = self.setup.hooks.answer(&hook.request);
             self.answer_hook(hook.ack, hook.request, answer, true);
+        }
+        if self.recheck.is_some_and(|at| now >= at) {
+            self.recheck = None;
+            self.check_turns(now);
         }
         match self.phase {
             Phase::Opening { until } if now >= until => {
@@ -273,8 +280,7 @@ impl Machine {
     fn joined(&mut self, now: Duration) {
         self.phase = Phase::Joined { since: now };
         self.rejoining = std::mem::replace(&mut self.joined_before, true);
-        // Results of what was interrupted before do not find their way to a new connection.
-        self.turns.forget_leftover();
+        self.turns.carry_over();
         self.event(ChannelEvent::Connected);
         self.ask(None, calls::Kind::History, now);
     }
@@ -308,6 +314,7 @@ impl Machine {
         }
         self.actions.push(Action::Drop);
         self.connection = None;
+        self.recheck = None;
         self.hooks.clear();
         for key in self.calls.take_all() {
             self.finish(key, Err(error.clone()));
@@ -346,6 +353,7 @@ impl Machine {
 
     /// Nobody gets anything any more.
     fn give_up(&mut self, error: &UserDataError) {
+        self.recheck = None;
         self.hooks.clear();
         for key in self.turns.take_all().into_iter().chain(self.calls.take_all()) {
             self.finish(key, Err(error.clone()));

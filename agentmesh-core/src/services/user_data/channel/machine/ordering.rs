@@ -64,6 +64,13 @@ impl Machine {
         }
     }
 
+    /// Asks whether the agent is at work, if turns may be over without a word.
+    pub(super) fn check_turns(&mut self, now: Duration) {
+        if self.turns.has_doubts() {
+            self.ask(None, Kind::Diagnostics, now);
+        }
+    }
+
     fn send(
         &mut self,
         key: Key,

@@ -11,6 +11,8 @@ use super::{
     turns::Ended,
 };
 
+/// Before an agent that is still at work is asked again, in case the end of a turn was missed.
+const RECHECK: Duration = Duration::from_secs(30);
 /// Characters of a server's words in an error.
 const MAX_ERROR: usize = 500;
 
@@ -25,8 +27,8 @@ impl Machine {
             "error" => self.error(&data, now),
             "history" => self.history(data),
             "cleared" => self.cleared(),
-            "interrupt_complete" => self.interrupt_complete(&data),
-            "diagnostics" => self.diagnostics(data),
+            "interrupt_complete" => self.interrupt_complete(&data, now),
+            "diagnostics" => self.diagnostics(data, now),
             "hook_request" => self.hook_request(data, ack, now),
             "hook_notification" => match HookRequest::parse(data) {
                 Some(hook) => self.event(Event::HookNotification(hook)),
@@ -120,18 +122,16 @@ impl Machine {
             "Session initialized" => self.answered(|kind| kind == Kind::Start, || Answer::Done),
             "Session resumed" if std::mem::take(&mut self.rejoining) => {
                 self.event(Event::Resumed);
-                if !self.turns.is_empty() {
-                    self.ask(None, Kind::Diagnostics, now);
-                }
+                self.check_turns(now);
             }
             "Session taken over" => self.taken_over = true,
-            "Interrupted" => self.interrupted(),
+            "Interrupted" => self.interrupted(now),
             _ => {}
         }
         self.event(Event::Status { level, message });
     }
 
-    fn interrupt_complete(&mut self, data: &Value) {
+    fn interrupt_complete(&mut self, data: &Value, now: Duration) {
         if data.get("success").and_then(Value::as_bool) == Some(false) {
             for (key, _) in self.calls.take(Kind::is_interrupt) {
                 let message = "there is nothing to interrupt".to_owned();
@@ -140,11 +140,11 @@ impl Machine {
                 }
             }
         } else {
-            self.interrupted();
+            self.interrupted(now);
         }
     }
 
-    fn interrupted(&mut self) {
+    fn interrupted(&mut self, now: Duration) {
         for (key, kind) in self.calls.take(Kind::is_interrupt) {
             if let Kind::Interrupt(Some(turn)) = kind
                 && let Some(turn) = self.turns.interrupted(turn)
@@ -155,6 +155,7 @@ impl Machine {
                 self.finish(key, Ok(Answer::Done));
             }
         }
+        self.check_turns(now);
     }
 
     fn cleared(&mut self) {
@@ -175,10 +176,9 @@ impl Machine {
         // A server that still has the session says so before it answers anything.
         if std::mem::take(&mut self.rejoining) {
             self.event(Event::NewSession);
-            for key in self.turns.take_all() {
+            for key in self.turns.take_carried_over() {
                 self.finish(key, Err(UserDataError::SessionLost));
             }
-            self.turns.forget_leftover();
         }
         let mut once = super::seen::Seen::default();
         let messages: Vec<_> = entries
@@ -202,17 +202,19 @@ impl Machine {
         self.event(Event::History { messages: new });
     }
 
-    fn diagnostics(&mut self, data: Value) {
+    fn diagnostics(&mut self, data: Value, now: Duration) {
         let Value::Object(data) = data else { return self.unreadable("diagnostics") };
         let asked = self.calls.take(|kind| kind == Kind::Diagnostics);
-        // Only what was asked after coming back speaks of turns from before.
+        // Only what the machine has asked itself speaks of turns from before.
         let own = asked.iter().any(|(key, _)| key.is_none());
-        let idle = data.get("isQueryRunning").and_then(Value::as_bool) == Some(false);
-        if own && idle {
+        let running = data.get("isQueryRunning").and_then(Value::as_bool);
+        if own && running == Some(false) {
             let conversation = self.conversation.clone();
-            for (key, result) in self.turns.missed(conversation.as_ref()) {
+            for (key, result) in self.turns.take_doubtful(conversation.as_ref()) {
                 self.finish(key, result.map(Answer::Turn));
             }
+        } else if own && self.turns.has_doubts() {
+            self.recheck = Some(now + RECHECK);
         }
         for key in asked.into_iter().filter_map(|(key, _)| key) {
             self.finish(key, Ok(Answer::Diagnostics(data.clone())));

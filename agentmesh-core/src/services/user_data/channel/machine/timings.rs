@@ -70,7 +70,8 @@ impl ChannelTimings {
         Ok(())
     }
 
-    /// The pause after so many failures in a row; never shorter than the server asked for, within reason.
+    /// The pause after so many failures in a row; never shorter than the server asked for, within reason, and those who
+    /// were all told the same do not come back in the same moment.
     pub(super) fn pause(
         &self,
         failures: u32,
@@ -78,7 +79,8 @@ impl ChannelTimings {
         rng: &mut dyn CryptoRng,
     ) -> Duration {
         let doubled = self.pause.saturating_mul(1 << failures.min(16)).min(self.longest_pause);
-        let varied = doubled.mul_f64(0.5 + f64::from(rng.next_u32()) / f64::from(u32::MAX));
-        varied.max(floor.unwrap_or_default().min(PATIENCE))
+        let drawn = f64::from(rng.next_u32()) / f64::from(u32::MAX);
+        let floor = floor.unwrap_or_default().min(PATIENCE);
+        doubled.mul_f64(0.5 + drawn).max(floor.mul_f64(1.0 + drawn / 4.0))
     }
 }

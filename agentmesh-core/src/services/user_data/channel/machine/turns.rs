@@ -13,9 +13,19 @@ pub(super) const MAX_TURNS: usize = 16;
 /// Bytes of text that are kept of a turn.
 const MAX_TEXT: usize = 8 * 1024 * 1024;
 
+/// Why a turn may be over without a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Doubt {
+    /// It was begun over another connection.
+    Lost,
+    /// It waited behind one that was interrupted, and some servers forget those, too.
+    Interrupted,
+}
+
 #[derive(Debug)]
 struct Entry {
     key: Key,
+    doubt: Option<Doubt>,
     /// Nobody waits for it any more, yet the next result is its.
     abandoned: bool,
     since: Duration,
@@ -64,6 +74,7 @@ impl Turns {
     pub(super) fn begin(&mut self, key: Key, now: Duration) {
         self.entries.push_back(Entry {
             key,
+            doubt: None,
             abandoned: false,
             since: now,
             begun: false,
@@ -138,7 +149,11 @@ impl Turns {
             return None;
         }
         self.leftover = true;
-        self.fail_front()
+        let waiting = self.fail_front();
+        for entry in &mut self.entries {
+            entry.doubt.get_or_insert(Doubt::Interrupted);
+        }
+        waiting
     }
 
     /// None of them will end any more; who waits.
@@ -148,26 +163,44 @@ impl Turns {
         waiting.map(|entry| entry.key).collect()
     }
 
-    /// Nothing that was sent before is on its way any more.
-    pub(super) const fn forget_leftover(&mut self) {
+    /// There is a new connection: nothing that was sent over the last one is on its way any more, and nobody knows yet
+    /// what has become of the turns.
+    pub(super) fn carry_over(&mut self) {
         self.leftover = false;
+        for entry in &mut self.entries {
+            entry.doubt = Some(Doubt::Lost);
+        }
     }
 
-    /// The agent is not at work any more: their ends were missed.
-    pub(super) fn missed(
+    /// Whether some may be over without a word.
+    pub(super) fn has_doubts(&self) -> bool {
+        self.entries.iter().any(|entry| entry.doubt.is_some())
+    }
+
+    /// The server does not know those any more that were begun over another connection; who waits.
+    pub(super) fn take_carried_over(&mut self) -> Vec<Key> {
+        let lost = self.entries.extract_if(.., |entry| entry.doubt == Some(Doubt::Lost));
+        lost.filter(|entry| !entry.abandoned).map(|entry| entry.key).collect()
+    }
+
+    /// The agent is not at work: those that were in doubt are over.
+    pub(super) fn take_doubtful(
         &mut self,
         conversation: Option<&String>,
     ) -> Vec<(Key, Result<TurnEnd, UserDataError>)> {
-        let waiting = self.entries.drain(..).filter(|entry| !entry.abandoned);
-        waiting
+        let over = self.entries.extract_if(.., |entry| entry.doubt.is_some());
+        over.filter(|entry| !entry.abandoned)
             .map(|entry| {
-                let key = entry.key;
-                if entry.text.is_empty() {
-                    let reason = "the agent may never have got what was said".to_owned();
-                    (key, Err(UserDataError::ConnectionLost { reason }))
-                } else {
-                    (key, Ok(entry.end(None, conversation)))
-                }
+                let (key, lost) = (entry.key, entry.doubt == Some(Doubt::Lost));
+                let result = match (lost, entry.text.is_empty()) {
+                    (false, _) => Err(UserDataError::Interrupted),
+                    (true, false) => Ok(entry.end(None, conversation)),
+                    (true, true) => {
+                        let reason = "the agent may never have got what was said".to_owned();
+                        Err(UserDataError::ConnectionLost { reason })
+                    }
+                };
+                (key, result)
             })
             .collect()
     }

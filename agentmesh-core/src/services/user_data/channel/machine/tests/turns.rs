@@ -212,6 +212,54 @@ fn turn_whose_end_was_missed_ends_with_what_is_known() {
 }
 
 #[test]
+fn agent_that_is_at_work_is_asked_again_whether_it_still_is() {
+    let mut play = Play::joined();
+    let turn = play.say("a");
+    play.gone();
+    play.come_back();
+    play.server("status", &json!({"type": "info", "message": "Session resumed"}));
+    play.server("history", &json!({"messages": [assistant("1", "A")]}));
+    play.server("diagnostics", &json!({"isQueryRunning": true}));
+    play.actions();
+    play.pass(seconds(30));
+    assert_eq!(play.sent(), [r#"42["get_diagnostics"]"#]);
+    play.server("diagnostics", &json!({"isQueryRunning": false}));
+    assert_eq!(play.finished()[0].0, turn);
+    play.pass_alive(seconds(60));
+    assert!(
+        play.actions()
+            .iter()
+            .all(|action| !matches!(action, Action::Send(frame) if frame.text() != "3"))
+    );
+}
+
+#[test]
+fn turn_of_the_new_connection_is_not_mistaken_for_one_of_the_last() {
+    let mut play = Play::joined();
+    play.gone();
+    play.come_back();
+    let turn = play.say("a");
+    play.server("history", &json!({"messages": []}));
+    assert!(play.finished().is_empty());
+    play.server("result", &result());
+    assert_eq!(play.finished()[0].0, turn);
+}
+
+#[test]
+fn turns_behind_an_interrupted_one_end_if_the_server_forgot_them() {
+    let mut play = Play::joined();
+    let first = play.say("a");
+    let overlap = TurnOptions { overlap: true, ..TurnOptions::default() };
+    let second = play.order(Order::Send("b".into(), overlap));
+    let interrupt = play.order(Order::Interrupt(None));
+    play.server("status", &json!({"type": "info", "message": "Interrupted"}));
+    play.server("diagnostics", &json!({"isQueryRunning": false}));
+    let interrupted = || Err(UserDataError::Interrupted);
+    let expected = [(first, interrupted()), (interrupt, Ok(Answer::Done)), (second, interrupted())];
+    assert_eq!(play.finished(), expected);
+}
+
+#[test]
 fn turn_ends_when_the_channel_is_given_up() {
     let mut play = Play::joined();
     let turn = play.say("a");
