@@ -1,19 +1,24 @@
 //! What the types of this service print: no key, no token, nothing of what people and agents say, no session's id.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use serde_json::json;
 
 use super::{
-    ApiKey, ChannelMessage, Conversation, HookRequest, Setup, TurnEnd, UserDataClient,
-    channel::ChannelAuth,
+    ApiKey, ChannelAuth, ChannelMessage, ChannelTimings, Conversation, HookPolicy, HookRequest,
+    Setup, TurnEnd, UserDataClient,
+    channel::{Driver, Terms},
 };
-use crate::{client::proxy::ProxyConfig, redaction::Shown, services::socketio::Connection};
+use crate::{
+    client::{proxy::ProxyConfig, subscription::Fanout},
+    redaction::Shown,
+    services::socketio::{Connection, Dial},
+};
 
 const SECRET: &str = "open-sesame";
 
-#[test]
-fn user_data_types_print_redacted() {
+#[tokio::test]
+async fn user_data_types_print_redacted() {
     let mut shown = Shown::default();
     let key = ApiKey::new(SECRET);
     shown.add("ApiKey", &key);
@@ -27,8 +32,7 @@ fn user_data_types_print_redacted() {
     let setup =
         json!({"sessionId": "s", "userId": "u", "setupMethod": "r2_mount", "sessionToken": SECRET});
     shown.add("Setup", &serde_json::from_value::<Setup>(setup).unwrap());
-    let auth = zeroize::Zeroizing::new(format!("{{\"token\":\"{SECRET}\"}}"));
-    let mut connection = Connection::new("/".into(), Some(auth), Duration::ZERO);
+    let mut connection = Connection::new("/".into(), auth(), Duration::ZERO);
     let open = r#"0{"pingInterval":1,"pingTimeout":1}"#;
     connection.receive(open, Duration::ZERO).unwrap();
     shown.add("Connection", &connection);

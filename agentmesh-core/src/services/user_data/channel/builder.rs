@@ -10,11 +10,11 @@ use tokio::sync::{mpsc, watch};
 use zeroize::Zeroizing;
 
 use super::{
-    super::{ApiKey, UserDataClient, UserDataError, client::check, names::NameKind},
+    super::{ApiKey, Setup, UserDataClient, UserDataError, client::check, names::NameKind},
     ChannelTimings, HookPolicy, UserDataChannel,
     driver::{Driver, State},
     handle::{EVENTS, Inner, ORDERS},
-    machine::Setup,
+    machine::Terms,
 };
 use crate::{
     client::{platform::spawn, subscription::Fanout},
@@ -141,6 +141,15 @@ impl ChannelBuilder {
         } else {
             None
         };
+        let channel = self.start(ready)?;
+        channel.first().await.map(|()| channel)
+    }
+
+    /// Begins to connect.
+    pub(in super::super) fn start(
+        self,
+        ready: Option<Setup>,
+    ) -> Result<UserDataChannel, UserDataError> {
         let issued = ready.as_ref().and_then(|ready| ready.session_token.as_ref());
         let token = match &self.auth {
             ChannelAuth::SessionToken => issued,
@@ -158,10 +167,10 @@ impl ChannelBuilder {
         let first_events = Mutex::new(Some(events.subscribe()));
         let (orders, ordered) = mpsc::channel(ORDERS);
         let (publish, state) = watch::channel(State::default());
-        let setup =
-            Setup { namespace: self.namespace, auth, hooks: self.hooks, timings: self.timings };
-        let driver = Driver::new(dial, setup, events.clone(), publish);
-        let channel = UserDataChannel(Arc::new(Inner {
+        let terms =
+            Terms { namespace: self.namespace, auth, hooks: self.hooks, timings: self.timings };
+        let driver = Driver::new(dial, terms, events.clone(), publish);
+        Ok(UserDataChannel(Arc::new(Inner {
             orders,
             events,
             first_events,
@@ -169,8 +178,7 @@ impl ChannelBuilder {
             client: self.client,
             ready,
             _driver: spawn(driver.run(ordered)),
-        }));
-        channel.first().await.map(|()| channel)
+        })))
     }
 }
 

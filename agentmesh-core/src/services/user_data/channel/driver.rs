@@ -15,7 +15,7 @@ use tokio_tungstenite::tungstenite::{
 use super::{
     super::UserDataError,
     ChannelEvent, HookAnswer, HookHandler, HookRequest,
-    machine::{Action, Answer, Input, Key, Machine, Order},
+    machine::{Action, Answer, Input, Key, Machine, Order, Terms},
     turn::{TurnWriter, closed},
 };
 use crate::{
@@ -48,7 +48,7 @@ pub(super) enum Command {
 
 /// Where the channel is.
 #[derive(Debug, Clone, Default)]
-pub(super) struct State {
+pub(in super::super) struct State {
     /// How the first attempt ended.
     pub(super) first: Option<Result<(), UserDataError>>,
     pub(super) connected: bool,
@@ -60,7 +60,7 @@ type Opening = BoxFuture<'static, Result<Box<NativeSocket>, DialFailure>>;
 type Asked = BoxFuture<'static, (u64, Option<HookAnswer>)>;
 
 /// See the module.
-pub(super) struct Driver {
+pub(in super::super) struct Driver {
     dial: Dial,
     machine: Machine,
     handler: Option<Arc<dyn HookHandler>>,
@@ -84,16 +84,16 @@ enum Woken {
 }
 
 impl Driver {
-    pub(super) fn new(
+    pub(in super::super) fn new(
         dial: Dial,
-        setup: super::machine::Setup,
+        terms: Terms,
         events: Arc<Fanout<ChannelEvent>>,
         state: watch::Sender<State>,
     ) -> Self {
         Self {
             dial,
-            handler: setup.hooks.handler().cloned(),
-            machine: Machine::start(setup, Duration::ZERO),
+            handler: terms.hooks.handler().cloned(),
+            machine: Machine::start(terms, Duration::ZERO),
             started: Instant::now(),
             events,
             state,

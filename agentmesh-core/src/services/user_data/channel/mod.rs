@@ -25,5 +25,8 @@ pub use self::{
     turn::{Turn, TurnEnd, TurnPart},
 };
 
+#[cfg(test)]
+pub(super) use self::{driver::Driver, machine::Terms};
+
 /// A JSON object as it came.
 pub type Object = Map<String, Value>;

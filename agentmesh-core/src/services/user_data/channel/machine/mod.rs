@@ -14,7 +14,7 @@ mod tests;
 mod timings;
 mod turns;
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
@@ -94,19 +94,28 @@ enum Phase {
 }
 
 /// How the channel is opened.
-#[derive(Debug)]
-pub(super) struct Setup {
-    pub(super) namespace: String,
+pub(in super::super) struct Terms {
+    pub(in super::super) namespace: String,
     /// JSON with a token.
-    pub(super) auth: Option<Zeroizing<String>>,
-    pub(super) hooks: HookPolicy,
-    pub(super) timings: ChannelTimings,
+    pub(in super::super) auth: Option<Zeroizing<String>>,
+    pub(in super::super) hooks: HookPolicy,
+    pub(in super::super) timings: ChannelTimings,
+}
+
+impl fmt::Debug for Terms {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Terms")
+            .field("namespace", &self.namespace)
+            .field("auth", &self.auth.is_some())
+            .field("hooks", &self.hooks)
+            .finish_non_exhaustive()
+    }
 }
 
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Machine {
-    setup: Setup,
+    terms: Terms,
     phase: Phase,
     connection: Option<Connection>,
     turns: Turns,
@@ -128,9 +137,9 @@ pub(super) struct Machine {
 
 impl Machine {
     /// Begins to connect.
-    pub(super) fn start(setup: Setup, now: Duration) -> Self {
+    pub(super) fn start(terms: Terms, now: Duration) -> Self {
         let mut machine = Self {
-            setup,
+            terms,
             phase: Phase::Closed,
             connection: None,
             turns: Turns::default(),
@@ -158,8 +167,8 @@ impl Machine {
         match input {
             Input::Opened => {
                 if matches!(self.phase, Phase::Opening { .. }) {
-                    let auth = self.setup.auth.clone();
-                    let connection = Connection::new(self.setup.namespace.clone(), auth, now);
+                    let auth = self.terms.auth.clone();
+                    let connection = Connection::new(self.terms.namespace.clone(), auth, now);
                     self.connection = Some(connection);
                 }
             }
@@ -185,7 +194,7 @@ impl Machine {
             Phase::Joined { .. } => self.connection.as_ref().and_then(Connection::dead_at),
             Phase::Closed => None,
         };
-        let turns = self.turns.next_deadline(self.setup.timings.turn);
+        let turns = self.turns.next_deadline(self.terms.timings.turn);
         [phase, turns, self.calls.next_deadline(), self.hooks.next_deadline(), self.recheck]
             .into_iter()
             .flatten()
@@ -195,14 +204,14 @@ impl Machine {
     /// Whatever is due at `now`.
     pub(super) fn tick(&mut self, now: Duration, rng: &mut dyn CryptoRng) {
         for key in self.calls.expired(now) {
-            self.finish(key, Err(UserDataError::Timeout { after: self.setup.timings.call }));
+            self.finish(key, Err(UserDataError::Timeout { after: self.terms.timings.call }));
         }
-        let after = self.setup.timings.turn;
+        let after = self.terms.timings.turn;
         for key in self.turns.expire(after, now) {
             self.finish(key, Err(UserDataError::TurnTimeout { after }));
         }
         for hook in self.hooks.expired(now) {
-            let answer = self.setup.hooks.answer(&hook.request);
+            let answer = self.terms.hooks.answer(&hook.request);
             self.answer_hook(hook.ack, hook.request, answer, true);
         }
         if self.recheck.is_some_and(|at| now >= at) {
@@ -211,7 +220,7 @@ impl Machine {
         }
         match self.phase {
             Phase::Opening { until } if now >= until => {
-                let reason = format!("not let in within {} s", self.setup.timings.open.as_secs());
+                let reason = format!("not let in within {} s", self.terms.timings.open.as_secs());
                 self.lost(UserDataError::Connect { reason }, None, now, rng);
             }
             Phase::Waiting { until } if now >= until => self.open(now),
@@ -228,7 +237,7 @@ impl Machine {
     }
 
     fn open(&mut self, now: Duration) {
-        self.phase = Phase::Opening { until: now + self.setup.timings.open };
+        self.phase = Phase::Opening { until: now + self.terms.timings.open };
         self.actions.push(Action::Open);
     }
 
@@ -289,7 +298,7 @@ impl Machine {
         match self.phase {
             Phase::Closing { .. } => self.end(closed_by_us()),
             Phase::Joined { since } => {
-                if now >= since + self.setup.timings.reset_after {
+                if now >= since + self.terms.timings.reset_after {
                     self.failures = 0;
                 }
                 self.lost(UserDataError::ConnectionLost { reason }, None, now, rng);
@@ -309,7 +318,7 @@ impl Machine {
         now: Duration,
         rng: &mut dyn CryptoRng,
     ) {
-        if self.failures >= self.setup.timings.attempts {
+        if self.failures >= self.terms.timings.attempts {
             return self.end(error);
         }
         self.actions.push(Action::Drop);
@@ -319,7 +328,7 @@ impl Machine {
         for key in self.calls.take_all() {
             self.finish(key, Err(error.clone()));
         }
-        let retry_in = self.setup.timings.pause(self.failures, floor, rng);
+        let retry_in = self.terms.timings.pause(self.failures, floor, rng);
         self.failures += 1;
         self.phase = Phase::Waiting { until: now + retry_in };
         self.event(ChannelEvent::Disconnected { error, retry_in });
@@ -333,7 +342,7 @@ impl Machine {
                 connection.leave();
                 self.flush();
                 self.actions.push(Action::Close);
-                self.phase = Phase::Closing { until: now + self.setup.timings.close };
+                self.phase = Phase::Closing { until: now + self.terms.timings.close };
             }
             _ => self.end(closed_by_us()),
         }

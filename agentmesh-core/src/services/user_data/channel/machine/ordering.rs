@@ -43,7 +43,7 @@ impl Machine {
             Order::Diagnostics => (Kind::Diagnostics, self.emit("get_diagnostics", None)),
         };
         match result {
-            Ok(()) if self.calls.add(Some(key), kind, now + self.setup.timings.call) => {}
+            Ok(()) if self.calls.add(Some(key), kind, now + self.terms.timings.call) => {}
             Ok(()) => {
                 let problem = "too many questions wait for their answers";
                 self.finish(key, Err(UserDataError::Invalid { problem }));
@@ -60,7 +60,7 @@ impl Machine {
         };
         if self.emit(event, None).is_ok() {
             // Without room the answer is an event like others.
-            let _ = self.calls.add(key, kind, now + self.setup.timings.call);
+            let _ = self.calls.add(key, kind, now + self.terms.timings.call);
         }
     }
 
@@ -101,7 +101,7 @@ impl Machine {
     /// Somebody has an answer to a hook, or leaves it to the policy.
     pub(super) fn decided(&mut self, ack: u64, answer: Option<HookAnswer>) {
         let Some(hook) = self.hooks.take(ack) else { return };
-        let answer = answer.unwrap_or_else(|| self.setup.hooks.answer(&hook.request));
+        let answer = answer.unwrap_or_else(|| self.terms.hooks.answer(&hook.request));
         self.answer_hook(ack, hook.request, answer, false);
     }
 

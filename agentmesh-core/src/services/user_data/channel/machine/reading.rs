@@ -265,11 +265,11 @@ impl Machine {
         if self.hooks.knows(ack) {
             return;
         }
-        if self.setup.hooks.handler().is_some() && self.hooks.has_room() {
-            self.hooks.wait(ack, request.clone(), now + self.setup.timings.hook);
+        if self.terms.hooks.handler().is_some() && self.hooks.has_room() {
+            self.hooks.wait(ack, request.clone(), now + self.terms.timings.hook);
             self.actions.push(Action::Ask(ack, request));
         } else {
-            let answer = self.setup.hooks.answer(&request);
+            let answer = self.terms.hooks.answer(&request);
             self.answer_hook(ack, request, answer, false);
         }
     }

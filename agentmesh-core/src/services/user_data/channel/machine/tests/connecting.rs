@@ -20,7 +20,7 @@ fn closed(events: &[Event]) -> &UserDataError {
 #[test]
 fn being_let_in_asks_for_the_history() {
     let auth = Some(Zeroizing::new(r#"{"token":"t"}"#.to_owned()));
-    let mut play = Play::with(Setup { auth, ..setup() });
+    let mut play = Play::with(Terms { auth, ..terms() });
     assert_eq!(play.join(), [r#"40{"token":"t"}"#, r#"42["get_history"]"#]);
     let said = json!({"messages": [{"role": "user", "content": "x", "timestamp": 1}, assistant("u", "y")]});
     play.server("history", &said);
@@ -33,7 +33,7 @@ fn being_let_in_asks_for_the_history() {
 
 #[test]
 fn namespace_that_the_server_does_not_have_is_replaced_by_the_root_once() {
-    let mut play = Play::with(Setup { namespace: "/ws".into(), ..setup() });
+    let mut play = Play::with(Terms { namespace: "/ws".into(), ..terms() });
     play.tell(Input::Opened);
     play.frame(OPEN);
     assert_eq!(play.sent(), ["40/ws,"]);

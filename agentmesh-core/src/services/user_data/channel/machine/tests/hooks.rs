@@ -11,7 +11,7 @@ fn asking() -> HookPolicy {
 }
 
 fn joined_with(hooks: HookPolicy) -> Play {
-    let mut play = Play::with(Setup { hooks, ..setup() });
+    let mut play = Play::with(Terms { hooks, ..terms() });
     play.join();
     play
 }

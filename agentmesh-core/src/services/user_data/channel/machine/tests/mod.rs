@@ -27,15 +27,15 @@ struct Play {
 }
 
 impl Play {
-    fn with(setup: Setup) -> Self {
-        let machine = Machine::start(setup, Duration::ZERO);
+    fn with(terms: Terms) -> Self {
+        let machine = Machine::start(terms, Duration::ZERO);
         let mut play = Self { machine, now: Duration::ZERO, rng: seeded_rng(1), next_key: 0 };
         assert_eq!(play.actions(), [Action::Open]);
         play
     }
 
     fn new() -> Self {
-        Self::with(setup())
+        Self::with(terms())
     }
 
     /// Let in, with an empty history told.
@@ -145,8 +145,8 @@ impl Play {
     }
 }
 
-fn setup() -> Setup {
-    Setup {
+fn terms() -> Terms {
+    Terms {
         namespace: "/".into(),
         auth: None,
         hooks: HookPolicy::default(),
