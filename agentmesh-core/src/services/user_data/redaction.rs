@@ -29,6 +29,21 @@ async fn user_data_types_print_redacted() {
     let client = builder.build().unwrap();
     shown.add("UserDataClient", &client);
     shown.add("ChannelBuilder", &client.channel(SECRET).user("u"));
+    let auth = ChannelAuth::Token(ApiKey::new(SECRET));
+    let channel = client.channel(SECRET).auth(auth).start(None).unwrap();
+    shown.add("UserDataChannel", &channel);
+    let auth = || Some(zeroize::Zeroizing::new(SECRET.to_owned()));
+    let terms = || Terms {
+        namespace: "/".into(),
+        auth: auth(),
+        hooks: HookPolicy::default(),
+        timings: ChannelTimings::default(),
+    };
+    shown.add("Terms", &terms());
+    let dial = Dial { connector: client.connector(), url: client.channel_url(SECRET).unwrap() };
+    shown.add("Dial", &dial);
+    let (publish, _state) = tokio::sync::watch::channel(Default::default());
+    shown.add("Driver", &Driver::new(dial, terms(), Arc::new(Fanout::new(1)), publish));
     let setup =
         json!({"sessionId": "s", "userId": "u", "setupMethod": "r2_mount", "sessionToken": SECRET});
     shown.add("Setup", &serde_json::from_value::<Setup>(setup).unwrap());

@@ -1,6 +1,6 @@
 //! The turns that were begun and have not ended, in the order in which the agent deals with them.
 
-use std::{collections::VecDeque, time::Duration};
+use std::time::Duration;
 
 use super::{
     super::super::UserDataError,
@@ -39,7 +39,7 @@ struct Entry {
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Turns {
-    entries: VecDeque<Entry>,
+    entries: Vec<Entry>,
     /// When the agent was heard last.
     heard: Duration,
     /// The result of a turn that was interrupted may still come.
@@ -72,7 +72,7 @@ impl Turns {
     }
 
     pub(super) fn begin(&mut self, key: Key, now: Duration) {
-        self.entries.push_back(Entry {
+        self.entries.push(Entry {
             key,
             doubt: None,
             abandoned: false,
@@ -86,7 +86,7 @@ impl Turns {
     /// The agent was heard; whose turn that is, if somebody waits for it.
     pub(super) fn heard(&mut self, now: Duration) -> Option<Key> {
         self.heard = now;
-        let front = self.entries.front_mut()?;
+        let front = self.entries.first_mut()?;
         front.begun = true;
         (!front.abandoned).then_some(front.key)
     }
@@ -98,22 +98,22 @@ impl Turns {
 
     /// The front turn, if somebody waits for it.
     pub(super) fn waiting_front(&self) -> Option<Key> {
-        self.entries.front().filter(|entry| !entry.abandoned).map(|entry| entry.key)
+        self.entries.first().filter(|entry| !entry.abandoned).map(|entry| entry.key)
     }
 
     /// The front turn.
     pub(super) fn front(&self) -> Option<Key> {
-        self.entries.front().map(|entry| entry.key)
+        self.entries.first().map(|entry| entry.key)
     }
 
     pub(super) fn delta(&mut self, text: &str) {
-        if let Some(front) = self.entries.front_mut() {
+        if let Some(front) = self.entries.first_mut() {
             append(&mut front.deltas, text);
         }
     }
 
     pub(super) fn message(&mut self, message: &ChannelMessage) {
-        if let Some(front) = self.entries.front_mut()
+        if let Some(front) = self.entries.first_mut()
             && message.role == Role::Assistant
         {
             front.deltas.clear();
@@ -123,12 +123,12 @@ impl Turns {
 
     /// A result ends the front turn, unless it is what an interrupted turn left.
     pub(super) fn result(&mut self, result: Object, conversation: Option<&String>) -> Ended {
-        if self.leftover && self.entries.front().is_some_and(|front| !front.begun) {
+        if self.leftover && self.entries.first().is_some_and(|front| !front.begun) {
             self.leftover = false;
             return Ended::Unasked;
         }
         self.leftover = false;
-        match self.entries.pop_front() {
+        match self.pop() {
             None => Ended::Unasked,
             Some(entry) if entry.abandoned => Ended::Abandoned,
             Some(entry) => {
@@ -138,9 +138,13 @@ impl Turns {
         }
     }
 
+    fn pop(&mut self) -> Option<Entry> {
+        (!self.entries.is_empty()).then(|| self.entries.remove(0))
+    }
+
     /// The front turn failed; who waits for it.
     pub(super) fn fail_front(&mut self) -> Option<Key> {
-        self.entries.pop_front().filter(|entry| !entry.abandoned).map(|entry| entry.key)
+        self.pop().filter(|entry| !entry.abandoned).map(|entry| entry.key)
     }
 
     /// The turn was interrupted, if it is still the front one; who waits for it.
