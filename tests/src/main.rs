@@ -25,6 +25,6 @@ mod signaling;
 mod streams;
 mod surface;
 mod trust;
-mod user_data_store;
 mod user_data_client;
+mod user_data_store;
 mod vectors;
