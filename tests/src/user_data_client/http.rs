@@ -163,7 +163,7 @@ async fn statuses_become_errors_and_only_those_that_may_pass_are_tried_again() {
         (403, "USER_DATA_FORBIDDEN", 1),
         (404, "USER_DATA_NOT_FOUND", 1),
         (409, "USER_DATA_FULL", 1),
-        (413, "USER_DATA_TOO_LARGE", 1),
+        (413, "USER_DATA_TOO_LONG", 1),
         (418, "USER_DATA_REJECTED", 1),
         (429, "USER_DATA_RATE_LIMITED", 4),
         (500, "USER_DATA_UNAVAILABLE", 4),

@@ -35,7 +35,7 @@ errors! {
             what: &'static str,
             /// The limit; 0 if only the server knows it.
             limit: usize,
-        } = "USER_DATA_TOO_LARGE", InvalidInput, permanent;
+        } = "USER_DATA_TOO_LONG", InvalidInput, permanent;
         /// 401: no key, or a wrong one.
         #[error("the server does not accept the key: {message} (request {request_id})")]
         Unauthorized {

@@ -74,13 +74,13 @@ impl fmt::Debug for TurnEnd {
     }
 }
 
-type Outcome = Result<TurnEnd, UserDataError>;
+type Ending = Result<TurnEnd, UserDataError>;
 
 /// The writing end of a [`Turn`].
 #[derive(Debug)]
 pub(super) struct TurnWriter {
     parts: mpsc::Sender<TurnPart>,
-    outcome: oneshot::Sender<Outcome>,
+    outcome: oneshot::Sender<Ending>,
     missed: u64,
 }
 
@@ -92,7 +92,7 @@ impl TurnWriter {
     }
 
     /// The last word. Whoever has stopped listening does not hear it.
-    pub(super) fn finish(self, outcome: Outcome) {
+    pub(super) fn finish(self, outcome: Ending) {
         let Self { parts, outcome: sender, missed } = self;
         drop(parts);
         let _ = sender.send(outcome.map(|end| TurnEnd { missed, ..end }));
@@ -104,7 +104,7 @@ impl TurnWriter {
 /// Dropping it stops nothing: the agent goes on, and the channel waits for its end. Interrupt it instead.
 pub struct Turn {
     parts: mpsc::Receiver<TurnPart>,
-    outcome: Option<oneshot::Receiver<Outcome>>,
+    outcome: Option<oneshot::Receiver<Ending>>,
 }
 
 pub(super) fn turn() -> (TurnWriter, Turn) {
