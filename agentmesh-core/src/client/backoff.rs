@@ -2,7 +2,7 @@
 //! `min(max, base * 2^n)`, so that clients which failed together do not come back together.
 //!
 //! Where a document names its pauses ("after about 3, 6, 12 seconds"), [`Backoff::around`] draws within a fifth of them
-//! instead.
+//! instead, and [`Backoff::widely`] within a half.
 //!
 //! Own code, because `backon` (1.6), otherwise the obvious choice, adds its jitter *on top of* the delay: every client of
 //! a relay that went down would still wait for the same minimum.
@@ -48,8 +48,8 @@ pub struct Backoff {
 enum Jitter {
     /// From nothing to the bound.
     Full,
-    /// From four fifths of it to six.
-    Fifth,
+    /// So much of it less to so much more: one part of so many.
+    Around(u32),
 }
 
 impl Backoff {
@@ -60,7 +60,12 @@ impl Backoff {
 
     /// The same, for those whose documents name the pauses: `base`, doubled each time up to `max`, give or take a fifth.
     pub const fn around(config: BackoffConfig) -> Self {
-        Self { config, attempts: 0, jitter: Jitter::Fifth }
+        Self { config, attempts: 0, jitter: Jitter::Around(5) }
+    }
+
+    /// The same, give or take a half.
+    pub const fn widely(config: BackoffConfig) -> Self {
+        Self { config, attempts: 0, jitter: Jitter::Around(2) }
     }
 
     /// Attempts since the last [`Backoff::reset`].
@@ -85,9 +90,9 @@ impl Backoff {
         let floor = floor.unwrap_or_default().min(MAX_FLOOR);
         match self.jitter {
             Jitter::Full => floor + even(bound.max(floor / 4), rng),
-            Jitter::Fifth => {
-                let fifth = bound / 5;
-                let own = fifth * 4 + even(fifth * 2, rng);
+            Jitter::Around(parts) => {
+                let part = bound / parts;
+                let own = bound - part + even(part * 2, rng);
                 own.max(floor + even(floor / 4, rng))
             }
         }
@@ -140,6 +145,8 @@ mod tests {
                     (backoff.next_delay(None, &mut rng), Duration::from_secs(seconds));
                 assert!(delay >= named * 4 / 5 && delay <= named * 6 / 5, "{named:?} {delay:?}");
             }
+            let delay = Backoff::widely(config).next_delay(None, &mut rng);
+            assert!(delay >= config.base / 2 && delay <= config.base * 3 / 2, "{delay:?}");
             let asked = Duration::from_secs(100);
             let delay = backoff.next_delay(Some(asked), &mut rng);
             assert!(delay >= asked && delay <= asked * 5 / 4, "{delay:?}");

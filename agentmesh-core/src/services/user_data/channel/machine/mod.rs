@@ -25,9 +25,12 @@ use super::{
     AgentOptions, ChannelEvent, ChannelMessage, HookAnswer, HookPolicy, HookRequest, Object,
     TurnEnd, TurnOptions, TurnPart,
 };
-use crate::services::{
-    socketio::{Connection, DialFailure, Happened, OutFrame, Received},
-    user_data::UserDataError,
+use crate::{
+    client::backoff::Backoff,
+    services::{
+        socketio::{Connection, DialFailure, Happened, OutFrame, Received},
+        user_data::UserDataError,
+    },
 };
 
 /// The caller's name for something that it waits for.
@@ -124,8 +127,8 @@ pub(super) struct Machine {
     seen: Seen,
     /// The agent's id for the conversation.
     conversation: Option<String>,
-    /// Failures in a row.
-    failures: u32,
+    /// Counts the failures in a row.
+    backoff: Backoff,
     joined_before: bool,
     /// Joined again, and whether the server still has the session is not known yet.
     rejoining: bool,
@@ -139,7 +142,6 @@ impl Machine {
     /// Begins to connect.
     pub(super) fn start(terms: Terms, now: Duration) -> Self {
         let mut machine = Self {
-            terms,
             phase: Phase::Closed,
             connection: None,
             turns: Turns::default(),
@@ -147,7 +149,8 @@ impl Machine {
             hooks: Hooks::default(),
             seen: Seen::default(),
             conversation: None,
-            failures: 0,
+            backoff: terms.timings.backoff(),
+            terms,
             joined_before: false,
             rejoining: false,
             taken_over: false,
@@ -299,7 +302,7 @@ impl Machine {
             Phase::Closing { .. } => self.end(closed_by_us()),
             Phase::Joined { since } => {
                 if now >= since + self.terms.timings.reset_after {
-                    self.failures = 0;
+                    self.backoff.reset();
                 }
                 self.lost(UserDataError::ConnectionLost { reason }, None, now, rng);
             }
@@ -318,7 +321,7 @@ impl Machine {
         now: Duration,
         rng: &mut dyn CryptoRng,
     ) {
-        if self.failures >= self.terms.timings.attempts {
+        if self.backoff.attempts() >= self.terms.timings.attempts {
             return self.end(error);
         }
         self.actions.push(Action::Drop);
@@ -328,8 +331,7 @@ impl Machine {
         for key in self.calls.take_all() {
             self.finish(key, Err(error.clone()));
         }
-        let retry_in = self.terms.timings.pause(self.failures, floor, rng);
-        self.failures += 1;
+        let retry_in = self.backoff.next_delay(floor, rng);
         self.phase = Phase::Waiting { until: now + retry_in };
         self.event(ChannelEvent::Disconnected { error, retry_in });
     }

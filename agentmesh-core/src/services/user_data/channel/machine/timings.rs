@@ -2,14 +2,11 @@
 
 use std::time::Duration;
 
-use rand_core::CryptoRng;
-
 use super::super::super::UserDataError;
+use crate::client::backoff::{Backoff, BackoffConfig};
 
 /// The longest that anything may be set to.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
-/// The longest that a server is waited for because it asked.
-const PATIENCE: Duration = Duration::from_secs(15 * 60);
 
 /// What a channel waits for, and how long. The defaults are those of the documents.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,17 +67,8 @@ impl ChannelTimings {
         Ok(())
     }
 
-    /// The pause after so many failures in a row; never shorter than the server asked for, within reason, and those who
-    /// were all told the same do not come back in the same moment.
-    pub(super) fn pause(
-        &self,
-        failures: u32,
-        floor: Option<Duration>,
-        rng: &mut dyn CryptoRng,
-    ) -> Duration {
-        let doubled = self.pause.saturating_mul(1 << failures.min(16)).min(self.longest_pause);
-        let drawn = f64::from(rng.next_u32()) / f64::from(u32::MAX);
-        let floor = floor.unwrap_or_default().min(PATIENCE);
-        doubled.mul_f64(0.5 + drawn).max(floor.mul_f64(1.0 + drawn / 4.0))
+    /// The pauses between attempts.
+    pub(super) const fn backoff(&self) -> Backoff {
+        Backoff::widely(BackoffConfig { base: self.pause, max: self.longest_pause })
     }
 }

@@ -106,7 +106,7 @@ fn pauses_double_to_five_seconds_give_or_take_a_half_and_end_after_ten_attempts(
         let base = Duration::from_millis(base);
         assert!(*pause >= base / 2 && *pause <= base * 3 / 2, "{pauses:?}");
     }
-    let first = |seed| ChannelTimings::default().pause(0, None, &mut seeded_rng(seed));
+    let first = |seed| ChannelTimings::default().backoff().next_delay(None, &mut seeded_rng(seed));
     assert_ne!(first(1), first(2), "no two clients share a second");
     assert_eq!(play.machine.next_wake(), None);
 }
@@ -118,10 +118,10 @@ fn connection_that_held_for_a_minute_makes_the_count_begin_anew() {
         play.gone();
         play.come_back();
     }
-    assert_eq!(play.machine.failures, 9);
+    assert_eq!(play.machine.backoff.attempts(), 9);
     play.pass_alive(seconds(61));
     play.gone();
-    assert_eq!(play.machine.failures, 1);
+    assert_eq!(play.machine.backoff.attempts(), 1);
 }
 
 #[test]
