@@ -42,7 +42,7 @@ pub(super) enum Waiter {
 /// What the application says to the driver.
 #[derive(Debug)]
 pub(super) enum Command {
-    Order(Order, Waiter),
+    Order(Box<Order>, Waiter),
     Close,
 }
 
@@ -126,7 +126,7 @@ impl Driver {
                 Woken::Ordered(Some(Command::Order(order, waiter))) => {
                     self.next_key += 1;
                     self.waiting.insert(self.next_key, waiter);
-                    self.tell(Input::Ordered(self.next_key, order));
+                    self.tell(Input::Ordered(self.next_key, *order));
                 }
                 Woken::Opened(result) => {
                     self.opening = None;

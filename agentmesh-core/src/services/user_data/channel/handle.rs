@@ -179,7 +179,7 @@ impl UserDataChannel {
     }
 
     async fn order(&self, order: Order, waiter: Waiter) -> Result<(), UserDataError> {
-        let command = Command::Order(order, waiter);
+        let command = Command::Order(Box::new(order), waiter);
         self.0.orders.send(command).await.map_err(|_| self.ended())
     }
 
