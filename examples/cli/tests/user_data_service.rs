@@ -4,6 +4,7 @@
 use std::{
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::OnceLock,
 };
 
 use serde_json::{Value, json};
@@ -77,16 +78,20 @@ fn the_documented_commands_do_what_is_printed() {
 }
 
 /// Node.js, and the directory in which it finds the client. `None`: the scripts have said on standard error why not.
-fn node() -> Option<(String, PathBuf)> {
-    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("socket.io-client");
+fn node() -> Option<&'static (String, PathBuf)> {
+    static FOUND: OnceLock<Option<(String, PathBuf)>> = OnceLock::new();
     let said = |command: &mut Command| {
         let output = command.stderr(Stdio::inherit()).output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap().trim().to_owned();
         (!text.is_empty()).then_some(text)
     };
-    let node = said(&mut Command::new(root().join("scripts/node22.sh")))?;
-    said(Command::new(root().join("scripts/npm-package.sh")).arg(&dir).arg(CLIENT))?;
-    Some((node, dir))
+    let find = || {
+        let node = said(&mut Command::new(root().join("scripts/node22.sh")))?;
+        let mut script = Command::new(root().join("scripts/npm-package.sh"));
+        let dir = said(script.arg(env!("CARGO_TARGET_TMPDIR")).arg(CLIENT))?;
+        Some((node, PathBuf::from(dir)))
+    };
+    FOUND.get_or_init(find).as_ref()
 }
 
 /// Runs a program with `io`, and returns what it printed.
