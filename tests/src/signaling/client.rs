@@ -38,7 +38,7 @@ async fn two_clients_meet_signal_and_leave() {
     };
     a.client.leave().await;
     a.client.leave().await;
-    assert_eq!(b.others(0).await.left, [a_id.clone()]);
+    assert_eq!(b.others(0).await.left, std::slice::from_ref(&a_id));
     assert_eq!(a.next().await, Some(SignalingEvent::Closed { error: SignalingError::Closed }));
     assert_eq!(a.next().await, None);
     assert_eq!(a.client.events().next().await, None, "nor does a new reader wait");
