@@ -12,5 +12,7 @@ pub mod aiwm;
 pub mod signaling;
 #[cfg(feature = "user-data")]
 mod socketio;
+#[cfg(any(feature = "signaling", feature = "agent-ws-service"))]
+mod sse;
 #[cfg(feature = "user-data")]
 pub mod user_data;

@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use crate::support::{Running, User, finish};
+use crate::support::{Running, User, finish, not_run};
 
 /// A browser takes its time to start.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -58,19 +58,13 @@ fn server(user: &User) -> (Running, String) {
     (server, url)
 }
 
-/// Says loudly that nothing was tested; where everything has to be, that is a failure.
-fn not_run(what: &str) {
-    eprintln!("NOT RUN: the document's client in {what}, which is not installed");
-    assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "{what} is missing");
-}
-
 #[test]
 fn client_of_the_document_runs_as_printed_in_node_22() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
     let found = Command::new(root.join("scripts/node22.sh")).stderr(Stdio::inherit()).output();
     let node = String::from_utf8(found.unwrap().stdout).unwrap().trim().to_owned();
     if node.is_empty() {
-        return not_run("Node 22");
+        return not_run("the document's client in Node 22");
     }
     let user = User::new();
     let (_server, url) = server(&user);
@@ -140,7 +134,7 @@ impl Drop for Group {
 
 #[test]
 fn client_of_the_document_runs_as_printed_in_a_browser() {
-    let Some(browser) = chromium() else { return not_run("Chromium") };
+    let Some(browser) = chromium() else { return not_run("the document's client in Chromium") };
     let user = User::new();
     let (_server, url) = server(&user);
     // A page of another origin, as the document's would be.

@@ -12,7 +12,7 @@ use std::{
 
 use serde_json::json;
 
-use crate::support::{PATIENCE, Running, Server, User};
+use crate::support::{PATIENCE, Running, Server, User, not_run};
 
 const ADDRESS: &str = "\"http://localhost:3000\"";
 const ROOM: &str = "\"AGENT-COORDINATION\"";
@@ -119,7 +119,7 @@ impl Drop for Theirs {
 fn clients_of_the_document_find_each_other_and_ours() {
     let (python, modules) = tools();
     if python.is_empty() || modules.is_empty() {
-        return;
+        return not_run("the document's signaling clients");
     }
     let user = User::new();
     let server = Server::start(&user, &[]);
@@ -176,7 +176,7 @@ fn clients_of_the_document_find_each_other_and_ours() {
 fn without_its_patch_the_python_client_fails_as_the_patch_says() {
     let (python, _) = tools();
     if python.is_empty() {
-        return;
+        return not_run("the document's Python client without its patch");
     }
     let user = User::new();
     let server = Server::start(&user, &[]);

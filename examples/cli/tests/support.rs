@@ -298,3 +298,9 @@ pub(crate) fn snapshot(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     files.sort();
     files
 }
+
+/// Says loudly that something was not tested for want of a program; where everything has to be, that is a failure.
+pub(crate) fn not_run(what: &str) {
+    eprintln!("NOT RUN: {what}, for want of what it needs");
+    assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "{what} did not run");
+}

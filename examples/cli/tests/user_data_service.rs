@@ -9,7 +9,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::support::{Running, User, finish};
+use crate::support::{Running, User, finish, not_run};
 
 const DEV: [&str; 3] = ["dev", "--listen", "127.0.0.1:0"];
 /// The stock client.
@@ -119,7 +119,9 @@ fn case_18_the_documented_program_runs_as_printed() {
 socket.on('connect_error', (error) => { console.log('ERROR ' + error.message); process.exit(1); });
 socket.on('result', (result) => { console.log('RESULT ' + result.result); socket.close(); });
 ";
-    let Some(said) = run(&format!("{snippet}{harness}")) else { return };
+    let Some(said) = run(&format!("{snippet}{harness}")) else {
+        return not_run("the stock Socket.IO client");
+    };
     for line in [
         "Connected to agent",
         "subtype: 'init'",
@@ -162,7 +164,9 @@ const ways = [
 }})().catch((error) => {{ console.log('ERROR ' + error.message); process.exit(1); }});
 "
     );
-    let Some(said) = run(&program) else { return };
+    let Some(said) = run(&program) else {
+        return not_run("the stock Socket.IO client");
+    };
     let expected: Vec<_> = ["a", "b", "c", "d", "e"]
         .into_iter()
         .flat_map(|s| ["Write did not run: Write", s])

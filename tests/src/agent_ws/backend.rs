@@ -153,7 +153,7 @@ async fn service_that_cannot_be_reached_is_said_to_be() {
 async fn answers_stream_where_that_was_asked_for() {
     let piece = |text: &str| json!({"choices": [{"delta": {"content": text}}]}).to_string();
     let events = format!(
-        ": OPENROUTER PROCESSING\n\ndata: {}\n\ndata: {}\n\ndata: [DONE]\n\n",
+        "\u{feff}: OPENROUTER PROCESSING\n\ndata: {}\n\ndata: {}\n\ndata: [DONE]\n\n",
         piece("Hel"),
         piece("lo")
     );

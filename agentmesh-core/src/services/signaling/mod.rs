@@ -19,7 +19,6 @@ mod peer_id;
 mod redaction;
 mod room_name;
 mod secret;
-mod sse;
 mod timings;
 
 pub use self::{

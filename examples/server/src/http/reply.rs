@@ -7,6 +7,7 @@ use axum::{
 };
 use http::{StatusCode, header};
 use serde::Serialize;
+use serde_json::Value;
 
 /// An answer that says no. Boxed, because it travels as the error of most functions.
 #[derive(Debug)]
@@ -27,6 +28,13 @@ impl From<Response> for Refused {
 /// A JSON body.
 pub(crate) fn json<T: Serialize>(status: StatusCode, body: T) -> Response {
     (status, Json(body)).into_response()
+}
+
+/// One more member of an object.
+pub(crate) fn add(object: &mut Value, name: &str, value: impl Into<Value>) {
+    if let Some(members) = object.as_object_mut() {
+        members.insert(name.to_owned(), value.into());
+    }
 }
 
 /// `{"error": …, "code": …}`.

@@ -10,7 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{Method, Request, StatusCode};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
     UserData,
@@ -88,10 +88,10 @@ async fn prepare(service: &UserData, session: &Name, head: &Head) -> Answer {
         "message": format!("Sandbox prepared. Connect via WebSocket to /ws?sessionId={session}"),
     });
     if method != sandbox::Method::Mounted && !loaded.is_empty() {
-        body["skillsLoaded"] = Value::from(loaded);
+        reply::add(&mut body, "skillsLoaded", loaded);
     }
     if !service.access.is_open() {
-        body["sessionToken"] = changed.token.into();
+        reply::add(&mut body, "sessionToken", changed.token);
     }
     Ok(reply::json(StatusCode::OK, body))
 }

@@ -79,7 +79,7 @@ async fn skills(service: &UserData, user: &Name, call: Call) -> Answer {
             let mut body =
                 json!({"userId": user.as_str(), "count": skills.len(), "skills": skills});
             if let Some(cursor) = listed.cursor {
-                body["cursor"] = cursor.as_str().into();
+                reply::add(&mut body, "cursor", cursor.as_str());
             }
             ok(body)
         }
@@ -150,7 +150,7 @@ async fn conversations(service: &UserData, user: &Name, call: Call) -> Answer {
                 "conversations": conversations,
             });
             if let Some(cursor) = listed.cursor {
-                body["cursor"] = cursor.as_str().into();
+                reply::add(&mut body, "cursor", cursor.as_str());
             }
             ok(body)
         }

@@ -14,9 +14,7 @@ use super::{
         Author, PeerId, SessionCredentials, SignalContext, SignalingError, SignalingEvent,
         SignalingTimings,
         machine::{Action, Input, Key, Machine, OpenFailure, Outcome, Outgoing},
-        sign_signal,
-        sse::Decoder,
-        verify_signal,
+        sign_signal, verify_signal,
     },
     State, is_candidate,
     transport::{Opened, Transport},
@@ -25,6 +23,7 @@ use crate::{
     client::{http::reasons, platform::BoxFuture, subscription::Fanout},
     identity::Identity,
     rng::SystemRng,
+    services::sse::Decoder,
 };
 
 type Waiter = oneshot::Sender<Result<(), SignalingError>>;

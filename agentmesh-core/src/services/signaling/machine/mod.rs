@@ -15,10 +15,9 @@ use std::time::Duration;
 use rand_core::CryptoRng;
 
 use self::outbound::Outbound;
-use super::{
-    PeerId, SessionCredentials, SignalingError, SignalingEvent, SignalingTimings, sse::SseEvent,
-};
+use super::{PeerId, SessionCredentials, SignalingError, SignalingEvent, SignalingTimings};
 use crate::client::backoff::{Backoff, BackoffConfig};
+use crate::services::sse::SseEvent;
 
 /// Events kept while a new stream has not said `joined`.
 const MAX_BUFFERED: usize = 64;

@@ -9,10 +9,11 @@ use serde_json::Value;
 use super::{
     super::{
         Author, PeerId, Roster, SessionCredentials, Signal, SignalingError, SignalingEvent,
-        SignalingSecret, normalize_ice_servers, sse::SseEvent,
+        SignalingSecret, normalize_ice_servers,
     },
     MAX_BUFFERED, Machine, Phase,
 };
+use crate::services::sse::SseEvent;
 
 #[derive(Deserialize)]
 struct Joined {

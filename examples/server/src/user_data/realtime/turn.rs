@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 
 use super::options::Options;
-use crate::random;
+use crate::{http::reply, random};
 
 /// The agent in a sandbox: whatever works on messages. One session's messages come one after another.
 pub trait AgentBackend: std::fmt::Debug + Send + Sync {
@@ -212,7 +212,7 @@ impl Turn {
         self.said("user", vec![result]).await;
         if matches!(outcome, ToolOutcome::Ran(_)) {
             let mut data = about;
-            data["tool_response"] = content;
+            reply::add(&mut data, "tool_response", content);
             let data = json!({"event": "PostToolUse", "data": data});
             self.tell(TurnEvent::Emit { event: "hook_notification", data }).await;
         }

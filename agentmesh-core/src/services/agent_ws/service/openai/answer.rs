@@ -2,8 +2,6 @@
 //!
 //! Errors come in three ways: as a status (not here), as `error` beside a status of 200, and in the middle of a stream.
 
-use eventsource_stream::Eventsource;
-use futures_util::{StreamExt, stream};
 use http::header;
 use serde_json::Value;
 
@@ -11,6 +9,7 @@ use super::{
     super::{ChatError, Deltas},
     MAX_ANSWER,
 };
+use crate::services::sse::Decoder;
 
 /// Reads the answer. With `deltas`, its pieces go there as they come.
 pub(super) async fn read(
@@ -95,46 +94,38 @@ fn message(error: &Value) -> String {
 }
 
 async fn streamed(
-    response: reqwest::Response,
+    mut response: reqwest::Response,
     provider: &str,
     deltas: &Deltas,
 ) -> Result<String, ChatError> {
     let unreachable = || ChatError::Unreachable { provider: provider.to_owned() };
     let unreadable = || ChatError::Unreadable { provider: provider.to_owned() };
-    // Counted here, so that an event without an end cannot grow without one either.
-    let chunks = stream::try_unfold((response, 0), |(mut response, read)| async move {
-        let Some(chunk) = response.chunk().await.map_err(|_| None)? else { return Ok(None) };
-        let read = read + chunk.len();
+    let too_long = || ChatError::TooLong { limit: MAX_ANSWER };
+    let mut decoder = Decoder::new();
+    let mut read = 0;
+    let mut answer = String::new();
+    'done: loop {
+        // Without `[DONE]` the answer may be half of one.
+        let chunk = response.chunk().await.ok().flatten().ok_or_else(unreachable)?;
+        read += chunk.len();
         // Every token comes in a wrapping many times its size.
         if read > 32 * MAX_ANSWER {
-            return Err(Some(ChatError::TooLong { limit: MAX_ANSWER }));
+            return Err(too_long());
         }
-        Ok(Some((chunk, (response, read))))
-    });
-    let mut events = Box::pin(chunks.eventsource());
-    let mut answer = String::new();
-    loop {
-        use eventsource_stream::EventStreamError as Error;
-        let event = match events.next().await {
-            Some(Ok(event)) => event,
-            Some(Err(Error::Transport(Some(error)))) => return Err(error),
-            Some(Err(Error::Transport(None))) => return Err(unreachable()),
-            Some(Err(_)) => return Err(unreadable()),
-            // Without `[DONE]` the answer may be half of one.
-            None => return Err(unreachable()),
-        };
-        if event.data.trim() == "[DONE]" {
-            break;
-        }
-        let value: Value = serde_json::from_str(&event.data).map_err(|_| unreadable())?;
-        let choice = choice(&value, provider)?;
-        let piece = choice.and_then(|choice| choice.get("delta")?.get("content")).map(text);
-        if let Some(piece) = piece.filter(|piece| !piece.is_empty()) {
-            if answer.len() + piece.len() > MAX_ANSWER {
-                return Err(ChatError::TooLong { limit: MAX_ANSWER });
+        for event in decoder.feed(&chunk).map_err(|_| too_long())? {
+            if event.data.trim() == "[DONE]" {
+                break 'done;
             }
-            answer.push_str(&piece);
-            deltas.send(piece).await;
+            let value: Value = serde_json::from_str(&event.data).map_err(|_| unreadable())?;
+            let choice = choice(&value, provider)?;
+            let piece = choice.and_then(|choice| choice.get("delta")?.get("content")).map(text);
+            if let Some(piece) = piece.filter(|piece| !piece.is_empty()) {
+                if answer.len() + piece.len() > MAX_ANSWER {
+                    return Err(too_long());
+                }
+                answer.push_str(&piece);
+                deltas.send(piece).await;
+            }
         }
     }
     if answer.trim().is_empty() { Err(ChatError::Empty) } else { Ok(answer) }

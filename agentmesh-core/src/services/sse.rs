@@ -1,4 +1,4 @@
-//! Server-sent events out of bytes, however they are cut (signaling protocol §2.2, HTML Living Standard §9.2).
+//! Server-sent events out of bytes, however they are cut (HTML Living Standard §9.2; signaling protocol §2.2).
 //!
 //! `eventsource-stream` reads fields and dispatches; this guard before it cuts lines itself, because the crate keeps a
 //! line of any length, panics on a byte order mark, ends the stream at the first byte that is no UTF-8, and loses a
@@ -22,19 +22,19 @@ const BOM: &[u8] = "\u{feff}".as_bytes();
 
 /// An event as it was dispatched.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct SseEvent {
-    pub(super) name: String,
-    pub(super) data: String,
+pub(in crate::services) struct SseEvent {
+    pub(in crate::services) name: String,
+    pub(in crate::services) data: String,
 }
 
 /// More than [`MAX_BYTES`]; the stream cannot be read on.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct TooLong;
+pub(in crate::services) struct TooLong;
 
 type Parser = Pin<Box<dyn Stream<Item = Result<Event, EventStreamError<Infallible>>> + Send>>;
 
 /// The state of one stream. A truncated event at its end is dropped with it.
-pub(super) struct Decoder {
+pub(in crate::services) struct Decoder {
     /// The line that is not complete.
     line: Vec<u8>,
     /// The last byte ended a line with CR; an LF that follows belongs to it.
@@ -49,7 +49,7 @@ pub(super) struct Decoder {
 }
 
 impl Decoder {
-    pub(super) fn new() -> Self {
+    pub(in crate::services) fn new() -> Self {
         let (lines, received) = channel();
         let received = poll_fn(move |_| match received.try_recv() {
             Ok(line) => Poll::Ready(Some(Ok::<String, Infallible>(line))),
@@ -70,7 +70,7 @@ impl Decoder {
     ///
     /// # Errors
     /// [`TooLong`].
-    pub(super) fn feed(&mut self, bytes: &[u8]) -> Result<Vec<SseEvent>, TooLong> {
+    pub(in crate::services) fn feed(&mut self, bytes: &[u8]) -> Result<Vec<SseEvent>, TooLong> {
         let mut events = Vec::new();
         let mut rest = bytes;
         if self.after_cr && !rest.is_empty() {
@@ -96,7 +96,11 @@ impl Decoder {
     }
 
     /// The last `retry` of the stream.
-    pub(super) const fn retry(&self) -> Option<Duration> {
+    #[cfg_attr(
+        not(feature = "signaling"),
+        allow(dead_code, reason = "who asks a model does not come back for the rest")
+    )]
+    pub(in crate::services) const fn retry(&self) -> Option<Duration> {
         self.retry
     }
 
