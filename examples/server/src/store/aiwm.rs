@@ -166,7 +166,7 @@ pub(crate) fn list(
         .query_row(params![kind.as_str(), org, members, search], |row| row.get(0))?;
     let page = connection
         .prepare_cached(&format!(
-            "SELECT {COLUMNS} FROM aiwm_objects WHERE {WHERE} ORDER BY created_ms, id LIMIT ?5 OFFSET ?6"
+            "SELECT {COLUMNS} FROM aiwm_objects WHERE {WHERE} ORDER BY created_ms, rowid LIMIT ?5 OFFSET ?6"
         ))?
         .query_map(
             params![kind.as_str(), org, members, search, to_sql(limit), to_sql(offset)],

@@ -10,8 +10,9 @@ CREATE TABLE aiwm_objects (
     created_ms INTEGER NOT NULL,
     updated_ms INTEGER NOT NULL,
     deleted_ms INTEGER
-) WITHOUT ROWID;
-CREATE INDEX aiwm_objects_by_kind ON aiwm_objects (kind, created_ms, id);
+);
+-- Within a millisecond, the order of lists is that of the rows.
+CREATE INDEX aiwm_objects_by_kind ON aiwm_objects (kind, created_ms);
 CREATE TABLE aiwm_agents (
     id TEXT PRIMARY KEY,
     secret_hash TEXT,               -- bcrypt

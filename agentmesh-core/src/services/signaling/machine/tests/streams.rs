@@ -382,7 +382,14 @@ fn thousand_clients_come_back_to_a_restarted_server_spread_over_seconds() {
     for down in [2, 5, 20, 60] {
         let seconds = arrivals(1000, SECOND * down);
         let most = *seconds.iter().max().unwrap();
-        let mean = 1000.0 / seconds.len() as f64;
+        // Of the time in which nine of ten are back: those who drew the longest pauses do not make a crowd thinner.
+        let mut back = 0;
+        let most_are_back = seconds.iter().take_while(|second| {
+            let before = back;
+            back += **second;
+            before < 900
+        });
+        let mean = 900.0 / most_are_back.count() as f64;
         assert!(most as f64 <= 3.0 * mean, "down for {down} s: {seconds:?}");
         assert!(seconds.len() <= 16, "nobody stays away: {seconds:?}");
     }
