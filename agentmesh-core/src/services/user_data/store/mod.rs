@@ -67,7 +67,7 @@ impl Page {
 pub struct Listing<T> {
     /// The part.
     pub items: Vec<T>,
-    /// The last name of it, if there are more: [`Page::after`] of the next part.
+    /// The last name of it, if there are more: `after` of the next [`Page`].
     pub cursor: Option<Name>,
 }
 
