@@ -1,0 +1,166 @@
+//! The runtime that all objects of a process share, and calls on it.
+//!
+//! One multi-threaded tokio runtime a process, started by the first call. A process that was forked off has none of its parent's
+//! threads, so it gets a runtime of its own; the objects of the parent refuse to work there (`BINDING_FORKED`).
+//!
+//! A call is a task. Who drops or cancels its handle drops the future; a panic inside is an error (`BINDING_PANICKED`)
+//! and no crash.
+
+use std::{
+    future::Future,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    sync::OnceLock,
+    task::{Context, Poll},
+};
+
+use tokio::{
+    runtime::{Builder, Handle, Runtime},
+    task::AbortHandle,
+};
+
+use crate::FacadeError;
+
+/// The runtime of a process, and those of the processes that were forked off after it.
+struct ProcessRuntime {
+    process: u32,
+    // Kept, and with it its threads, for as long as the process lives.
+    runtime: Runtime,
+    next: OnceLock<Box<ProcessRuntime>>,
+}
+
+static FIRST: OnceLock<Box<ProcessRuntime>> = OnceLock::new();
+
+impl ProcessRuntime {
+    fn new() -> Result<Box<Self>, FacadeError> {
+        let runtime = Builder::new_multi_thread()
+            .thread_name("agentmesh")
+            .enable_all()
+            .build()
+            .map_err(|_| FacadeError::panicked())?;
+        Ok(Box::new(Self { process: std::process::id(), runtime, next: OnceLock::new() }))
+    }
+}
+
+/// The runtime of this process; starts it if there is none yet.
+pub(crate) fn handle() -> Result<Handle, FacadeError> {
+    let process = std::process::id();
+    let mut place = &FIRST;
+    loop {
+        if let Some(found) = place.get() {
+            if found.process == process {
+                return Ok(found.runtime.handle().clone());
+            }
+            place = &found.next;
+            continue;
+        }
+        // Of two threads that come here at once one sets it, and the other one's runtime ends unused.
+        if let Err(unused) = place.set(ProcessRuntime::new()?) {
+            unused.runtime.shutdown_background();
+        }
+    }
+}
+
+/// A call under way. Dropping the handle lets it go on; [`cancel`](Self::cancel) drops its future.
+#[derive(Debug, Clone)]
+pub struct Call(AbortHandle);
+
+impl Call {
+    /// Drops the call's future at the next point where it waits. Its `done` is not called then.
+    pub fn cancel(&self) {
+        self.0.abort();
+    }
+
+    /// Whether it has ended.
+    pub fn is_finished(&self) -> bool {
+        self.0.is_finished()
+    }
+}
+
+/// Starts a call. `done` gets the result, on a thread of the runtime, and must not wait there.
+///
+/// # Errors
+/// If the runtime cannot be started.
+pub fn start<T, F, D>(future: F, done: D) -> Result<Call, FacadeError>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T, FacadeError>> + Send + 'static,
+    D: FnOnce(Result<T, FacadeError>) + Send + 'static,
+{
+    let task = handle()?.spawn(async move { done(CatchPanic(Box::pin(future)).await) });
+    Ok(Call(task.abort_handle()))
+}
+
+/// Runs a call to its end on the calling thread, which must not be one of the runtime's.
+///
+/// # Errors
+/// Those of the call.
+pub fn block_on<T, F>(future: F) -> Result<T, FacadeError>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T, FacadeError>> + Send + 'static,
+{
+    handle()?.block_on(CatchPanic(Box::pin(future)))
+}
+
+/// Runs something that blocks or takes long where it disturbs nobody.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, FacadeError> + Send + 'static,
+) -> Result<T, FacadeError> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| FacadeError::panicked())?
+}
+
+/// A future whose panics are errors.
+struct CatchPanic<T>(Pin<Box<dyn Future<Output = Result<T, FacadeError>> + Send>>);
+
+impl<T> Future for CatchPanic<T> {
+    type Output = Result<T, FacadeError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        // A future that panicked is not polled again, so what it left behind is seen by nobody.
+        match catch_unwind(AssertUnwindSafe(|| self.0.as_mut().poll(cx))) {
+            Ok(poll) => poll,
+            Err(_) => Poll::Ready(Err(FacadeError::panicked())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn a_panic_is_an_error() {
+        let result = block_on(async {
+            let nothing: Option<u8> = None;
+            Ok(nothing.unwrap())
+        });
+        assert_eq!(result.map_err(|e| e.code), Err("BINDING_PANICKED"));
+    }
+
+    #[test]
+    fn cancelling_drops_the_future() {
+        struct Told(mpsc::Sender<()>);
+        impl Drop for Told {
+            fn drop(&mut self) {
+                let _ = self.0.send(());
+            }
+        }
+        let (tell, dropped) = mpsc::channel();
+        let told = Told(tell);
+        let call = start(
+            async move {
+                let _told = told;
+                std::future::pending::<()>().await;
+                Ok(())
+            },
+            |_| panic!("a cancelled call has no result"),
+        )
+        .unwrap();
+        assert!(!call.is_finished());
+        call.cancel();
+        dropped.recv().unwrap();
+    }
+}
