@@ -49,7 +49,7 @@ pub use managers::{
 };
 pub use message::{Message, MessageContent, Messages};
 pub use payload::Payload;
-pub use runtime::{Call, block_on, start};
+pub use runtime::{Call, PerProcess, block_on, catch, start};
 #[cfg(feature = "server")]
 pub use server::{Server, ServerSettings};
 pub use storage::{

@@ -21,44 +21,83 @@ use tokio::{
 
 use crate::FacadeError;
 
-/// The runtime of a process, and those of the processes that were forked off after it.
-struct ProcessRuntime {
+/// One value a process: made when it is first asked for, and anew in a process that was forked off. Values of parents
+/// stay where they are and are never touched.
+#[derive(Debug)]
+pub struct PerProcess<T>(OnceLock<Box<Generation<T>>>);
+
+/// The value of a process, and behind it those of the processes that were forked off after it was made.
+#[derive(Debug)]
+struct Generation<T> {
     process: u32,
-    // Kept, and with it its threads, for as long as the process lives.
-    runtime: Runtime,
-    next: OnceLock<Box<ProcessRuntime>>,
+    value: T,
+    next: PerProcess<T>,
 }
 
-static FIRST: OnceLock<Box<ProcessRuntime>> = OnceLock::new();
-
-impl ProcessRuntime {
-    fn new() -> Result<Box<Self>, FacadeError> {
-        let runtime = Builder::new_multi_thread()
-            .thread_name("agentmesh")
-            .enable_all()
-            .build()
-            .map_err(|_| FacadeError::panicked())?;
-        Ok(Box::new(Self { process: std::process::id(), runtime, next: OnceLock::new() }))
+impl<T> Default for PerProcess<T> {
+    fn default() -> Self {
+        Self::new()
     }
 }
+
+impl<T> PerProcess<T> {
+    /// Nothing yet.
+    pub const fn new() -> Self {
+        Self(OnceLock::new())
+    }
+
+    /// The value of this process, if it was made.
+    pub fn get(&self) -> Option<&T> {
+        let mut place = self;
+        while let Some(found) = place.0.get() {
+            if found.process == std::process::id() {
+                return Some(&found.value);
+            }
+            place = &found.next;
+        }
+        None
+    }
+
+    /// The value of this process. If several threads make one at once, one is kept, and the others are dropped.
+    ///
+    /// # Errors
+    /// Those of `make`.
+    pub fn get_or_try_init<E>(&self, make: impl Fn() -> Result<T, E>) -> Result<&T, E> {
+        loop {
+            if let Some(found) = self.get() {
+                return Ok(found);
+            }
+            let (process, value) = (std::process::id(), make()?);
+            let mut made = Box::new(Generation { process, value, next: Self::new() });
+            let mut place = self;
+            while let Err(unused) = place.0.set(made) {
+                made = unused;
+                match place.0.get() {
+                    Some(found) if found.process != process => place = &found.next,
+                    _ => break,
+                }
+            }
+        }
+    }
+}
+
+/// Kept, and with it its threads, for as long as the process lives.
+static RUNTIME: PerProcess<Runtime> = PerProcess::new();
 
 /// The runtime of this process; starts it if there is none yet.
 pub(crate) fn handle() -> Result<Handle, FacadeError> {
-    let process = std::process::id();
-    let mut place = &FIRST;
-    loop {
-        if let Some(found) = place.get() {
-            if found.process == process {
-                return Ok(found.runtime.handle().clone());
-            }
-            place = &found.next;
-            continue;
-        }
-        // Of two threads that come here at once one sets it, and the other one's runtime ends unused.
-        if let Err(unused) = place.set(ProcessRuntime::new()?) {
-            unused.runtime.shutdown_background();
-        }
-    }
+    let make = || Builder::new_multi_thread().thread_name("agentmesh").enable_all().build();
+    let runtime = RUNTIME.get_or_try_init(make).map_err(|_| FacadeError::panicked())?;
+    Ok(runtime.handle().clone())
+}
+
+/// Runs something on the calling thread; a panic is an error.
+///
+/// # Errors
+/// Those of `work`; `BINDING_PANICKED`.
+pub fn catch<T>(work: impl FnOnce() -> Result<T, FacadeError>) -> Result<T, FacadeError> {
+    // What panicked is not used again.
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(FacadeError::panicked()))
 }
 
 /// A call under way. Dropping the handle lets it go on; [`cancel`](Self::cancel) drops its future.
@@ -138,6 +177,22 @@ mod tests {
             Ok(nothing.unwrap())
         });
         assert_eq!(result.map_err(|e| e.code), Err("BINDING_PANICKED"));
+    }
+
+    #[test]
+    fn values_are_made_once_a_process() {
+        let value = PerProcess::new();
+        assert_eq!(value.get(), None);
+        assert_eq!(value.get_or_try_init(|| Ok::<_, ()>(1)), Ok(&1));
+        assert_eq!(value.get_or_try_init(|| Ok::<_, ()>(2)), Ok(&1));
+        // As if the process that made it were another one's parent.
+        let mut old = value.0.into_inner().unwrap();
+        old.process = old.process.wrapping_add(1);
+        let value = PerProcess(OnceLock::from(old));
+        assert_eq!(value.get(), None);
+        assert_eq!(value.get_or_try_init(|| Err("no")), Err("no"));
+        assert_eq!(value.get_or_try_init(|| Ok::<_, ()>(3)), Ok(&3));
+        assert_eq!(value.get(), Some(&3));
     }
 
     #[test]

@@ -1,0 +1,152 @@
+"""Handing messages to handlers: in order for each sender, several senders at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, TypeAlias, Union
+from weakref import WeakValueDictionary
+
+from ._errors import AgentMeshError, ClosedError
+from ._failure import Failure
+from ._message import Message, Messages
+from ._values import Event
+
+__all__ = ["EventHandler", "MessageHandler", "RequestHandler"]
+
+MessageHandler: TypeAlias = Callable[[Message], Union[None, Awaitable[None]]]
+"""Handles messages. Returning acknowledges the message, an exception gives it back."""
+
+RequestHandler: TypeAlias = Callable[[Message], Any]
+"""Handles requests. What it returns, or resolves to, is the response; what it yields is a stream."""
+
+EventHandler: TypeAlias = Callable[[Event], Union[None, Awaitable[None]]]
+"""Is told what happens besides messages."""
+
+log = logging.getLogger("agentmesh")
+
+
+class Dispatcher:
+    """Runs handlers over messages until there are no more."""
+
+    def __init__(
+        self,
+        on_message: MessageHandler | None,
+        on_request: RequestHandler | None,
+        concurrency: int,
+    ) -> None:
+        self._on_message = on_message
+        self._on_request = on_request
+        self._room = asyncio.Semaphore(concurrency)
+        self._lanes: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def run(self, messages: Messages) -> None:
+        """Takes messages as long as there is room for their handlers."""
+        while True:
+            await self._room.acquire()
+            try:
+                message = await messages.__anext__()
+            except BaseException:
+                self._room.release()
+                raise
+            lane = self._lanes.setdefault(message.sender, asyncio.Lock())
+            task = asyncio.get_running_loop().create_task(self._handle(message, lane))
+            self._tasks.add(task)
+            task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._room.release()
+
+    async def drain(self, grace: float) -> None:
+        """Lets handlers that run come to their end; cancels those that do not in time. Their messages come again."""
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=grace)
+            for task in late:
+                task.cancel()
+            if late:
+                await asyncio.wait(late)
+
+    async def _handle(self, message: Message, lane: asyncio.Lock) -> None:
+        async with lane:
+            try:
+                await self._dispatch(message)
+            except ClosedError:
+                # The client was closed meanwhile: what was not acknowledged comes again.
+                pass
+            except Exception:
+                log.exception("a handler failed; %r comes again", message)
+            finally:
+                if not message.is_done:
+                    message.release()
+
+    async def _dispatch(self, message: Message) -> None:
+        if message.kind == "request" and self._on_request is not None:
+            await answer(message, self._on_request)
+        elif self._on_message is not None:
+            await call(self._on_message, message)
+            if not message.is_done:
+                await message.ack()
+
+
+async def call(handler: Callable[[Any], Any], argument: Any) -> Any:
+    """Calls a handler: one that is no coroutine function in a thread, since it may block."""
+    if inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(
+        getattr(handler, "__call__", None)
+    ):
+        return await handler(argument)
+    result = await asyncio.to_thread(handler, argument)
+    return await result if inspect.isawaitable(result) else result
+
+
+async def answer(message: Message, handler: RequestHandler) -> None:
+    """Answers a request by a handler."""
+    if inspect.isasyncgenfunction(handler):
+        await _stream(message, handler(message))
+        return
+    try:
+        response = await call(handler, message)
+    except Failure as failure:
+        await message.fail(
+            failure.code, failure.message, retryable=failure.retryable, details=failure.details
+        )
+        return
+    if inspect.isasyncgen(response):
+        await _stream(message, response)
+    elif not message.is_done:
+        await message.respond(response)
+
+
+async def _stream(message: Message, chunks: AsyncIterator[str | bytes]) -> None:
+    if message.wants_stream:
+        async with message.stream() as outgoing:
+            # A request that came again goes on where its stream was.
+            skip = outgoing.position
+            async for chunk in chunks:
+                if skip > 0:
+                    skip -= 1
+                else:
+                    await outgoing.send(chunk)
+        return
+    whole: list[str] = []
+    try:
+        async for chunk in chunks:
+            whole.append(chunk if isinstance(chunk, str) else chunk.decode())
+    except Failure as failure:
+        await message.fail(failure.code, failure.message, retryable=failure.retryable)
+        return
+    await message.respond("".join(whole))
+
+
+async def tell(events: AsyncIterator[Event], handler: EventHandler) -> None:
+    """Tells a handler every event."""
+    async for event in events:
+        try:
+            await call(handler, event)
+        except AgentMeshError as error:
+            log.warning("a handler of events failed: %s", error)
+        except Exception:
+            log.exception("a handler of events failed")

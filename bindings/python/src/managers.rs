@@ -1,0 +1,263 @@
+//! The low-level API.
+
+use std::sync::Arc;
+
+use agentmesh_facade as facade;
+use facade::{Decision, FacadeError};
+use pyo3::{prelude::*, types::PyBytes};
+
+use crate::{
+    bridge::{call, call_unit},
+    error::{raise, run},
+    identity::Identity,
+    json,
+    payload::{payload, payload_object},
+    storage::Storage,
+};
+
+fn text_object(py: Python<'_>, text: String) -> PyResult<Py<PyAny>> {
+    Ok(text.into_pyobject(py)?.into_any().unbind())
+}
+
+/// A store and the key that seals what goes into it.
+#[pyclass(frozen)]
+pub(crate) struct SealedStore(Arc<facade::SealedStore>);
+
+impl SealedStore {
+    pub(crate) fn facade(&self) -> Arc<facade::SealedStore> {
+        Arc::clone(&self.0)
+    }
+}
+
+#[pymethods]
+impl SealedStore {
+    #[new]
+    fn new(py: Python<'_>, storage: &Bound<'_, Storage>, key: &[u8]) -> PyResult<Self> {
+        let storage = storage.get().facade();
+        run(py, || Ok(Self(Arc::new(storage.sealed(key)?))))
+    }
+}
+
+/// The prekeys of an identity.
+#[pyclass(frozen)]
+pub(crate) struct PrekeyManager(Arc<facade::PrekeyManager>);
+
+#[pymethods]
+impl PrekeyManager {
+    #[new]
+    fn new(
+        py: Python<'_>,
+        identity: &Bound<'_, Identity>,
+        store: &Bound<'_, SealedStore>,
+    ) -> PyResult<Self> {
+        let (identity, store) = (identity.get().facade(), store.get().facade());
+        run(py, || Ok(Self(Arc::new(facade::PrekeyManager::new(&identity, &store)?))))
+    }
+
+    fn load_or_initialize<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let prekeys = Arc::clone(&self.0);
+        call(py, async move { prekeys.load_or_initialize().await }, text_object)
+    }
+
+    fn replenish_one_time_prekeys<'py>(
+        &self,
+        py: Python<'py>,
+        n: usize,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let prekeys = Arc::clone(&self.0);
+        call(py, async move { prekeys.replenish_one_time_prekeys(n).await }, text_object)
+    }
+
+    fn rotate_signed_prekey<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let prekeys = Arc::clone(&self.0);
+        call(py, async move { prekeys.rotate_signed_prekey().await }, text_object)
+    }
+
+    fn bundle<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let prekeys = Arc::clone(&self.0);
+        call(py, async move { prekeys.bundle().await }, text_object)
+    }
+
+    fn remaining<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let prekeys = Arc::clone(&self.0);
+        call(py, async move { prekeys.remaining().await }, |py, n| json(py, &n))
+    }
+
+    fn needs_replenishment<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let prekeys = Arc::clone(&self.0);
+        call(py, async move { prekeys.needs_replenishment().await }, |py, yes| json(py, &yes))
+    }
+}
+
+/// The sessions of an identity.
+#[pyclass(frozen)]
+pub(crate) struct SessionManager(Arc<facade::SessionManager>);
+
+#[pymethods]
+impl SessionManager {
+    #[new]
+    fn new(
+        py: Python<'_>,
+        prekeys: &Bound<'_, PrekeyManager>,
+        allow_legacy: bool,
+    ) -> PyResult<Self> {
+        let prekeys = Arc::clone(&prekeys.get().0);
+        run(py, || Ok(Self(Arc::new(facade::SessionManager::new(&prekeys, allow_legacy)?))))
+    }
+
+    fn initiate_session<'py>(
+        &self,
+        py: Python<'py>,
+        peer: String,
+        bundle: String,
+        signing_key: Vec<u8>,
+        request: Option<String>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let sessions = Arc::clone(&self.0);
+        let initiating = async move {
+            sessions.initiate_session(&peer, &bundle, &signing_key, request.as_deref()).await
+        };
+        call(py, initiating, |py, begun| {
+            Ok((begun.session_id, begun.x3dh_message).into_pyobject(py)?.into_any().unbind())
+        })
+    }
+
+    fn accept_session<'py>(
+        &self,
+        py: Python<'py>,
+        peer: String,
+        message: String,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let sessions = Arc::clone(&self.0);
+        call(py, async move { sessions.accept_session(&peer, &message).await }, text_object)
+    }
+
+    fn activate_session<'py>(
+        &self,
+        py: Python<'py>,
+        session: String,
+        key: Vec<u8>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let sessions = Arc::clone(&self.0);
+        call_unit(py, async move { sessions.activate_session(&session, &key).await })
+    }
+
+    fn ratchet_public_key<'py>(
+        &self,
+        py: Python<'py>,
+        session: String,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let sessions = Arc::clone(&self.0);
+        call(py, async move { sessions.ratchet_public_key(&session).await }, |py, key| {
+            Ok(key.map_or_else(|| py.None(), |key| PyBytes::new(py, &key).into_any().unbind()))
+        })
+    }
+
+    fn encrypt_message<'py>(
+        &self,
+        py: Python<'py>,
+        session: String,
+        content: &Bound<'_, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (sessions, content) = (Arc::clone(&self.0), payload(content)?);
+        call(py, async move { sessions.encrypt_message(&session, content).await }, text_object)
+    }
+
+    fn decrypt_message<'py>(
+        &self,
+        py: Python<'py>,
+        session: String,
+        envelope: String,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let sessions = Arc::clone(&self.0);
+        call(py, async move { sessions.decrypt_message(&session, &envelope).await }, text_object)
+    }
+
+    fn open_envelope<'py>(
+        &self,
+        py: Python<'py>,
+        session: String,
+        envelope: String,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let sessions = Arc::clone(&self.0);
+        call(py, async move { sessions.open_envelope(&session, &envelope).await }, |py, open| {
+            let content = payload_object(py, &open.payload);
+            let object = (open.sender, open.id, open.kind, open.in_reply_to, open.sent_at, content);
+            Ok(object.into_pyobject(py)?.into_any().unbind())
+        })
+    }
+
+    fn sessions<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let sessions = Arc::clone(&self.0);
+        call(py, async move { sessions.sessions().await }, |py, all| json(py, &all))
+    }
+
+    fn session_by_peer<'py>(&self, py: Python<'py>, peer: String) -> PyResult<Bound<'py, PyAny>> {
+        let sessions = Arc::clone(&self.0);
+        call(py, async move { sessions.session_by_peer(&peer).await }, |py, one| json(py, &one))
+    }
+
+    fn close_session<'py>(&self, py: Python<'py>, session: String) -> PyResult<Bound<'py, PyAny>> {
+        let sessions = Arc::clone(&self.0);
+        call_unit(py, async move { sessions.close_session(&session).await })
+    }
+
+    fn maintain<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let sessions = Arc::clone(&self.0);
+        call(py, async move { sessions.maintain().await }, |py, n| json(py, &n))
+    }
+}
+
+/// KNOCKs and their answers.
+#[pyclass(frozen)]
+pub(crate) struct KnockProtocol(Arc<facade::KnockProtocol>);
+
+#[pymethods]
+impl KnockProtocol {
+    #[new]
+    fn new(py: Python<'_>, sessions: &Bound<'_, SessionManager>, policy: &str) -> PyResult<Self> {
+        let sessions = Arc::clone(&sessions.get().0);
+        run(py, || Ok(Self(Arc::new(facade::KnockProtocol::new(&sessions, policy)?))))
+    }
+
+    fn judge<'py>(
+        &self,
+        py: Python<'py>,
+        peer: String,
+        message: String,
+        tier: String,
+        reputation: f64,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let knocks = Arc::clone(&self.0);
+        let judging = async move { knocks.judge(&peer, &message, &tier, reputation).await };
+        call(py, judging, |py, judged| {
+            let object = (json(py, &judged.knock)?, json(py, &judged.decision)?);
+            Ok(object.into_pyobject(py)?.into_any().unbind())
+        })
+    }
+
+    fn answer<'py>(
+        &self,
+        py: Python<'py>,
+        peer: String,
+        message: String,
+        decision: &str,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let knocks = Arc::clone(&self.0);
+        let decision: Decision =
+            serde_json::from_str(decision).map_err(|e| raise(py, FacadeError::from(e)))?;
+        let answering = async move { knocks.answer(&peer, &message, decision).await };
+        call(py, answering, |py, answered| Ok(answered.into_pyobject(py)?.into_any().unbind()))
+    }
+
+    fn verify_answer<'py>(
+        &self,
+        py: Python<'py>,
+        session: String,
+        envelope: String,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let knocks = Arc::clone(&self.0);
+        let verifying = async move { knocks.verify_answer(&session, &envelope).await };
+        call(py, verifying, |py, decision| json(py, &decision))
+    }
+}
