@@ -99,11 +99,11 @@ class AuditReport:
 class AuditLog:
     """An agent's audit log: a chain of lines, each naming the one before, whose end the identity signs."""
 
-    __slots__ = ("_native",)
-    _native: _native.AuditLog
+    __slots__ = ("_inner",)
+    _inner: _native.AuditLog
 
     def __init__(self, native: _native.AuditLog) -> None:
-        self._native = native
+        self._inner = native
 
     def log(
         self,
@@ -116,7 +116,7 @@ class AuditLog:
     ) -> None:
         """Logs an event of the application. Never waits. Nothing secret belongs into it."""
         more = None if metadata is None else dumps(metadata)
-        self._native.log(type, Severity(severity).value, message, peer, more)
+        self._inner.log(type, Severity(severity).value, message, peer, more)
 
     async def query(
         self,
@@ -139,18 +139,18 @@ class AuditLog:
             "until": None if until is None else round(until.timestamp() * 1000),
             "limit": limit,
         }
-        found = await self._native.query(dumps(conditions))
+        found = await self._inner.query(dumps(conditions))
         return [AuditEntry._of(value) for value in json.loads(found)]
 
     async def verify(self, anchor: str | None = None) -> AuditReport:
         """Checks the whole log; with an anchor, also that it still has what the anchor says. Raises at the first line
         that is wrong."""
-        return AuditReport(**json.loads(await self._native.verify(anchor)))
+        return AuditReport(**json.loads(await self._inner.verify(anchor)))
 
     async def anchor(self) -> str:
         """Signs the end of the log. Kept where the log's disk is not, it shows later that nothing was cut off."""
-        return await self._native.anchor()
+        return await self._inner.anchor()
 
     async def flush(self) -> None:
         """Returns when everything logged before is on disk."""
-        await self._native.flush()
+        await self._inner.flush()

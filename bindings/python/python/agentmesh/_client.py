@@ -155,8 +155,8 @@ class AgentMeshClient(Control):
                 native(self._storage),
                 self._key.kind,
                 self._key.value,
-                None if self._identity is None else self._identity._native,
-                None if self._backup is None else self._backup._native,
+                None if self._identity is None else self._identity._inner,
+                None if self._backup is None else self._backup._inner,
                 doorkeeper,
                 self._settings,
                 self._mode,
@@ -455,21 +455,21 @@ def _send_options(
 class Events:
     """An agent's events, as an asynchronous iterator. It ends when the client is closed."""
 
-    __slots__ = ("_native",)
-    _native: _native.Events
+    __slots__ = ("_inner",)
+    _inner: _native.Events
 
     def __init__(self, native: _native.Events) -> None:
-        self._native = native
+        self._inner = native
 
     def __aiter__(self) -> AsyncIterator[Event]:
         return self
 
     async def __anext__(self) -> Event:
         while True:
-            event = self._native.take()
+            event = self._inner.take()
             if event is False:
                 raise StopAsyncIteration
             if event is not None:
                 kind, details, payload = event
                 return Event(kind, json.loads(details), decode(payload))
-            await self._native.ready()
+            await self._inner.ready()

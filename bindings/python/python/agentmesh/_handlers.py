@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, TypeAlias, Union
+from typing import Any, TypeAlias, Union, cast
 from weakref import WeakValueDictionary
 
 from ._errors import AgentMeshError, ClosedError
@@ -115,7 +115,7 @@ async def answer(message: Message, handler: RequestHandler) -> None:
         )
         return
     if inspect.isasyncgen(response):
-        await _stream(message, response)
+        await _stream(message, cast(AsyncIterator[Union[str, bytes]], response))
     elif not message.is_done:
         await message.respond(response)
 

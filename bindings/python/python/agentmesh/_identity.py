@@ -21,8 +21,8 @@ class Identity:
     True
     """
 
-    __slots__ = ("_native",)
-    _native: _native.Identity
+    __slots__ = ("_inner",)
+    _inner: _native.Identity
 
     def __init__(self) -> None:
         raise TypeError("use Identity.generate(), restore() or from_json()")
@@ -30,7 +30,7 @@ class Identity:
     @classmethod
     def _wrap(cls, native: _native.Identity) -> Identity:
         identity = object.__new__(cls)
-        identity._native = native
+        identity._inner = native
         return identity
 
     @classmethod
@@ -50,45 +50,45 @@ class Identity:
 
     def to_json(self) -> str:
         """The identity as that file, **with the private keys in the clear**: for SDKs that read nothing else."""
-        return self._native.to_json()
+        return self._inner.to_json()
 
     def back_up(self, passphrase: str) -> str:
         """Seals the identity under a passphrase, as text that can be printed and pasted. Takes a tenth of a second."""
-        return self._native.back_up(passphrase)
+        return self._inner.back_up(passphrase)
 
     @property
     def amid(self) -> str:
         """The address: the hash of the signing key."""
-        return self._native.amid
+        return self._inner.amid
 
     @property
     def did(self) -> str:
         """The DID, ``did:agentmesh:`` and the AMID."""
-        return self._native.did
+        return self._inner.did
 
     @property
     def signing_key(self) -> bytes:
         """The public signing key."""
-        return self._native.signing_key
+        return self._inner.signing_key
 
     @property
     def exchange_key(self) -> bytes:
         """The public exchange key."""
-        return self._native.exchange_key
+        return self._inner.exchange_key
 
     @property
     def created_at(self) -> datetime.datetime:
         """When the identity was made."""
-        return time(self._native.created_at)
+        return time(self._inner.created_at)
 
     @property
     def fingerprint(self) -> str:
         """Six groups of five digits to read aloud."""
-        return self._native.fingerprint
+        return self._inner.fingerprint
 
     def sign(self, message: bytes) -> bytes:
         """Signs bytes of the application's choosing. Bytes that the protocol itself signs are refused."""
-        return self._native.sign(message)
+        return self._inner.sign(message)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Identity) and self.signing_key == other.signing_key
@@ -114,16 +114,16 @@ class Identity:
 class Backup:
     """A backup that was opened, for one new store: ``AgentMeshClient(backup=…)``."""
 
-    __slots__ = ("_native",)
-    _native: _native.Backup
+    __slots__ = ("_inner",)
+    _inner: _native.Backup
 
     def __init__(self, text: str, passphrase: str) -> None:
-        self._native = _native.Backup.open(text, passphrase)
+        self._inner = _native.Backup.open(text, passphrase)
 
     @property
     def amid(self) -> str:
         """Whose backup it is."""
-        return self._native.amid
+        return self._inner.amid
 
     def __repr__(self) -> str:
         return f"<Backup of {self.amid}>"

@@ -27,92 +27,92 @@ class Message:
                 print(message.sender, message.payload)
     """
 
-    __slots__ = ("_native", "_payload")
-    _native: _native.Message
+    __slots__ = ("_inner", "_payload")
+    _inner: _native.Message
     _payload: Any
 
     def __init__(self, native: _native.Message) -> None:
-        self._native = native
+        self._inner = native
         self._payload = _UNREAD
 
     @property
     def sender(self) -> str:
         """Who sent it, proven by the session."""
-        return self._native.sender
+        return self._inner.sender
 
     @property
     def id(self) -> str:
         """The sender's id for it: the same if it comes again."""
-        return self._native.id
+        return self._inner.id
 
     @property
     def kind(self) -> str:
         """What it is: ``message``, ``request``, ``response``, ``error`` and so on."""
-        return self._native.kind
+        return self._inner.kind
 
     @property
     def seq(self) -> int:
         """The sender's count of messages to us."""
-        return self._native.seq
+        return self._inner.seq
 
     @property
     def in_reply_to(self) -> str | None:
         """The message of ours that it answers."""
-        return self._native.in_reply_to
+        return self._inner.in_reply_to
 
     @property
     def sent_at(self) -> datetime.datetime:
         """When it was sent, by the sender's clock."""
-        return time(self._native.sent_at)
+        return time(self._inner.sent_at)
 
     @property
     def received_at(self) -> datetime.datetime:
         """When it was opened here."""
-        return time(self._native.received_at)
+        return time(self._inner.received_at)
 
     @property
     def payload(self) -> Any:
         """What it says: JSON as Python has it, or ``bytes``; ``None`` if it says nothing."""
         if self._payload is _UNREAD:
-            self._payload = decode(self._native.payload)
+            self._payload = decode(self._inner.payload)
         return self._payload
 
     @property
     def attempt(self) -> int:
         """How often it came before and was not acknowledged, since the client was opened."""
-        return self._native.attempt
+        return self._inner.attempt
 
     @property
     def trace(self) -> str | None:
         """The W3C ``traceparent`` that the sender sealed into it."""
-        return self._native.trace
+        return self._inner.trace
 
     @property
     def schema(self) -> str | None:
         """The schema that the payload follows, if the sender named one."""
-        return self._native.schema
+        return self._inner.schema
 
     @property
     def wants_stream(self) -> bool:
         """Whether its sender wants the answer as a stream."""
-        return self._native.wants_stream
+        return self._inner.wants_stream
 
     @property
     def is_done(self) -> bool:
         """Whether it was acknowledged, answered or given back."""
-        return self._native.is_done
+        return self._inner.is_done
 
     async def ack(self) -> None:
         """Marks the message as handled, and tells the sender so. Returns when that is on disk."""
-        await self._native.ack()
+        await self._inner.ack()
 
     def release(self) -> None:
         """Gives the message back: it comes again after a pause."""
-        self._native.release()
+        self._inner.release()
 
     async def respond(self, payload: Payload = None, *, wait: Stage = Stage.STORED) -> Sent:
         """Answers a request and marks it as handled."""
-        sent = await self._native.respond(encode(payload), dumps({"wait": int(wait)}))
+        sent = await self._inner.respond(encode(payload), dumps({"wait": int(wait)}))
         return Sent(sent[0], sent[1], Stage(sent[2]))
 
     async def fail(
@@ -120,12 +120,12 @@ class Message:
     ) -> Sent:
         """Answers a request with an error and marks it as handled; the peer's ``request`` raises :class:`RemoteError`."""
         more = None if details is None else dumps(details)
-        sent = await self._native.fail(code, message, retryable, more)
+        sent = await self._inner.fail(code, message, retryable, more)
         return Sent(sent[0], sent[1], Stage(sent[2]))
 
     async def status(self, payload: Payload) -> None:
         """Tells the sender how far its message is, as news that nobody keeps: a ``status`` event there."""
-        await self._native.status(encode(payload))
+        await self._inner.status(encode(payload))
 
     def stream(self) -> OutgoingStream:
         """Answers a request with a stream, of a peer that :attr:`wants_stream`::
@@ -136,7 +136,7 @@ class Message:
 
         The request counts as handled when the stream ends.
         """
-        return OutgoingStream(self._native)
+        return OutgoingStream(self._inner)
 
     async def __aenter__(self) -> Message:
         return self
@@ -165,24 +165,24 @@ class Messages:
     not acknowledge.
     """
 
-    __slots__ = ("_native", "_source")
-    _native: _native.Messages | None
+    __slots__ = ("_inner", "_source")
+    _inner: _native.Messages | None
 
     def __init__(self, source: _native.Agent) -> None:
         self._source = source
-        self._native = None
+        self._inner = None
 
     def __aiter__(self) -> Messages:
         return self
 
     async def __anext__(self) -> Message:
-        if self._native is None:
-            self._native = await self._source.messages()
+        if self._inner is None:
+            self._inner = await self._source.messages()
         while True:
             # Nothing is awaited between taking a message and returning it, so that a cancellation loses none.
-            message = self._native.take()
+            message = self._inner.take()
             if message is False:
                 raise StopAsyncIteration
             if message is not None:
                 return Message(message)
-            await self._native.ready()
+            await self._inner.ready()

@@ -37,31 +37,31 @@ class IncomingStream:
     read. What was not consumed is there again after a crash: :meth:`AgentMeshClient.resume_stream`.
     """
 
-    __slots__ = ("_native",)
-    _native: _native.IncomingStream
+    __slots__ = ("_inner",)
+    _inner: _native.IncomingStream
 
     def __init__(self, native: _native.IncomingStream) -> None:
-        self._native = native
+        self._inner = native
 
     @property
     def peer(self) -> str:
         """Who answers."""
-        return self._native.peer
+        return self._inner.peer
 
     @property
     def id(self) -> str:
         """The request; it names the stream."""
-        return self._native.id
+        return self._inner.id
 
     @property
     def position(self) -> int:
         """The number of the next chunk."""
-        return self._native.position
+        return self._inner.position
 
     @property
     def metadata(self) -> Any:
         """What the sender said about the stream last."""
-        text = self._native.metadata
+        text = self._inner.metadata
         return None if text is None else json.loads(text)
 
     def __aiter__(self) -> IncomingStream:
@@ -69,12 +69,12 @@ class IncomingStream:
 
     async def __anext__(self) -> Chunk:
         while True:
-            chunk = self._native.take()
+            chunk = self._inner.take()
             if chunk is False:
                 raise StopAsyncIteration
             if chunk is not None:
                 return Chunk(*chunk)
-            await self._native.ready()
+            await self._inner.ready()
 
     async def read(self) -> str:
         """Everything that is still to come, as one text. For answers that are known to be small."""
@@ -82,15 +82,15 @@ class IncomingStream:
 
     def ack(self, number: int) -> None:
         """Marks every chunk below ``number`` as consumed, in streams that were opened with ``manual_ack``."""
-        self._native.ack(number)
+        self._inner.ack(number)
 
     async def cancel(self, reason: str = "") -> None:
         """Ends the stream: its sender hears ``reason``, and its next ``send`` fails. Again is fine."""
-        await self._native.cancel(reason)
+        await self._inner.cancel(reason)
 
     async def detach(self) -> str:
         """Stops reading without cancelling. The id, for :meth:`AgentMeshClient.resume_stream`."""
-        await self._native.detach()
+        await self._inner.detach()
         return self.id
 
     async def __aenter__(self) -> IncomingStream:
@@ -115,17 +115,17 @@ class OutgoingStream:
     ``STREAM_HANDLER_FAILED`` (or those of a :class:`Failure`).
     """
 
-    __slots__ = ("_message", "_native")
-    _native: _native.OutgoingStream | None
+    __slots__ = ("_message", "_inner")
+    _inner: _native.OutgoingStream | None
 
     def __init__(self, message: _native.Message) -> None:
         self._message = message
-        self._native = None
+        self._inner = None
 
     def _open(self) -> _native.OutgoingStream:
-        if self._native is None:
+        if self._inner is None:
             raise RuntimeError("the stream is not open: use `async with message.stream() as answer`")
-        return self._native
+        return self._inner
 
     @property
     def position(self) -> int:
@@ -159,8 +159,8 @@ class OutgoingStream:
         await self._open().fail(code, message, retryable)
 
     async def __aenter__(self) -> OutgoingStream:
-        if self._native is None:
-            self._native = await self._message.stream()
+        if self._inner is None:
+            self._inner = await self._message.stream()
         return self
 
     async def __aexit__(
@@ -178,11 +178,11 @@ class OutgoingStream:
                 await self.fail("STREAM_HANDLER_FAILED", type(error).__name__)
             else:
                 # Cancelled, or the process is to end: the request comes again, and the stream goes on.
-                self._native = None
+                self._inner = None
         except AgentMeshError:
             # Finished by hand before, or left by its reader: the block's own error says more.
             if error is None and not self._ended():
                 raise
 
     def _ended(self) -> bool:
-        return self._native is not None and self._native.is_stopped()
+        return self._inner is not None and self._inner.is_stopped()

@@ -95,33 +95,33 @@ class Change:
 class Storage:
     """A store that is open. Agents close theirs themselves; a store may be used by one agent at a time."""
 
-    __slots__ = ("_native",)
-    _native: _native.Storage
+    __slots__ = ("_inner",)
+    _inner: _native.Storage
 
     def __init__(self, native: _native.Storage) -> None:
-        self._native = native
+        self._inner = native
 
     @property
     def location(self) -> str:
         """Which store this is, for people."""
-        return self._native.location
+        return self._inner.location
 
     async def load(self, ids: Sequence[RecordId]) -> list[Record | None]:
         """The records with these ids, sealed, in the order of ``ids``. For tests and tools."""
-        found = await self._native.load([(i.kind, i.key) for i in ids])
+        found = await self._inner.load([(i.kind, i.key) for i in ids])
         return [None if r is None else _record(r) for r in found]
 
     async def list(self, kind: str, after: bytes | None = None, limit: int = 256) -> list[Record]:
         """At most ``limit`` records of a kind by ascending key, from the first key greater than ``after``."""
-        return [_record(r) for r in await self._native.list(kind, after, limit)]
+        return [_record(r) for r in await self._inner.list(kind, after, limit)]
 
     async def commit(self, changes: Sequence[Change]) -> None:
         """Writes the whole batch or nothing of it."""
-        await self._native.commit([(c.id.kind, c.id.key, c.expected, c.value) for c in changes])
+        await self._inner.commit([(c.id.kind, c.id.key, c.expected, c.value) for c in changes])
 
     async def close(self) -> None:
         """Releases files and locks. Again is fine."""
-        await self._native.close()
+        await self._inner.close()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.location}>"
@@ -367,7 +367,7 @@ def _fail(call: _native.StorageCall | None, error: BaseException) -> None:
 def native(storage: Storage | CustomStorage | str) -> _native.Storage:
     """A store as the native module takes it; for one of your own, on the running loop."""
     if isinstance(storage, Storage):
-        return storage._native
+        return storage._inner
     if isinstance(storage, CustomStorage):
         runner = Runner(storage, asyncio.get_running_loop())
         durability = Durability(storage.durability).value

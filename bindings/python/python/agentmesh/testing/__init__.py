@@ -10,13 +10,20 @@ import inspect
 import os
 from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import Union
+from typing import TypedDict, Union
 
 from .. import _native
 from .._values import Seconds, dumps, milliseconds
 from ..storage import CustomStorage, Durability, Runner, StoreFailure
 
-__all__ = ["STORAGE_TESTS", "Server", "check_storage"]
+__all__ = ["STORAGE_TESTS", "Server", "Urls", "check_storage"]
+
+
+class Urls(TypedDict):
+    """Where a server is, as arguments for clients."""
+
+    registry_url: str
+    relay_url: str
 
 
 class Server:
@@ -52,23 +59,23 @@ class Server:
             "seed": seed,
         }
         self._settings = dumps({n: value for n, value in settings.items() if value is not None})
-        self._native: _native.Server | None = None
+        self._inner: _native.Server | None = None
 
     def start(self) -> Server:
         """Starts it; when this returns, clients can connect. It takes some milliseconds."""
-        if self._native is None:
-            self._native = _native.Server.start(self._settings)
+        if self._inner is None:
+            self._inner = _native.Server.start(self._settings)
         return self
 
     def stop(self) -> None:
         """Stops it and waits for its end, at most five seconds. Again is fine."""
-        if self._native is not None:
-            self._native.stop_blocking()
+        if self._inner is not None:
+            self._inner.stop_blocking()
 
     def _started(self) -> _native.Server:
-        if self._native is None:
+        if self._inner is None:
             raise RuntimeError("the server is not running: use `with Server() as server`")
-        return self._native
+        return self._inner
 
     @property
     def registry_url(self) -> str:
@@ -86,7 +93,7 @@ class Server:
         return self._started().url
 
     @property
-    def urls(self) -> dict[str, str]:
+    def urls(self) -> Urls:
         """Both URLs, as arguments for clients."""
         return {"registry_url": self.registry_url, "relay_url": self.relay_url}
 
@@ -110,11 +117,11 @@ class Server:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._native is not None:
-            await self._native.stop()
+        if self._inner is not None:
+            await self._inner.stop()
 
     def __repr__(self) -> str:
-        return "<Server, not running>" if self._native is None else f"<Server {self.url}>"
+        return "<Server, not running>" if self._inner is None else f"<Server {self.url}>"
 
 
 STORAGE_TESTS: tuple[str, ...] = tuple(_native.conformance_tests())
