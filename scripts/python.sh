@@ -13,7 +13,7 @@ say() { echo "python: $*" >&2; }
 
 python=
 for candidate in python3.14 python3.13 python3.12 python3.11 python3.10 python3; do
-  if command -v "$candidate" >/dev/null && "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 10))'; then
+  if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then
     python=$candidate
     break
   fi

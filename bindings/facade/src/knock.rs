@@ -122,6 +122,14 @@ pub fn policy_preset(name: &str) -> Result<String, FacadeError> {
     Ok(policy.to_json()?)
 }
 
+/// A policy as [`policy_preset`] writes it: in camelCase, with every member.
+///
+/// # Errors
+/// `POLICY_MALFORMED`, `POLICY_TOO_LONG`
+pub fn normalize_policy(json: &str) -> Result<String, FacadeError> {
+    Ok(policy(json)?.to_json()?)
+}
+
 /// What a policy judges.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

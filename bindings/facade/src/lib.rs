@@ -40,7 +40,8 @@ pub use error::{ErrorCode, FacadeError, error_codes};
 pub use events::{Event, Events};
 pub use identity::{Backup, Identity, safety_number, verify_signature};
 pub use knock::{
-    Decision, KnockQuestion, KnockQueue, KnockSink, evaluate_policy, knock_queue, policy_preset,
+    Decision, KnockQuestion, KnockQueue, KnockSink, evaluate_policy, knock_queue, normalize_policy,
+    policy_preset,
 };
 pub use logs::{LogLevel, LogQueue, LogRecord, subscribe_logs};
 pub use managers::{

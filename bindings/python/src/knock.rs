@@ -56,6 +56,12 @@ pub(crate) fn policy_preset(py: Python<'_>, name: &str) -> PyResult<String> {
     run(py, || facade::policy_preset(name))
 }
 
+/// A policy with every member, in one spelling.
+#[pyfunction]
+pub(crate) fn normalize_policy(py: Python<'_>, policy: &str) -> PyResult<String> {
+    run(py, || facade::normalize_policy(policy))
+}
+
 /// Judges a KNOCK that is described by an object.
 #[pyfunction]
 pub(crate) fn evaluate_policy(py: Python<'_>, policy: &str, knock: &str) -> PyResult<Py<PyAny>> {

@@ -37,7 +37,7 @@ mod _native {
     #[pymodule_export]
     use super::identity::{Backup, Identity, safety_number, verify_signature};
     #[pymodule_export]
-    use super::knock::{KnockQuestion, evaluate_policy, policy_preset};
+    use super::knock::{KnockQuestion, evaluate_policy, normalize_policy, policy_preset};
     #[pymodule_export]
     use super::logs::{set_log_level, start_logging};
     #[pymodule_export]

@@ -106,7 +106,7 @@ def test_pickling_an_identity_is_refused_with_a_hint() -> None:
 
 def test_what_the_protocol_signs_is_not_signed_for_applications() -> None:
     with pytest.raises(InvalidInputError) as caught:
-        Identity.generate().sign(b"agentmesh/0.3 anything")
+        Identity.generate().sign(b"\0\0\0\x11agentmesh/0.3 opk")
     assert caught.value.code == ErrorCode.IDENTITY_RESERVED_INPUT
 
 
@@ -194,6 +194,8 @@ def test_the_examples_in_docstrings_run(module: str) -> None:
 def test_everything_public_has_a_docstring() -> None:
     for name in agentmesh.__all__:
         found = getattr(agentmesh, name)
+        if name == "Decision":  # a union, which cannot have one
+            continue
         assert found.__doc__, name
         if isinstance(found, type) and found.__module__ == "agentmesh":
             for attribute, value in vars(found).items():

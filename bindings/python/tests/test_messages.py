@@ -291,7 +291,7 @@ async def test_knocks_are_decided_by_the_handler(agentmesh_client: Make) -> None
             assert caught.value.code == ErrorCode.SEND_KNOCK_REJECTED
             assert caught.value.details["reason"] == "rejected"
         async with agentmesh_client() as carol:
-            await carol.send(bob.amid, 3, knock=KnockRequest("later"), wait=Stage.DELIVERED)
+            await carol.send(bob.amid, 3, knock=KnockRequest("later"))
             while not (pending := await bob.pending_knocks()):
                 await asyncio.sleep(0.01)
             assert pending[0].knock.sender == carol.amid
@@ -311,7 +311,7 @@ async def test_a_handler_of_knocks_that_fails_leaves_them_for_later(
         raise KeyError(knock.capability)
 
     async with agentmesh_client(policy=Policy.default(), on_knock=decide) as bob, agentmesh_client() as alice:
-        await alice.send(bob.amid, "hi", wait=Stage.DELIVERED)
+        await alice.send(bob.amid, "hi")
         while not (pending := await bob.pending_knocks()):
             await asyncio.sleep(0.01)
         await bob.accept_knock(pending[0].knock.session, ttl=30)
@@ -341,7 +341,7 @@ async def test_sessions_circuit_breakers_and_events(agentmesh_client: Make) -> N
         await alice.emergency_stop()
         with pytest.raises(PolicyError) as caught:
             await alice.send(bob.amid, "stopped")
-        assert caught.value.code == ErrorCode.SEND_STOPPED
+        assert caught.value.code == ErrorCode.AGENT_STOPPED
         await alice.resume()
         await alice.connect()
         await alice.send(bob.amid, "works again")

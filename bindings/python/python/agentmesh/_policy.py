@@ -27,7 +27,7 @@ class Policy:
     >>> Policy(min_teir="verified")
     Traceback (most recent call last):
         ...
-    agentmesh.InvalidInputError: policy: unknown field ...
+    agentmesh.InvalidInputError: policy: unknown field...
     """
 
     __slots__ = ("_rules",)
@@ -36,10 +36,7 @@ class Policy:
     def __init__(self, rules: Mapping[str, Any] | None = None, /, **more: Any) -> None:
         given = {**(rules or {}), **more}
         text = dumps({name: _plain(value) for name, value in given.items()})
-        # Judged once, so that what is not understood is known now.
-        someone = dumps({"sender": "3vaLv8qnmGSndxmYvHiHWN3cb312", "capability": "*"})
-        _native.evaluate_policy(text, someone)
-        self._rules = json.loads(text)
+        self._rules = json.loads(_native.normalize_policy(text))
 
     @classmethod
     def default(cls) -> Policy:
@@ -72,7 +69,11 @@ class Policy:
         return cls.from_json(Path(path).read_text(encoding="utf-8"))
 
     def replace(self, **rules: Any) -> Policy:
-        """The same with other rules."""
+        """The same with other rules.
+
+        >>> Policy.verified().replace(min_reputation=0.9)["min_reputation"]
+        0.9
+        """
         return Policy({**self._rules, **{_camel(name): value for name, value in rules.items()}})
 
     def evaluate(
@@ -109,7 +110,9 @@ class Policy:
         return json.dumps(self._rules, indent=2, ensure_ascii=False)
 
     def __getitem__(self, rule: str) -> Any:
-        return self._rules[rule] if rule in self._rules else self._rules[_camel(rule)]
+        # Lists that are empty need not be in a file.
+        name = rule if rule in self._rules else _camel(rule)
+        return self._rules[name]
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Policy) and self._rules == other._rules

@@ -1,0 +1,56 @@
+"""The examples of the repository, and the one of the README."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from agentmesh import sync
+from agentmesh import Key, MemoryStorage, Policy
+from agentmesh.testing import Server
+
+
+def test_the_quickstart_prints_the_answer_and_is_short(source: Path) -> None:
+    path = source / "examples" / "python" / "quickstart.py"
+    done = subprocess.run([sys.executable, str(path)], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "{'echo': {'hello': 'wörld'}}\n", "")
+    code = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    assert len(code) <= 28
+
+
+def test_the_program_of_the_readme_runs(source: Path, tmp_path: Path) -> None:
+    readme = (source / "bindings" / "python" / "README.md").read_text(encoding="utf-8")
+    programs = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    assert len(programs) == 1
+    program = tmp_path / "readme.py"
+    program.write_text(programs[0], encoding="utf-8")
+    done = subprocess.run([sys.executable, str(program)], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "{'echo': {'hello': 'wörld'}}\n"), done.stderr
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_the_echo_agent_answers_and_shuts_down_gracefully(
+    source: Path, tmp_path: Path, agentmesh_server: Server, stop: signal.Signals
+) -> None:
+    command = [
+        sys.executable, str(source / "examples" / "python" / "echo_agent.py"), str(tmp_path / "home"),
+        "--registry", agentmesh_server.registry_url, "--relay", agentmesh_server.relay_url,
+    ]  # fmt: skip
+    amids = set()
+    for run in range(2):
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        amid = process.stdout.readline().strip()
+        amids.add(amid)
+        with sync.AgentMeshClient(
+            MemoryStorage(), key=Key.random(), policy=Policy.permissive(), **agentmesh_server.urls
+        ) as client:
+            assert client.request(amid, {"run": run}).payload == {"echo": {"run": run}}
+        process.send_signal(stop)
+        out, error = process.communicate(timeout=30)
+        assert (process.returncode, out) == (0, "closed\n"), error
+    assert len(amids) == 1, "the same agent after a restart"

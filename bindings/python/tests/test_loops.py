@@ -1,0 +1,357 @@
+"""Loops, threads, processes: whatever a program does to them, nothing hangs and nothing is printed that should not be."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from agentmesh import AgentMeshClient, Key, MemoryStorage, Policy
+from agentmesh.testing import Server
+from conftest import Make
+
+PREAMBLE = """
+import asyncio, os, sys, gc, threading, multiprocessing
+from agentmesh import *
+from agentmesh.testing import Server
+
+def client(**options):
+    options.setdefault("policy", Policy.permissive())
+    return AgentMeshClient(MemoryStorage(), key=Key.random(), **options)
+"""
+
+
+def run(script: str, *, timeout: float = 60, directory: Path | None = None) -> str:
+    """Runs a program; it has to end well and say nothing on standard error."""
+    done = subprocess.run(
+        [sys.executable, "-X", "dev", "-c", PREAMBLE + textwrap.dedent(script)],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        cwd=directory,
+    )
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    return done.stdout
+
+
+def test_one_client_on_several_loops_one_after_another(agentmesh_server: Server) -> None:
+    client = AgentMeshClient(
+        MemoryStorage(), key=Key.random(), policy=Policy.permissive(), **agentmesh_server.urls
+    )
+    asyncio.run(client.open())
+    asyncio.run(client.connect())
+    peer = AgentMeshClient(
+        MemoryStorage(), key=Key.random(), policy=Policy.permissive(), **agentmesh_server.urls
+    )
+
+    async def talk() -> None:
+        async with peer:
+            await client.send(peer.amid, "x")
+            assert (await peer.messages().__anext__()).payload == "x"
+
+    asyncio.run(talk())
+    asyncio.run(client.close())
+
+
+def test_closing_the_loop_with_a_client_open_makes_no_noise_and_does_not_hang() -> None:
+    out = run(
+        """
+        async def main():
+            server = Server().start()
+            c = client(**server.urls)
+            await c.open()
+            await c.connect()
+            asyncio.create_task(c.messages().__anext__())
+            asyncio.create_task(c.serve())
+            await asyncio.sleep(0.05)
+            c._closed = True  # says that it is meant
+        asyncio.run(main())
+        print("ended")
+        """
+    )
+    assert out == "ended\n"
+
+
+def test_a_loop_that_is_closed_by_hand_gets_no_results() -> None:
+    run(
+        """
+        loop = asyncio.new_event_loop()
+        c = client(offline=True)
+        loop.run_until_complete(c.open())
+        async def begin():
+            return asyncio.ensure_future(c.circuit_state())
+        waiting = loop.run_until_complete(begin())
+        waiting.cancel()
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.close()
+        asyncio.run(c.close())
+        """
+    )
+
+
+def test_a_client_that_is_forgotten_warns() -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "dev", "-c", PREAMBLE + "asyncio.run(client(offline=True).open())"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0
+    assert "ResourceWarning: unclosed client <AgentMeshClient" in done.stderr
+
+
+def test_threads_with_loops_of_their_own(agentmesh_server: Server) -> None:
+    failures: list[BaseException] = []
+
+    def work() -> None:
+        async def talk() -> None:
+            clients = [
+                AgentMeshClient(
+                    MemoryStorage(), key=Key.random(), policy=Policy.permissive(), **agentmesh_server.urls
+                )
+                for _ in range(2)
+            ]
+            async with clients[0] as alice, clients[1] as bob:
+                for n in range(5):
+                    await alice.send(bob.amid, n)
+                messages = bob.messages()
+                for n in range(5):
+                    async with await messages.__anext__() as message:
+                        assert message.payload == n
+
+        try:
+            asyncio.run(talk())
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+
+
+def test_the_lock_of_the_interpreter_is_released_while_the_core_works() -> None:
+    from agentmesh import Identity
+
+    counted = 0
+    stop = threading.Event()
+
+    def count() -> None:
+        nonlocal counted
+        while not stop.is_set():
+            counted += 1
+            time.sleep(0)
+
+    thread = threading.Thread(target=count)
+    thread.start()
+    before = counted
+    # Argon2, a tenth of a second each.
+    text = Identity.generate().back_up("passphrase")
+    Identity.restore(text, "passphrase")
+    during = counted - before
+    stop.set()
+    thread.join()
+    assert during > 10
+
+
+def test_a_child_of_fork_opens_clients_of_its_own_and_cannot_use_the_parents() -> None:
+    out = run(
+        """
+        import warnings
+        warnings.simplefilter("ignore", DeprecationWarning)  # newer Pythons warn of forking with threads
+        server = Server().start()
+        async def talk(c):
+            async with c as alice, client(**server.urls) as bob:
+                await alice.send(bob.amid, "x")
+                assert (await bob.messages().__anext__()).payload == "x"
+        parent = client(**server.urls)
+        asyncio.run(parent.open())
+        asyncio.run(talk(client(**server.urls)))
+        pid = os.fork()
+        if pid == 0:
+            try:
+                try:
+                    parent.amid
+                except InvalidInputError as error:
+                    assert error.code == ErrorCode.BINDING_FORKED
+                else:
+                    raise AssertionError("the parent's client works in the child")
+                asyncio.run(talk(client(**server.urls)))
+                parent._closed = True
+                del parent
+                gc.collect()
+                os._exit(0)
+            except BaseException as error:
+                print(repr(error), flush=True)
+                os._exit(1)
+        _, status = os.waitpid(pid, 0)
+        assert os.waitstatus_to_exitcode(status) == 0
+        asyncio.run(talk(parent))
+        server.stop()
+        print("both")
+        """
+    )
+    assert out == "both\n"
+
+
+def test_multiprocessing_with_spawn_and_fork(tmp_path: Path) -> None:
+    script = tmp_path / "pool.py"
+    script.write_text(
+        textwrap.dedent(
+            """
+            import asyncio, multiprocessing, sys, warnings
+            from agentmesh import AgentMeshClient, Identity, Key, MemoryStorage
+            warnings.simplefilter("ignore", DeprecationWarning)
+
+            async def amid():
+                async with AgentMeshClient(MemoryStorage(), key=Key.random(), offline=True) as client:
+                    return client.amid
+
+            def work(n):
+                return asyncio.run(amid())
+
+            if __name__ == "__main__":
+                asyncio.run(amid())
+                for method in ("spawn", "fork"):
+                    with multiprocessing.get_context(method).Pool(2) as pool:
+                        assert len(set(pool.map(work, range(3)))) == 3
+                    print(method)
+            """
+        )
+    )
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=90)
+    assert (done.returncode, done.stdout.split()) == (0, ["spawn", "fork"]), done.stderr
+
+
+def test_ctrl_c_ends_promptly(tmp_path: Path) -> None:
+    script = PREAMBLE + textwrap.dedent(
+        """
+        async def main():
+            async with Server() as server, client(**server.urls) as c:
+                print("ready", flush=True)
+                async for message in c.messages():
+                    pass
+        try:
+            asyncio.run(main())
+        except KeyboardInterrupt:
+            print("interrupted")
+        """
+    )
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=20)
+    assert (process.returncode, out) == (0, "interrupted\n")
+
+
+def test_ctrl_c_ends_the_synchronous_api_too() -> None:
+    script = PREAMBLE + textwrap.dedent(
+        """
+        from agentmesh import sync
+        server = Server().start()
+        with sync.AgentMeshClient(MemoryStorage(), key=Key.random(), **server.urls) as c:
+            print("ready", flush=True)
+            try:
+                for message in c.messages():
+                    pass
+            except KeyboardInterrupt:
+                print("interrupted")
+        """
+    )
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=20)
+    assert (process.returncode, out) == (0, "interrupted\n")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="uvloop is not for Windows")
+def test_under_uvloop() -> None:
+    run(
+        """
+        import uvloop
+        async def main():
+            async with Server() as server, client(**server.urls) as alice, client(**server.urls) as bob:
+                @bob.on_request
+                def answer(message):
+                    return message.payload * 2
+                serving = asyncio.create_task(bob.serve())
+                for n in range(20):
+                    assert (await alice.request(bob.amid, n)).payload == n * 2
+                serving.cancel()
+                await asyncio.wait([serving])
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) if hasattr(asyncio, "Runner") else uvloop.new_event_loop() as runner:
+            runner.run(main())
+        """
+    )
+
+
+def test_under_anyio_and_its_cancellation() -> None:
+    run(
+        """
+        import anyio
+        async def main():
+            async with Server() as server, client(**server.urls) as alice, client(**server.urls) as bob:
+                with anyio.move_on_after(0.05) as scope:
+                    await bob.messages().__anext__()
+                assert scope.cancelled_caught
+                async with anyio.create_task_group() as group:
+                    group.start_soon(bob.serve)
+                    await alice.send(bob.amid, "x")
+                    group.cancel_scope.cancel()
+        anyio.run(main, backend="asyncio")
+        """
+    )
+
+
+async def test_a_thousand_cancelled_calls_leave_nothing(agentmesh_client: Make) -> None:
+    async with agentmesh_client() as client:
+        for _ in range(1000):
+            call = asyncio.ensure_future(client.messages().__anext__())
+            await asyncio.sleep(0)
+            call.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await call
+        # Works as before.
+        assert (await client.circuit_state()).blocked == {}
+        assert len(asyncio.all_tasks()) <= 3
+
+
+async def test_cancelled_connects_leave_no_socket_and_no_thread(agentmesh_server: Server) -> None:
+    def sockets() -> int:
+        return sum("socket" in os.readlink(f"/proc/self/fd/{fd}") for fd in _descriptors())
+
+    before_threads = None
+    before = sockets()
+    for turn in range(30):
+        client = AgentMeshClient(MemoryStorage(), key=Key.random(), **agentmesh_server.urls)
+        await client.open()
+        connecting = asyncio.ensure_future(client.connect())
+        await asyncio.sleep(0.001 * (turn % 5))
+        connecting.cancel()
+        await asyncio.wait([connecting])
+        await client.close()
+        if turn == 5:
+            before_threads = threading.active_count(), len(os.listdir("/proc/self/task"))
+    for _ in range(200):
+        if sockets() <= before + 2:
+            break
+        await asyncio.sleep(0.05)
+    assert sockets() <= before + 2
+    assert before_threads is not None
+    assert len(os.listdir("/proc/self/task")) <= before_threads[1] + 4
+
+
+def _descriptors() -> list[str]:
+    return [fd for fd in os.listdir("/proc/self/fd") if os.path.lexists(f"/proc/self/fd/{fd}")]
