@@ -14,7 +14,7 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use crate::{
     FacadeError, ForeignError, StorageCalls, StorageReply,
     runtime::blocking,
-    storage::{ForeignStorage, foreign, reply},
+    storage::{Closings, ForeignStorage, foreign, reply},
 };
 
 macro_rules! tests {
@@ -60,14 +60,19 @@ struct QueueFixture {
     durability: String,
     exclusive: bool,
     requests: mpsc::Sender<OpenRequest>,
+    closings: Closings,
 }
 
 impl ForeignFixture {
     /// A fixture for one test. `exclusive` says that opening an open store must fail as locked.
     pub fn new(durability: &str, exclusive: bool) -> Self {
         let (sender, receiver) = mpsc::channel(1);
-        let fixture =
-            QueueFixture { durability: durability.to_owned(), exclusive, requests: sender };
+        let fixture = QueueFixture {
+            durability: durability.to_owned(),
+            exclusive,
+            requests: sender,
+            closings: Closings::default(),
+        };
         Self { requests: Mutex::new(receiver), fixture: std::sync::Mutex::new(Some(fixture)) }
     }
 
@@ -85,6 +90,13 @@ impl Fixture for QueueFixture {
 
     fn open(&self) -> StorageFuture<'_, ForeignStorage> {
         Box::pin(async {
+            // What was dropped is closed before anything is opened; to a test, dropping is closing.
+            let dropped = std::mem::take(
+                &mut *self.closings.lock().unwrap_or_else(std::sync::PoisonError::into_inner),
+            );
+            for closed in dropped {
+                let _ = closed.await;
+            }
             let failed = |message: String| StorageError::Io {
                 operation: "open",
                 path: "the store under test".into(),
@@ -101,7 +113,7 @@ impl Fixture for QueueFixture {
                 .map_err(|_| failed("nobody opens stores".to_owned()))?;
             let opened: Result<(), ForeignError> = answered.await.map_err(gone)?;
             opened.map_err(|error| error.core("the store under test", "open"))?;
-            Ok(storage)
+            Ok(storage.closing_in(&self.closings))
         })
     }
 

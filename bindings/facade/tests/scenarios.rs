@@ -98,7 +98,8 @@ impl Play {
     async fn step(&mut self, step: &Value) -> Result<(), FacadeError> {
         let at = text(step, "at").to_owned();
         let agent = self.agent(&at);
-        let peer = step["to"].as_str().or(step["peer"].as_str()).map(|name| self.amids[name].clone());
+        let peer =
+            step["to"].as_str().or(step["peer"].as_str()).map(|name| self.amids[name].clone());
         let peer = peer.unwrap_or_default();
         match text(step, "do") {
             "send" => agent.send(&peer, payload(&step["payload"]), settings(step)).await.map(drop),
@@ -154,7 +155,12 @@ impl Play {
         }
     }
 
-    async fn request(&mut self, agent: &Agent, peer: &str, step: &Value) -> Result<(), FacadeError> {
+    async fn request(
+        &mut self,
+        agent: &Agent,
+        peer: &str,
+        step: &Value,
+    ) -> Result<(), FacadeError> {
         let asked = payload(&step["payload"]);
         let asking = agent.request(peer, asked, PATIENCE, SendSettings::default());
         let answer = &step["answer"];
@@ -219,7 +225,10 @@ async fn play(scenario: Value) -> Result<(), FacadeError> {
     let mut play = Play {
         home: tempfile::tempdir().unwrap(),
         server: Server::start(ServerSettings::default()).await?,
-        policies: agents.iter().map(|(name, agent)| (name.clone(), policy(agent).unwrap())).collect(),
+        policies: agents
+            .iter()
+            .map(|(name, agent)| (name.clone(), policy(agent).unwrap()))
+            .collect(),
         players: HashMap::new(),
         amids: HashMap::new(),
     };

@@ -286,8 +286,6 @@ pub(crate) fn pump(calls: StorageCalls, callback: Py<PyAny>) -> Result<(), Facad
         while let Some(call) = calls.next().await? {
             notify(&callback, move |py| StorageCall::object(py, call));
         }
-        // Dropped, it is closed, too.
-        notify(&callback, |py| Ok(py.None()));
         Ok(())
     };
     start(pumping, |_| {}).map(drop)

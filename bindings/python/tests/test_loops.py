@@ -68,8 +68,8 @@ def test_closing_the_loop_with_a_client_open_makes_no_noise_and_does_not_hang() 
             c = client(**server.urls)
             await c.open()
             await c.connect()
-            asyncio.create_task(c.messages().__anext__())
             asyncio.create_task(c.serve())
+            asyncio.create_task(c.events().__anext__())
             await asyncio.sleep(0.05)
             c._closed = True  # says that it is meant
         asyncio.run(main())
@@ -260,8 +260,8 @@ def test_ctrl_c_ends_the_synchronous_api_too() -> None:
         from agentmesh import sync
         server = Server().start()
         with sync.AgentMeshClient(MemoryStorage(), key=Key.random(), **server.urls) as c:
-            print("ready", flush=True)
             try:
+                print("ready", flush=True)
                 for message in c.messages():
                     pass
             except KeyboardInterrupt:

@@ -195,26 +195,30 @@ async def test_an_agent_lives_in_a_store_in_python(agentmesh_client: Make, tmp_p
 
 async def test_failures_of_a_store_in_python_have_codes(caplog: pytest.LogCaptureFixture) -> None:
     class Broken(DictStorage):
-        problem: Exception = Full("no space")
+        problem: Exception | None = None
 
         async def commit(self, changes: Sequence[Change]) -> None:
-            raise self.problem
+            if self.problem is not None:
+                raise self.problem
+            await super().commit(changes)
 
-    def client() -> AgentMeshClient:
-        return AgentMeshClient(Broken({}, []), key=Key.random(), offline=True)
+    store = Broken({}, [])
+    async with AgentMeshClient(store, key=Key.random(), offline=True) as client:
+        store.problem = Full("no space")
+        with pytest.raises(StorageError) as caught:
+            await client.pause_new()
+        assert caught.value.code == ErrorCode.STORAGE_FULL and caught.value.retryable
+        store.problem = KeyError("a bug")
+        with pytest.raises(StorageError) as failed:
+            await client.pause_new()
+        assert failed.value.code == ErrorCode.STORAGE_IO
+        assert "KeyError" in str(failed.value) and "a bug" not in str(failed.value)
+        assert any(record.exc_info for record in caplog.records), "what it was is in the log"
+        store.problem = None
 
-    with pytest.raises(StorageError) as caught:
-        await client().open()
-    assert caught.value.code == ErrorCode.STORAGE_FULL and caught.value.retryable
-    Broken.problem = KeyError("a bug")
-    with pytest.raises(StorageError) as failed:
-        await client().open()
-    assert failed.value.code == ErrorCode.STORAGE_IO
-    assert "KeyError" in str(failed.value) and "a bug" not in str(failed.value)
-    assert any(record.exc_info for record in caplog.records), "what it was is in the log"
     Broken.durability = Durability.EVENTUALLY_CONSISTENT
     with pytest.raises(InvalidInputError) as refused:
-        await client().open()
+        await AgentMeshClient(Broken({}, []), key=Key.random(), offline=True).open()
     assert refused.value.code == ErrorCode.STORAGE_EVENTUALLY_CONSISTENT
 
 

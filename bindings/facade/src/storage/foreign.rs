@@ -3,7 +3,10 @@
 //! Calls come as they are made, several at a time; the order of answers is free. A call that is dropped without an answer
 //! fails, and so do all later ones once the queue is dropped.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::PathBuf,
+    sync::{Arc, PoisonError},
+};
 
 use agentmesh_core::storage::{
     Changes, Durability, Holder, Record, RecordId, RecordKind, Storage as CoreStorage,
@@ -16,6 +19,8 @@ use crate::{FacadeError, owned::Owned};
 
 /// Calls that wait for a store that does not read them, at most; beyond, callers wait.
 const CALLS: usize = 64;
+/// Records on a page, at most; more than there ever are.
+const MAX_PAGE: usize = i32::MAX as usize;
 
 /// Names a record.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -207,10 +212,9 @@ pub(crate) fn foreign(
     .find(|known| known.as_str() == durability)
     .ok_or_else(|| FacadeError::argument("there is no such durability"))?;
     let (calls, receiver) = mpsc::channel(CALLS);
-    Ok((
-        ForeignStorage { location, durability, calls },
-        StorageCalls(Owned::new(Mutex::new(receiver))),
-    ))
+    let closings = Closings::default();
+    let storage = ForeignStorage { location, durability, calls, closings };
+    Ok((storage, StorageCalls(Owned::new(Mutex::new(receiver)))))
 }
 
 /// The calls of a foreign store.
@@ -227,15 +231,36 @@ impl StorageCalls {
     }
 }
 
+/// Stores that were dropped, and when they are closed.
+pub(crate) type Closings = Arc<std::sync::Mutex<Vec<oneshot::Receiver<Result<(), ForeignError>>>>>;
+
 /// The core's side.
 #[derive(Debug)]
 pub(crate) struct ForeignStorage {
     location: String,
     durability: Durability,
     calls: mpsc::Sender<StorageCall>,
+    closings: Closings,
+}
+
+/// Dropped, it is closed, too. Nobody waits for it, but whoever looks at `closings`.
+impl Drop for ForeignStorage {
+    fn drop(&mut self) {
+        let (reply, closed) = oneshot::channel();
+        if self.calls.try_send(StorageCall::Close { reply: StorageReply(reply) }).is_ok() {
+            self.closings.lock().unwrap_or_else(PoisonError::into_inner).push(closed);
+        }
+    }
 }
 
 impl ForeignStorage {
+    /// The same, with its end to be seen in `closings`.
+    #[cfg(feature = "conformance")]
+    pub(crate) fn closing_in(mut self, closings: &Closings) -> Self {
+        self.closings = Arc::clone(closings);
+        self
+    }
+
     async fn call<T>(
         &self,
         operation: &'static str,
@@ -300,6 +325,8 @@ impl CoreStorage for ForeignStorage {
     ) -> StorageFuture<'_, Vec<Record>> {
         Box::pin(async move {
             let (kind, after) = (kind.as_str().to_owned(), after.map(|key| key.to_vec()));
+            // "All of them" in a number that every language and database has.
+            let limit = limit.min(MAX_PAGE);
             let call = |reply| StorageCall::List { kind, after, limit, reply };
             let found = self.call("list", call).await?;
             self.records("list", found)

@@ -2,12 +2,12 @@
 
 mod foreign;
 
+#[cfg(feature = "conformance")]
+pub(crate) use foreign::{Closings, ForeignStorage, foreign, reply};
 pub use foreign::{
     ForeignChange, ForeignError, ForeignRecord, ForeignRecordId, StorageCall, StorageCalls,
     StorageReply, foreign_storage,
 };
-#[cfg(feature = "conformance")]
-pub(crate) use foreign::{ForeignStorage, foreign, reply};
 
 use std::{fmt, path::Path, sync::Arc};
 

@@ -270,46 +270,37 @@ class Runner:
         self._thread: ThreadPoolExecutor | None = None
         self._closed = False
 
-    def __call__(self, call: _native.StorageCall | None) -> None:
-        operation = "close" if call is None else call.operation
+    def __call__(self, call: _native.StorageCall) -> None:
         if self._closed:
-            if call is not None:
-                self._answer_closed(call)
+            if call.operation == "close":
+                call.answer(None)
+            else:
+                call.fail("closed", "the store is closed")
             return
-        if operation == "close":
-            self._closed = True
-        method: Callable[..., Any] = getattr(self._store, operation)
+        self._closed = call.operation == "close"
+        method: Callable[..., Any] = getattr(self._store, call.operation)
         if inspect.iscoroutinefunction(method):
             try:
                 self._loop.call_soon_threadsafe(self._begin, call, method)
             except RuntimeError:
                 # The loop is closed, and with it whatever the store needs.
-                if call is not None:
-                    call.fail("failed", "the event loop of the store is closed")
+                call.fail("failed", "the event loop of the store is closed")
             return
         if self._thread is None:
             self._thread = ThreadPoolExecutor(1, thread_name_prefix="agentmesh-store")
         try:
             self._thread.submit(self._run, call, method)
         except RuntimeError:
-            if call is not None:
-                call.fail("failed", "the interpreter is about to end")
-        if operation == "close":
+            call.fail("failed", "the interpreter is about to end")
+        if self._closed:
             self._thread.shutdown(wait=False)
 
-    @staticmethod
-    def _answer_closed(call: _native.StorageCall) -> None:
-        if call.operation == "close":
-            call.answer(None)
-        else:
-            call.fail("closed", "the store is closed")
-
-    def _begin(self, call: _native.StorageCall | None, method: Callable[..., Any]) -> None:
+    def _begin(self, call: _native.StorageCall, method: Callable[..., Any]) -> None:
         task = self._loop.create_task(self._await(call, method))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _await(self, call: _native.StorageCall | None, method: Callable[..., Any]) -> None:
+    async def _await(self, call: _native.StorageCall, method: Callable[..., Any]) -> None:
         try:
             result = await method(*_arguments(call))
         except BaseException as error:
@@ -319,7 +310,7 @@ class Runner:
         else:
             _answer(call, result)
 
-    def _run(self, call: _native.StorageCall | None, method: Callable[..., Any]) -> None:
+    def _run(self, call: _native.StorageCall, method: Callable[..., Any]) -> None:
         try:
             result = method(*_arguments(call))
         except BaseException as error:
@@ -328,9 +319,7 @@ class Runner:
             _answer(call, result)
 
 
-def _arguments(call: _native.StorageCall | None) -> tuple[Any, ...]:
-    if call is None or call.operation == "close":
-        return ()
+def _arguments(call: _native.StorageCall) -> tuple[Any, ...]:
     if call.operation == "load":
         return ([RecordId(*i) for i in call.arguments[0]],)
     if call.operation == "commit":
@@ -339,9 +328,7 @@ def _arguments(call: _native.StorageCall | None) -> tuple[Any, ...]:
     return call.arguments
 
 
-def _answer(call: _native.StorageCall | None, result: Any) -> None:
-    if call is None:
-        return
+def _answer(call: _native.StorageCall, result: Any) -> None:
     try:
         if call.operation in ("load", "list"):
             result = [_plain(record) for record in result]
@@ -350,17 +337,14 @@ def _answer(call: _native.StorageCall | None, result: Any) -> None:
         _fail(call, error)
 
 
-def _fail(call: _native.StorageCall | None, error: BaseException) -> None:
-    if not isinstance(error, StoreFailure):
-        logging.getLogger("agentmesh.storage").error("a store failed", exc_info=error)
-    if call is None:
-        return
+def _fail(call: _native.StorageCall, error: BaseException) -> None:
     if isinstance(error, Conflict):
         record = (error.id.kind, bytes(error.id.key))
         call.fail("conflict", str(error), record, error.expected, error.actual)
     elif isinstance(error, StoreFailure):
         call.fail(error._kind, str(error))
     else:
+        logging.getLogger("agentmesh.storage").error("a store failed", exc_info=error)
         call.fail("failed", f"{type(error).__name__} in a store of the application")
 
 
