@@ -66,6 +66,7 @@ step vectors scripts/vectors.sh
 step documentation documentation
 step checker tests/checker/run
 step wasm wasm
+step python scripts/python.sh
 
 printf '\n%-20s %-14s %s\n' step result seconds
 for i in "${!names[@]}"; do

@@ -149,11 +149,14 @@ __all__ = [
     "verify",
 ]
 
-for _name in __all__:
+def _settle() -> None:
     # What people see in tracebacks and `help()` is where they import it from.
-    if isinstance(globals()[_name], type):
-        globals()[_name].__module__ = __name__
-del _name
+    for name in __all__:
+        if isinstance(globals()[name], type):
+            globals()[name].__module__ = __name__
+
+
+_settle()
 
 # The native module's threads leave the interpreter alone before it ends.
 atexit.register(_native.shut_down)

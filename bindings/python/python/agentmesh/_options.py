@@ -43,7 +43,7 @@ class Key:
         return cls("bytes", os.urandom(32))
 
     @classmethod
-    def of(cls, key: Key | bytes) -> Key:
+    def of(cls, key: Any) -> Key:
         """32 bytes, or one of the above."""
         if isinstance(key, Key):
             return key

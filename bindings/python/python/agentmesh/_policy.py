@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from . import _native
 from ._knock import Decision, from_json
@@ -132,7 +132,7 @@ def _camel(name: str) -> str:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, (set, frozenset)):
-        return sorted(value)
+        return sorted(cast("frozenset[str]", value))
     if isinstance(value, (Tier, SessionType)):
         return value.value
     return value

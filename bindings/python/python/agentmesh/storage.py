@@ -348,7 +348,7 @@ def _fail(call: _native.StorageCall, error: BaseException) -> None:
         call.fail("failed", f"{type(error).__name__} in a store of the application")
 
 
-def native(storage: Storage | CustomStorage | str) -> _native.Storage:
+def native(storage: Any) -> _native.Storage:
     """A store as the native module takes it; for one of your own, on the running loop."""
     if isinstance(storage, Storage):
         return storage._inner

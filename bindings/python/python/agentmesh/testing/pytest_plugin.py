@@ -33,7 +33,9 @@ def agentmesh_client(agentmesh_server: Server) -> Iterator[ClientFactory]:
         settings.setdefault("key", Key.random())
         if "policy_file" not in settings:
             settings.setdefault("policy", Policy.permissive())
-        client = AgentMeshClient(**{**agentmesh_server.urls, **settings})
+        for name, url in agentmesh_server.urls.items():
+            settings.setdefault(name, url)
+        client = AgentMeshClient(**settings)
         made.append(client)
         return client
 
