@@ -1,5 +1,13 @@
 //! Plays `bindings/scenarios/*.json` over the facade.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test says by a panic what is wrong"
+)]
+
 use std::{collections::HashMap, path::Path, time::Duration};
 
 use agentmesh_facade::{
@@ -237,7 +245,8 @@ async fn play(scenario: Value) -> Result<(), FacadeError> {
     }
     for step in scenario["steps"].as_array().unwrap() {
         let result = play.step(step).await;
-        assert_eq!(result.err().map(|e| e.code), step["error"].as_str(), "{step}");
+        let code = result.as_ref().err().map(|error| error.code);
+        assert_eq!(code, step["error"].as_str(), "{step}: {result:?}");
     }
     for player in play.players.values() {
         player.agent.close().await?;
@@ -253,7 +262,6 @@ fn every_scenario_plays() {
         let path = file.unwrap().path();
         if path.extension().is_some_and(|ending| ending == "json") {
             let scenario = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
-            eprintln!("{}", path.display());
             block_on(play(scenario)).unwrap();
             played += 1;
         }

@@ -291,8 +291,9 @@ def test_under_uvloop() -> None:
                     assert (await alice.request(bob.amid, n)).payload == n * 2
                 serving.cancel()
                 await asyncio.wait([serving])
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) if hasattr(asyncio, "Runner") else uvloop.new_event_loop() as runner:
-            runner.run(main())
+        loop = uvloop.new_event_loop()
+        loop.run_until_complete(main())
+        loop.close()
         """
     )
 

@@ -10,6 +10,7 @@ from agentmesh import (
     AgentMeshClient,
     CircuitState,
     ClosedError,
+    ConflictError,
     DeadlineError,
     ErrorCode,
     Failure,
@@ -259,6 +260,25 @@ async def test_a_reader_that_leaves_stops_the_sender(agentmesh_client: Make) -> 
             assert answer.is_stopped
 
 
+async def test_one_call_at_a_time_uses_a_stream(agentmesh_client: Make) -> None:
+    async with agentmesh_client() as alice, agentmesh_client() as bob:
+        stream = await alice.stream(bob.amid, "go", manual_ack=True)
+        reading = asyncio.ensure_future(stream.__anext__())
+        request = await first(bob)
+        with pytest.raises(ConflictError) as caught:
+            stream.ack(0)
+        assert caught.value.code == ErrorCode.BINDING_BUSY and caught.value.retryable
+        async with request.stream() as answer:
+            await answer.send("x")
+            assert (await reading).number == 0
+            stream.ack(1)
+        await stream.cancel()
+        with pytest.raises(InvalidInputError) as used:
+            stream.ack(1)
+        assert used.value.code == ErrorCode.BINDING_USED
+        await stream.cancel("again is fine")
+
+
 async def test_a_message_that_wants_no_stream_is_left_as_it_is(agentmesh_client: Make) -> None:
     async with agentmesh_client() as alice, agentmesh_client() as bob:
         await alice.send(bob.amid, "plain")
@@ -483,6 +503,15 @@ async def test_faults_of_the_server_lose_nothing() -> None:
                 if len(seen) == 10:
                     break
             await sending
+
+
+async def test_a_server_that_cannot_start_says_why(tmp_path: Path, agentmesh_server: Server) -> None:
+    taken = int(agentmesh_server.url.rpartition(":")[2])
+    with pytest.raises(InvalidInputError) as caught:
+        Server(port=taken).start()
+    assert caught.value.code == ErrorCode.BINDING_SERVER
+    with pytest.raises(RuntimeError, match="not running"):
+        _ = Server().urls
 
 
 async def test_closing_twice_and_using_after_closing(agentmesh_client: Make) -> None:

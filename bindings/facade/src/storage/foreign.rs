@@ -235,12 +235,18 @@ impl StorageCalls {
 pub(crate) type Closings = Arc<std::sync::Mutex<Vec<oneshot::Receiver<Result<(), ForeignError>>>>>;
 
 /// The core's side.
-#[derive(Debug)]
 pub(crate) struct ForeignStorage {
     location: String,
     durability: Durability,
     calls: mpsc::Sender<StorageCall>,
     closings: Closings,
+}
+
+/// Where it is; errors name it.
+impl std::fmt::Debug for ForeignStorage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.location)
+    }
 }
 
 /// Dropped, it is closed, too. Nobody waits for it, but whoever looks at `closings`.
