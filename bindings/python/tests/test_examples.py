@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import importlib.util
 import re
 import signal
 import subprocess
@@ -9,9 +11,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from agentmesh import sync
-from agentmesh import Key, MemoryStorage, Policy
-from agentmesh.testing import Server
+from agentmesh import Key, MemoryStorage, Policy, sync
+from agentmesh.testing import STORAGE_TESTS, Server, check_storage
 
 
 def test_the_quickstart_prints_the_answer_and_is_short(source: Path) -> None:
@@ -20,6 +21,32 @@ def test_the_quickstart_prints_the_answer_and_is_short(source: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "{'echo': {'hello': 'wörld'}}\n", "")
     code = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     assert len(code) <= 28
+
+
+@pytest.mark.parametrize(
+    ("name", "output"),
+    [
+        ("llm_agent.py", "You said: hello world \nYou said: all at once \n"),
+        ("custom_storage.py", "True\n"),
+    ],
+)
+def test_an_example_prints_what_it_should(source: Path, name: str, output: str) -> None:
+    path = source / "examples" / "python" / name
+    done = subprocess.run([sys.executable, str(path)], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, output, "")
+
+
+# Not those of many or large records: it writes everything at every commit.
+SMALL = [test for test in STORAGE_TESTS if not test.startswith(("keeps_", "commits_"))]
+
+
+@pytest.mark.parametrize("test", SMALL)
+def test_the_store_of_the_example_passes_the_suite(source: Path, tmp_path: Path, test: str) -> None:
+    spec = importlib.util.spec_from_file_location("custom_storage", source / "examples" / "python" / "custom_storage.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    asyncio.run(check_storage(lambda: module.JSONStorage(tmp_path / "agent.json"), test))
 
 
 def test_the_program_of_the_readme_runs(source: Path, tmp_path: Path) -> None:

@@ -90,6 +90,8 @@ class Dispatcher:
             await call(self._on_message, message)
             if not message.is_done:
                 await message.ack()
+        else:
+            log.warning("there is no handler for %r; it comes again", message)
 
 
 async def call(handler: Callable[[Any], Any], argument: Any) -> Any:
