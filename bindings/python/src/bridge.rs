@@ -23,6 +23,9 @@ use crate::error::raise;
 /// Makes a Python object of a result, where there is an interpreter.
 type Finish = Box<dyn FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send>;
 
+/// A future of a loop, and what makes its result.
+type Finished = (Py<PyAny>, Finish);
+
 /// A callable that is called more than once, from threads that have no interpreter.
 pub(crate) type Callback = Arc<Py<PyAny>>;
 
@@ -74,7 +77,7 @@ fn deliver_all(finished: &Receiver<Delivery>) {
 
 /// Hands on what is finished. False at the end.
 fn deliver_batch(py: Python<'_>, first: Delivery, finished: &Receiver<Delivery>) -> bool {
-    let mut loops: HashMap<usize, (Py<PyAny>, Vec<(Py<PyAny>, Finish)>)> = HashMap::new();
+    let mut loops: HashMap<usize, (Py<PyAny>, Vec<Finished>)> = HashMap::new();
     let mut next = Some(first);
     let mut going_on = true;
     while let Some(delivery) = next {
@@ -103,7 +106,7 @@ fn deliver_batch(py: Python<'_>, first: Delivery, finished: &Receiver<Delivery>)
 
 /// Results for one loop. Called on its thread.
 #[pyclass(frozen)]
-pub(crate) struct Batch(Mutex<Vec<(Py<PyAny>, Finish)>>);
+pub(crate) struct Batch(Mutex<Vec<Finished>>);
 
 #[pymethods]
 impl Batch {

@@ -13,8 +13,11 @@ use pyo3::prelude::*;
 
 use crate::{bridge::call_unit, error::raise};
 
-/// What came and was not taken. `None` is the end.
-pub(crate) struct Ready<T>(Arc<Mutex<VecDeque<Result<Option<T>, FacadeError>>>>);
+/// What a receiver gives; `None` is the end.
+type Item<T> = Result<Option<T>, FacadeError>;
+
+/// What came and was not taken.
+pub(crate) struct Ready<T>(Arc<Mutex<VecDeque<Item<T>>>>);
 
 impl<T> Default for Ready<T> {
     fn default() -> Self {
@@ -26,7 +29,7 @@ impl<T: Send + 'static> Ready<T> {
     /// A future that is done as soon as there is something to take.
     pub(crate) fn wait<'py, F>(&self, py: Python<'py>, next: F) -> PyResult<Bound<'py, PyAny>>
     where
-        F: Future<Output = Result<Option<T>, FacadeError>> + Send + 'static,
+        F: Future<Output = Item<T>> + Send + 'static,
     {
         let ready = Arc::clone(&self.0);
         call_unit(py, async move {

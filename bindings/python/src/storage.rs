@@ -25,6 +25,8 @@ use crate::{
 type Id = (String, Vec<u8>);
 /// A record: kind, key, version, sealed bytes.
 type Record = (String, Vec<u8>, u64, Vec<u8>);
+/// A change: kind, key, the version that is expected, sealed bytes or nothing.
+type Change = (String, Vec<u8>, u64, Option<Vec<u8>>);
 
 fn id((kind, key): Id) -> ForeignRecordId {
     ForeignRecordId { kind, key }
@@ -123,11 +125,7 @@ impl Storage {
         })
     }
 
-    fn commit<'py>(
-        &self,
-        py: Python<'py>,
-        changes: Vec<(String, Vec<u8>, u64, Option<Vec<u8>>)>,
-    ) -> PyResult<Bound<'py, PyAny>> {
+    fn commit<'py>(&self, py: Python<'py>, changes: Vec<Change>) -> PyResult<Bound<'py, PyAny>> {
         let storage = self.0.clone();
         let changes = changes.into_iter().map(|(kind, key, expected, value)| ForeignChange {
             id: ForeignRecordId { kind, key },
