@@ -66,6 +66,7 @@ if [ "$part" != tests ]; then
   say "types"
   "$out/venv/bin/mypy" --config-file "$source/pyproject.toml" --cache-dir "$out/mypy" -p agentmesh
   "$out/venv/bin/mypy" --config-file "$source/pyproject.toml" --cache-dir "$out/mypy" "$AGENTMESH_TEST_SOURCE"/examples/python/*.py
+  MYPYPATH=$source/tests "$out/venv/bin/mypy" --config-file "$source/pyproject.toml" --cache-dir "$out/mypy" "$source"/tests/*.py
   "$out/venv/bin/python" -m mypy.stubtest agentmesh._native
   "$out/venv/bin/pyright" --pythonpath "$out/venv/bin/python" --project "$source" "$source/python" "$AGENTMESH_TEST_SOURCE/examples/python"
 fi

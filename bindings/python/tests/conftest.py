@@ -8,9 +8,9 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
+from agentmesh import AgentMeshClient
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -39,4 +39,4 @@ def source() -> Path:
     return Path(program("AGENTMESH_TEST_SOURCE"))
 
 
-Make = Callable[..., Any]
+Make = Callable[..., AgentMeshClient]

@@ -307,6 +307,7 @@ def test_under_anyio_and_its_cancellation() -> None:
                 with anyio.move_on_after(0.05) as scope:
                     await bob.messages().__anext__()
                 assert scope.cancelled_caught
+                bob.on_message(lambda message: None)
                 async with anyio.create_task_group() as group:
                     group.start_soon(bob.serve)
                     await alice.send(bob.amid, "x")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from agentmesh import (
@@ -42,7 +44,7 @@ async def first(client: AgentMeshClient) -> Message:
 
 
 @pytest.mark.parametrize("payload", [{"hello": "wörld"}, [1, 2.5, None, True], "text", 7, b"\x00\xff", None])
-async def test_payloads_arrive_as_they_were_sent(agentmesh_client: Make, payload: object) -> None:
+async def test_payloads_arrive_as_they_were_sent(agentmesh_client: Make, payload: Any) -> None:
     async with agentmesh_client() as alice, agentmesh_client() as bob:
         sending = asyncio.create_task(alice.send(bob.amid, payload, wait=Stage.HANDLED))
         message = await first(bob)
@@ -207,7 +209,7 @@ async def test_streams_come_in_order_and_end(agentmesh_client: Make) -> None:
     async with agentmesh_client() as alice, agentmesh_client() as bob:
 
         @bob.on_request
-        async def tokens(message: Message):  # type: ignore[no-untyped-def]
+        async def tokens(message: Message) -> AsyncIterator[str]:
             for n in range(message.payload):
                 yield f"{n} "
             if message.payload == 3:
@@ -493,9 +495,10 @@ async def test_what_was_sent_survives_a_restart_of_either_side(tmp_path: Path) -
 
 async def test_faults_of_the_server_lose_nothing() -> None:
     async with Server(drop=0.2, duplicate=0.2, reorder=0.2, seed=7) as server:
-        options = {"policy": Policy.permissive(), **server.urls}
-        alice = AgentMeshClient(MemoryStorage(), key=Key.random(), **options)
-        bob = AgentMeshClient(MemoryStorage(), key=Key.random(), **options)
+        alice, bob = (
+            AgentMeshClient(MemoryStorage(), key=Key.random(), policy=Policy.permissive(), **server.urls)
+            for _ in range(2)
+        )
         async with alice, bob:
             seen: set[int] = set()
             sending = asyncio.create_task(_send_numbers(alice, bob.amid, 10))

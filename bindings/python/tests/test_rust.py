@@ -21,11 +21,12 @@ from agentmesh import (
     SQLiteStorage,
     Stage,
 )
+from agentmesh.testing import Urls
 from conftest import program
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[dict[str, str]]:
+def server(tmp_path: Path) -> Iterator[Urls]:
     """A server as people run it."""
     command = [program("AGENTMESH_TEST_SERVER"), "serve", "--listen", "127.0.0.1:0", "--data-dir", str(tmp_path / "server")]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -45,7 +46,7 @@ def server(tmp_path: Path) -> Iterator[dict[str, str]]:
 class Cli:
     """The ``agentmesh`` command with a home of its own."""
 
-    def __init__(self, home: Path, server: dict[str, str]) -> None:
+    def __init__(self, home: Path, server: Urls) -> None:
         self.command = [
             program("AGENTMESH_TEST_CLI"), "--home", str(home),
             "--registry", server["registry_url"], "--relay", server["relay_url"], "--json",
@@ -62,7 +63,7 @@ class Cli:
         return await asyncio.create_subprocess_exec(*self.command, *arguments, stdout=pipe, stderr=pipe)
 
 
-def client(home: Path, server: dict[str, str]) -> AgentMeshClient:
+def client(home: Path, server: Urls) -> AgentMeshClient:
     """An agent in a home as the command keeps it."""
     return AgentMeshClient(
         SQLiteStorage(home / "agent.db"),
@@ -73,7 +74,7 @@ def client(home: Path, server: dict[str, str]) -> AgentMeshClient:
     )
 
 
-async def test_the_command_sends_and_python_reads(tmp_path: Path, server: dict[str, str]) -> None:
+async def test_the_command_sends_and_python_reads(tmp_path: Path, server: Urls) -> None:
     (tmp_path / "python").mkdir()
     async with client(tmp_path / "python", server) as python:
         rust = Cli(tmp_path / "rust", server)
@@ -92,7 +93,7 @@ async def test_the_command_sends_and_python_reads(tmp_path: Path, server: dict[s
 
 
 async def test_a_home_that_rust_began_is_continued_in_python_and_back(
-    tmp_path: Path, server: dict[str, str]
+    tmp_path: Path, server: Urls
 ) -> None:
     (tmp_path / "peer").mkdir()
     home = tmp_path / "shared"
@@ -127,7 +128,7 @@ async def test_a_home_that_rust_began_is_continued_in_python_and_back(
 
 
 async def test_a_server_that_is_not_there_is_a_network_error(tmp_path: Path) -> None:
-    nowhere = {"registry_url": "http://127.0.0.1:9/v1", "relay_url": "ws://127.0.0.1:9/v1/connect"}
+    nowhere: Urls = {"registry_url": "http://127.0.0.1:9/v1", "relay_url": "ws://127.0.0.1:9/v1/connect"}
     agent = AgentMeshClient(
         SQLiteStorage(tmp_path / "agent.db"), key=Key.file(tmp_path / "key"), connect_timeout=0.3, **nowhere
     )
