@@ -18,9 +18,12 @@ from agentmesh.testing import Server
 from conftest import Make
 
 PREAMBLE = """
-import asyncio, os, sys, gc, threading, multiprocessing
+import asyncio, logging, os, sys, gc, threading, multiprocessing
 from agentmesh import *
 from agentmesh.testing import Server
+
+# How long a step of the loop takes says how busy the machine is.
+logging.getLogger("asyncio").addFilter(lambda record: record.msg != "Executing %s took %.3f seconds")
 
 def client(**options):
     options.setdefault("policy", Policy.permissive())
