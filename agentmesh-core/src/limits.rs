@@ -167,6 +167,9 @@ pub const PARKED_PEERS: usize = 100;
 pub const PARKED_AGE: u64 = 10 * MINUTE;
 /// Bytes parked in all.
 pub const PARKED_BYTES: usize = 1024 * 1024;
+/// Peers with messages that were left at the relay, remembered so that later ones do not overtake them. Beyond,
+/// everybody's wait until there is room.
+pub const LEFT_BEHIND_PEERS: usize = 4096;
 /// Superseded sessions kept for receiving, a peer.
 pub const RECEIVE_ONLY_SESSIONS: usize = 5;
 /// How long they are kept.

@@ -66,10 +66,8 @@ impl Engine {
         if self.sessions.get(&id).is_some() {
             return self.open_message(source, id, frame.body_mut(), now, rng);
         }
-        if self.inbox.values().filter(|e| e.state == InboxState::Knock).count()
-            >= limits::HELD_PEERS
-        {
-            self.out.deferred = true;
+        if !self.has_room_for_knock() {
+            self.leave_knock();
             return None;
         }
         let key = *hs.identity();

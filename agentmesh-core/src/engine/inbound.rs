@@ -21,6 +21,7 @@ use crate::{
 
 use super::{
     DropReason, Engine, Event, Inbound, RelayAck,
+    left_behind::Until,
     records::{Decision, InboxState},
 };
 
@@ -94,8 +95,8 @@ impl Engine {
                 }
                 let Source { from, relay_id } = source;
                 let inbound = Inbound { from, relay_id, frame: message.into_bytes() };
-                if !self.parked.park(id, inbound, now) {
-                    self.out.deferred = true;
+                if self.is_left_behind(&from, Some(&id)) || !self.parked.park(id, inbound, now) {
+                    self.leave_unknown(from, id);
                 }
             }
             Ok(NativeFrame::Probe(probe)) => self.on_probe(source, &probe, now, rng),
@@ -173,7 +174,8 @@ impl Engine {
         if is_application && let Some(part) = plaintext.part {
             // A part is kept for good or not at all, so none is before the KNOCK is decided.
             if held || !self.has_room_for_part(encoded.len()) {
-                self.out.deferred = true;
+                let until = if held { Until::Decision(session) } else { Until::Room };
+                self.leave_part(from, until);
                 return;
             }
             self.commit_candidate(session, advance);
@@ -183,10 +185,16 @@ impl Engine {
         }
         let key = (from, plaintext.id);
         let known = self.inbox.get(&key).is_some() || self.seen.get(&key).is_some();
-        if is_application && !known && !self.has_inbox_room(from, held, encoded.len()) {
+        if is_application && !known {
             // Unacked and uncommitted: the relay keeps it until there is room.
-            self.out.deferred = true;
-            return;
+            let until = if held { Until::Decision(session) } else { Until::Room };
+            if self.is_left_behind(&from, Some(&session)) {
+                return;
+            }
+            if !self.has_inbox_room(from, held, encoded.len()) {
+                self.leave_message(from, until);
+                return;
+            }
         }
         self.commit_candidate(session, advance);
         self.keep_receiving(from, session, now);

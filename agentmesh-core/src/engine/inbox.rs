@@ -80,15 +80,6 @@ impl Engine {
         (self.inbox.len(), self.inbox_bytes)
     }
 
-    /// Whether frames that were left at the relay could be taken now.
-    pub fn has_room(&self) -> bool {
-        self.inbox.len() <= self.config.max_inbox_entries / 2
-            && self.inbox_bytes <= self.config.max_inbox_bytes / 2
-            && self.has_room_for_parts()
-            && self.parked.oldest().is_none()
-            && self.inbox.values().all(|e| e.state == InboxState::Ready)
-    }
-
     pub(super) fn inbox_in_order(
         &self,
         keep: impl Fn(&InboxEntry) -> bool,

@@ -410,6 +410,7 @@ impl Engine {
             relay_acks: true,
             connected: false,
             parked: Default::default(),
+            left_behind: Default::default(),
             ready: Default::default(),
             probes: Default::default(),
             receipts: Default::default(),

@@ -171,8 +171,8 @@ impl Engine {
     }
 
     pub(super) fn on_queue_drained(&mut self, now: Timestamp) {
-        // A parked or deferred frame may be a handshake for an older prekey.
-        let drained = self.parked.oldest().is_none() && !self.out.deferred;
+        // A parked or left frame may be a handshake for an older prekey.
+        let drained = self.parked.oldest().is_none() && !self.has_left_frames();
         if drained && self.prekeys().signed_ids().nth(1).is_some() {
             self.change_prekeys(|prekeys| prekeys.queue_drained(now));
         }

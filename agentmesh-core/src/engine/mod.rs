@@ -20,6 +20,7 @@ mod handshake_out;
 mod inbound;
 mod inbox;
 mod knocking;
+mod left_behind;
 #[cfg(feature = "legacy-0-2")]
 mod legacy;
 mod loader;
@@ -81,6 +82,7 @@ use crate::{
     vault::{Vault, VaultError},
     wire::{id::MessageId, relay_id::RelayMessageId},
 };
+use left_behind::LeftBehind;
 use loader::{IdentityRecord, PrekeyRecord};
 use parking::Parked;
 use parts::Parts;
@@ -273,6 +275,7 @@ pub struct Engine {
     relay_acks: bool,
     connected: bool,
     parked: Parked,
+    left_behind: LeftBehind,
     /// Parked frames whose session has appeared.
     ready: VecDeque<Inbound>,
     probes: Probes,

@@ -30,9 +30,6 @@ pub struct Outcome {
     pub events: Vec<Event>,
     /// What the engine needs from the outside world.
     pub requests: Vec<Request>,
-    /// Some frames were left at the relay for want of room. Once there is room, the driver reconnects,
-    /// and the relay sends them again.
-    pub deferred: bool,
 }
 
 impl Outcome {
@@ -43,7 +40,6 @@ impl Outcome {
             && self.acks.is_empty()
             && self.events.is_empty()
             && self.requests.is_empty()
-            && !self.deferred
     }
 }
 

@@ -43,6 +43,13 @@ impl Parked {
         true
     }
 
+    /// Whether a peer of which nothing waits could park something.
+    pub(super) fn has_room_for(&self, peer: &Amid) -> bool {
+        !self.peers.contains_key(peer)
+            && self.peers.len() < limits::PARKED_PEERS
+            && self.bytes <= limits::PARKED_BYTES / 2
+    }
+
     /// Takes out the frames of a session, oldest first.
     pub(super) fn take(&mut self, peer: &Amid, session: SessionId) -> Vec<Inbound> {
         self.take_until(peer, session, Timestamp::MAX)

@@ -88,6 +88,7 @@ impl Engine {
         self.relay_acks = acks;
         self.in_flight.clear();
         self.pauses.0.clear();
+        self.forget_left_frames();
         let ids: Vec<_> = self.outbox_order.values().copied().collect();
         for id in ids {
             self.retransmit(id, true, now, rng);

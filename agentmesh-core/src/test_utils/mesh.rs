@@ -476,10 +476,25 @@ impl Mesh {
                 moved |= self.move_parts(node);
             }
             if !moved {
+                moved = self.fetch_left();
+            }
+            if !moved {
                 return;
             }
         }
         panic!("the agents never come to rest");
+    }
+
+    /// Reconnects agents that have room for what they left at the relay, as the real driver does.
+    fn fetch_left(&mut self) -> bool {
+        let has_room = |n: &Node| n.online && n.engine.has_left_frames() && n.engine.has_room();
+        let ready: Vec<_> =
+            (0..self.nodes.len()).filter(|node| has_room(&self.nodes[*node])).collect();
+        ready.iter().for_each(|node| {
+            self.disconnect(*node);
+            self.connect(*node);
+        });
+        !ready.is_empty()
     }
 
     /// Sends and checks parts of large payloads, as far as that is possible now.

@@ -262,7 +262,7 @@ impl Driver {
 
     /// After the commit: send and ack, answer callers, tell the application.
     pub(super) fn carry_out(&mut self, outcome: Outcome, replies: Vec<Reply>) {
-        let Outcome { changes: _, outgoing, acks, events, requests, deferred } = outcome;
+        let Outcome { changes: _, outgoing, acks, events, requests } = outcome;
         for ack in acks {
             self.pending.push_back(RelayCommand::Ack { from: ack.from, id: ack.relay_id });
         }
@@ -288,7 +288,6 @@ impl Driver {
         for request in requests {
             self.jobs.request(request, &self.engine);
         }
-        self.deferred |= deferred;
         // A large message that is next is loaded right after this step.
         let _ = self.delivery.pump(&self.engine, Instant::now());
     }
@@ -374,8 +373,7 @@ impl Driver {
         self.jobs.start_due(now);
         self.keep_online(now);
         self.watch_policy(now);
-        if self.deferred && self.engine.has_room() {
-            self.deferred = false;
+        if self.engine.has_left_frames() && self.engine.has_room() {
             self.reconnect();
         }
         if now >= self.next_sweep {

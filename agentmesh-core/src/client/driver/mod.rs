@@ -126,7 +126,6 @@ pub(super) fn start(
         limiter: RateLimiter::new(config.rate_limits),
         policy_watch: PolicyWatch::new(&config),
         pending: VecDeque::new(),
-        deferred: false,
         unsettled: None,
         next_sweep: Instant::now(),
         last_tick: Instant::now(),
@@ -185,8 +184,6 @@ pub(super) struct Driver {
     policy_watch: PolicyWatch,
     /// Frames and acks that the relay connection had no room for yet.
     pending: VecDeque<RelayCommand>,
-    /// Frames were left at the relay and should be fetched once there is room.
-    deferred: bool,
     /// When bookkeeping that waits for a commit gets one of its own.
     unsettled: Option<Instant>,
     next_sweep: Instant,

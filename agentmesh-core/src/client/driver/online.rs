@@ -371,7 +371,7 @@ impl Driver {
     pub(super) fn timed_inputs(&mut self, jobs: &mut Vec<Job>) {
         if self.online.drained_at.is_some_and(|at| at <= Instant::now()) {
             self.online.drained_at = Some(Instant::now() + DRAINED_AGAIN);
-            if !self.deferred {
+            if !self.engine.has_left_frames() {
                 jobs.push(Job::silent(Input::QueueDrained));
             }
         }

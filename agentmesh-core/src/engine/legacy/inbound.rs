@@ -7,7 +7,7 @@ use serde::{Deserialize, de::IgnoredAny};
 
 use super::{LegacyInbound, session_id};
 use crate::{
-    engine::{DropReason, Engine, Event, inbound::Source, records::InboxState},
+    engine::{DropReason, Engine, Event, inbound::Source, left_behind::Until, records::InboxState},
     identity::Amid,
     legacy::{Envelope, LegacyAnswer, LegacyDecryptError, LegacyVerdict},
     limits::MAX_PAYLOAD,
@@ -89,9 +89,12 @@ impl Engine {
         if envelope.ciphertext.len() > MAX_PAYLOAD {
             return self.drop_frame(source, DropReason::Malformed);
         }
+        if self.is_left_behind(&from, None) {
+            return;
+        }
         if !self.has_inbox_room(from, false, envelope.ciphertext.len()) {
             // Unacked and unopened: a relay that keeps frames sends it again once there is room.
-            self.out.deferred = true;
+            self.leave_message(from, Until::Room);
             return;
         }
         // Changes nothing unless it opens; only then it has to be written.

@@ -34,11 +34,16 @@ impl Engine {
         }
         let of_peer = self.legacy.parked.iter().filter(|(p, _)| p.from == from).count();
         if of_peer >= PARKED_FRAMES_PER_PEER || self.legacy.parked.len() >= PARKED_PEERS {
-            self.out.deferred = true;
+            self.leave_knock();
             return;
         }
         self.legacy.parked.push((inbound, now));
         self.out.requests.push(Request::LegacyPeer(from));
+    }
+
+    /// Whether KNOCKs that were left at the relay could be taken now.
+    pub(in crate::engine) fn has_room_for_legacy_knocks(&self) -> bool {
+        self.legacy.parked.is_empty() && self.legacy.undecided.len() < HELD_PEERS
     }
 
     /// The registry's word on a peer's keys; that of the signing key is proven by the AMID.
@@ -82,7 +87,7 @@ impl Engine {
             return self.drop_frame(source, DropReason::SessionClosed);
         }
         if self.legacy.undecided.len() >= HELD_PEERS {
-            self.out.deferred = true;
+            self.leave_knock();
             return;
         }
         // From here on it is known who knocks, and something is remembered.

@@ -9,6 +9,7 @@ mod durability;
 mod failures;
 mod hostile;
 mod knocks;
+mod left_behind;
 #[cfg(feature = "legacy-0-2")]
 mod legacy;
 mod loading;
