@@ -88,13 +88,7 @@ fn main() {
         println!("everything ran");
         return;
     }
-    for (group, contenders) in &results.0 {
-        for (contender, values) in contenders {
-            let mut sorted = values.clone();
-            sorted.sort_by(f64::total_cmp);
-            println!("{group:<40} {contender:<24} median {:>12.3}", sorted[sorted.len() / 2]);
-        }
-    }
+    results.print();
     if filter.is_none() {
         results.save("relay_load").unwrap();
     }

@@ -54,13 +54,7 @@ fn main() {
         println!("everything ran");
         return;
     }
-    for (group, contenders) in &results.0 {
-        for (contender, values) in contenders {
-            let mut sorted = values.clone();
-            sorted.sort_by(f64::total_cmp);
-            println!("{group:<48} {contender:<12} median {:>12.3}", sorted[sorted.len() / 2]);
-        }
-    }
+    results.print();
     if filter.is_none() {
         results.save("services").unwrap();
     }

@@ -61,12 +61,6 @@ fn main() {
         println!("everything ran");
         return;
     }
-    for (group, contenders) in &results.0 {
-        for (contender, values) in contenders {
-            let mut sorted = values.clone();
-            sorted.sort_by(f64::total_cmp);
-            println!("{group:<44} {contender:<12} median {:>12.3}", sorted[sorted.len() / 2]);
-        }
-    }
+    results.print();
     results.save("signaling_load").unwrap();
 }

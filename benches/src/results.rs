@@ -20,6 +20,20 @@ impl Results {
         self.0.get(group)?.get(contender).map(Vec::as_slice)
     }
 
+    /// Prints the median of every contender.
+    #[allow(clippy::print_stdout, reason = "for whoever started the bench")]
+    pub fn print(&self) {
+        for (group, contenders) in &self.0 {
+            for (contender, values) in contenders {
+                let mut sorted = values.clone();
+                sorted.sort_by(f64::total_cmp);
+                if let Some(median) = sorted.get(sorted.len() / 2) {
+                    println!("{group:<48} {contender:<24} median {median:>12.3}");
+                }
+            }
+        }
+    }
+
     /// Writes them where `report` looks for them.
     ///
     /// # Errors

@@ -18,6 +18,7 @@ mod glossary;
 mod interop_0_2;
 mod large;
 mod lineage;
+mod log;
 mod observability;
 mod opening;
 mod s3;

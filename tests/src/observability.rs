@@ -1,12 +1,7 @@
 //! What can be seen of agents from outside: metrics, spans with the trace of the peer, sessions described. Real sockets and
 //! SQLite; each test has its own recorder and its own subscriber, for its own thread.
 
-use std::{
-    collections::BTreeSet,
-    io,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{collections::BTreeSet, time::Duration};
 
 use agentmesh_core::{
     client::{
@@ -22,6 +17,8 @@ use agentmesh_core::{
 use agentmesh_server::{Server, ServerConfig};
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 use tracing::Instrument;
+
+use crate::log::Log;
 
 const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
@@ -138,40 +135,6 @@ fn every_metric_is_in_the_documentation() {
         let row =
             format!("| `{}` | {kind} | {} | {} |", metric.name, labels.join(", "), metric.help);
         assert!(text.contains(&row), "docs/observability.md lacks the row\n{row}");
-    }
-}
-
-/// What was logged.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Log {
-    fn text(&self) -> String {
-        String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
-    }
-
-    /// Everything that this thread says from now on, at the finest level, with its spans.
-    fn everything(&self) -> tracing::subscriber::DefaultGuard {
-        use tracing_subscriber::fmt::format::FmtSpan;
-        let log = self.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .with_max_level(tracing::Level::TRACE)
-            .with_span_events(FmtSpan::CLOSE)
-            .with_ansi(false)
-            .with_writer(move || log.clone())
-            .finish();
-        tracing::subscriber::set_default(subscriber)
     }
 }
 

@@ -8,6 +8,8 @@
 pub mod agent_ws;
 #[cfg(feature = "aiwm")]
 pub mod aiwm;
+#[cfg(any(feature = "agent-ws", feature = "aiwm", feature = "signaling", feature = "user-data"))]
+mod secret;
 #[cfg(feature = "signaling")]
 pub mod signaling;
 #[cfg(feature = "user-data")]
@@ -16,3 +18,13 @@ mod socketio;
 mod sse;
 #[cfg(feature = "user-data")]
 pub mod user_data;
+#[cfg(any(feature = "agent-ws", feature = "aiwm", feature = "signaling", feature = "user-data"))]
+mod waiting;
+
+#[cfg(any(
+    feature = "agent-ws",
+    feature = "aiwm",
+    feature = "signaling",
+    feature = "user-data"
+))]
+pub use secret::SecretText;

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use agentmesh_core::services::agent_ws::{
-    Credential, Dialect,
+    Dialect, SecretText,
     service::{Access, AgentWebSocketConfig, MessageRate},
 };
 use agentmesh_server::{AgentWsBackend, AgentWsConfig};
@@ -69,11 +69,11 @@ impl AgentWsFlags {
     }
 }
 
-fn tokens(path: PathBuf) -> Result<Vec<Credential>, String> {
+fn tokens(path: PathBuf) -> Result<Vec<SecretText>, String> {
     let text = std::fs::read_to_string(&path)
         .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
     let tokens: Vec<_> =
-        text.lines().map(Credential::new).filter(|token| !token.is_empty()).collect();
+        text.lines().map(SecretText::trimmed).filter(|token| !token.is_empty()).collect();
     if tokens.is_empty() {
         return Err(format!("{} is empty", path.display()));
     }

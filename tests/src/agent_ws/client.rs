@@ -5,8 +5,8 @@ use std::time::Duration;
 use agentmesh_core::{
     Error, ErrorInfo,
     services::agent_ws::{
-        AgentWebSocketError, AgentWebSocketEvent as Event, ClientTimings, Credential, Dialect,
-        Part, QueryOptions,
+        AgentWebSocketError, AgentWebSocketEvent as Event, ClientTimings, Dialect, Part,
+        QueryOptions, SecretText,
         service::{Access, AgentWebSocketConfig},
     },
 };
@@ -108,7 +108,7 @@ async fn hanging_model_and_lost_connection_are_errors_of_the_query() {
 
 #[tokio::test]
 async fn what_cannot_work_is_refused_with_its_code() {
-    let access = Access { tokens: vec![Credential::new("sesame")], ..Access::default() };
+    let access = Access { tokens: vec![SecretText::trimmed("sesame")], ..Access::default() };
     let server = server_with(AgentWebSocketConfig { access, ..relaxed() }).await;
     let url = server.agent_websocket_url();
     let refused = builder(&url).connect().await;
@@ -116,7 +116,7 @@ async fn what_cannot_work_is_refused_with_its_code() {
         matches!(&refused, Err(AgentWebSocketError::Refused { status: 401, text }) if text == "Unauthorized"),
         "{refused:?}"
     );
-    let client = builder(&url).bearer(Credential::new("sesame")).connect().await.unwrap();
+    let client = builder(&url).bearer(SecretText::trimmed("sesame")).connect().await.unwrap();
     assert_eq!(code(client.query(" ").await), "AGENT_WS_EMPTY");
     assert_eq!(code(client.query("x".repeat(70_000)).await), "AGENT_WS_TOO_LONG");
 

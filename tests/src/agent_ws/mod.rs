@@ -15,7 +15,7 @@ use std::{sync::Arc, time::Duration};
 use agentmesh_core::{
     client::proxy::ProxyConfig,
     services::agent_ws::{
-        AgentWebSocketBuilder, AgentWebSocketClient, Credential,
+        AgentWebSocketBuilder, AgentWebSocketClient, SecretText,
         service::{AgentWebSocketConfig, ChatBackend, OpenAiBackend, OpenAiConfig},
     },
 };
@@ -46,7 +46,7 @@ pub(crate) async fn server_before(backend: Arc<dyn ChatBackend>) -> Server {
 }
 
 pub(crate) fn model_config(base_url: &str) -> OpenAiConfig {
-    let openrouter = OpenAiConfig::openrouter(Some(Credential::new(KEY)));
+    let openrouter = OpenAiConfig::openrouter(Some(SecretText::trimmed(KEY)));
     OpenAiConfig { base_url: base_url.to_owned(), proxies: ProxyConfig::none(), ..openrouter }
 }
 

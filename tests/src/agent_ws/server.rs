@@ -5,7 +5,7 @@ use std::sync::Arc;
 use agentmesh_core::{
     Timestamp,
     services::agent_ws::{
-        Credential,
+        SecretText,
         service::{Access, AgentWebSocketConfig, OpenAiBackend, OpenAiConfig},
     },
 };
@@ -166,7 +166,7 @@ async fn flood_is_ended_with_1008() {
 async fn tokens_are_taken_from_header_subprotocol_and_where_allowed_the_query() {
     let access = |token_in_query| AgentWebSocketConfig {
         access: Access {
-            tokens: vec![Credential::new("sesame")],
+            tokens: vec![SecretText::trimmed("sesame")],
             token_in_query,
             origins: vec!["https://page.example".into()],
         },
@@ -228,7 +228,7 @@ async fn without_a_key_every_query_is_answered_with_the_reason() {
 
 #[tokio::test]
 async fn notifications_are_pushed_by_who_has_the_token() {
-    let push_token = Some(Arc::new(Credential::new("push")));
+    let push_token = Some(Arc::new(SecretText::trimmed("push")));
     let agent_ws = AgentWsConfig { push_token, ..AgentWsConfig::default() };
     let server =
         Server::start(ServerConfig { agent_ws, ..ServerConfig::for_development() }).await.unwrap();

@@ -8,7 +8,7 @@ use agentmesh_core::{
     identity::Identity,
     rng::SystemRng,
     services::signaling::{
-        Author, DescriptionKind, Payload, SignalingError, SignalingEvent, SignalingSecret,
+        Author, DescriptionKind, Payload, SecretText, SignalingError, SignalingEvent,
         SignalingTimings,
     },
 };
@@ -226,7 +226,7 @@ async fn rooms_with_a_key_are_for_those_who_have_it() {
     let server = Server::start(config).await.unwrap();
     let error = builder(server.url(), "team").connect().await.unwrap_err();
     assert_eq!(error.code(), "SIGNALING_UNAUTHORIZED");
-    let key = || SignalingSecret::new("open sesame");
+    let key = || SecretText::new("open sesame");
     let a = Peer::of(builder(server.url(), "team").join_key(key())).await;
     assert!(a.client.is_online());
     server.shutdown().await;

@@ -1,42 +1,19 @@
 //! What is logged at trace level, by the client and the libraries below it, with a server that wants the token in the
 //! query.
 
-use std::{
-    io,
-    sync::{Arc, Mutex},
-};
-
-use agentmesh_core::services::signaling::{SignalingEvent, SignalingSecret};
+use agentmesh_core::services::signaling::{SecretText, SignalingEvent};
 
 use super::{
     Peer, builder,
     fake::{Answer, Fake},
 };
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
+use crate::log::Log;
 
 /// One thread runs everything here, so that its subscriber sees everything.
 #[tokio::test]
 async fn case_25_no_token_credential_key_or_signal_is_logged() {
     let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
-        .with_writer(move || writer.clone())
-        .finish();
-    let guard = tracing::subscriber::set_default(subscriber);
+    let guard = log.everything();
     let signal = "event: signal\ndata: {\"sender\":\"peer\",\"signal\":\"hush-hush-signal\"}\n\n";
     let body = Answer::joined("me", "hush-hush-token") + signal;
     let fake = Fake::start(move |request, n| match n {
@@ -47,9 +24,8 @@ async fn case_25_no_token_credential_key_or_signal_is_logged() {
         _ => Answer::Stream(Answer::joined("me", "hush-hush-token")),
     })
     .await;
-    let start = || {
-        builder(fake.url.as_str(), "hush-hush-room").join_key(SignalingSecret::new("hush-hush-key"))
-    };
+    let start =
+        || builder(fake.url.as_str(), "hush-hush-room").join_key(SecretText::new("hush-hush-key"));
     let mut peer = Peer::start(start());
     let mut shown = String::new();
     while let Some(event) = peer.next().await {
@@ -62,7 +38,7 @@ async fn case_25_no_token_credential_key_or_signal_is_logged() {
     peer.client.send("peer", &"hush-hush-signal").await.unwrap();
     peer.client.leave().await;
     drop(guard);
-    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap() + &shown;
+    let text = log.text() + &shown;
     assert!(text.contains("signaling"), "it was listened to");
     for line in text.lines() {
         assert!(!line.to_lowercase().contains("hush-hush"), "{line}");

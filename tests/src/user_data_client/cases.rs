@@ -6,8 +6,8 @@ use std::time::Duration;
 use agentmesh_core::{
     client::subscription::Subscription,
     services::user_data::{
-        AgentOptions, ApiKey, ChannelAuth, ChannelBuilder, ChannelEvent as Event, Conversation,
-        HookAnswer, HookPolicy, HookRequest, PREFERENCES, Resume, Role, SetupMethod, TurnOptions,
+        AgentOptions, ChannelAuth, ChannelBuilder, ChannelEvent as Event, Conversation, HookAnswer,
+        HookPolicy, HookRequest, PREFERENCES, Resume, Role, SecretText, SetupMethod, TurnOptions,
         TurnPart, UserDataClient, UserDataError,
         store::{SkillLayout, UserDataLimits, UserDataStoreConfig},
     },
@@ -47,7 +47,7 @@ impl Service {
     }
 
     fn with_key(&self, key: &str) -> UserDataClient {
-        builder(&self.server.url()).api_key(ApiKey::new(key)).build().unwrap()
+        builder(&self.server.url()).api_key(SecretText::trimmed(key)).build().unwrap()
     }
 
     fn channel(&self) -> ChannelBuilder {
@@ -117,7 +117,7 @@ async fn user_data_client_case_03_and_04_a_skill_comes_back_byte_for_byte_and_go
 #[tokio::test]
 async fn user_data_client_case_05_without_the_key_only_health_is_open() {
     let service = Service::start().await;
-    let none = builder(&service.server.url()).api_key(ApiKey::new("")).build().unwrap();
+    let none = builder(&service.server.url()).api_key(SecretText::trimmed("")).build().unwrap();
     for client in [none, service.with_key("wrong-wrong-wrong-wrong")] {
         client.health().await.unwrap();
         for error in [
@@ -273,7 +273,7 @@ async fn user_data_client_case_18_api_key_and_tokens_open_a_channel() {
     let token = service.client.setup("session-1", Some("alice")).await.unwrap().session_token;
     let auth = ChannelAuth::Token(token.unwrap());
     service.channel().without_setup().auth(auth).connect().await.unwrap().close().await;
-    let auth = ChannelAuth::Token(ApiKey::new("made-up"));
+    let auth = ChannelAuth::Token(SecretText::trimmed("made-up"));
     let refused = service.channel().without_setup().auth(auth).connect().await.unwrap_err();
     assert!(matches!(&refused, UserDataError::Refused { message } if message == "Unauthorized"));
 }

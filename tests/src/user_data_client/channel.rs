@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use agentmesh_core::services::user_data::{
-    AgentOptions, ApiKey, ChannelAuth, ChannelEvent, ChannelTimings, HookAnswer, HookPolicy,
+    AgentOptions, ChannelAuth, ChannelEvent, ChannelTimings, HookAnswer, HookPolicy, SecretText,
     TurnOptions, TurnPart, UserDataError,
 };
 use futures_util::StreamExt;
@@ -128,7 +128,7 @@ async fn skills_and_setup_come_first_and_tokens_go_with_the_channel() {
         (ChannelAuth::SessionToken, "40".to_owned()),
         (ChannelAuth::None, "40".to_owned()),
         (ChannelAuth::ApiKey, format!(r#"40{{"token":"{KEY}"}}"#)),
-        (ChannelAuth::Token(ApiKey::new("mine")), r#"40{"token":"mine"}"#.to_owned()),
+        (ChannelAuth::Token(SecretText::trimmed("mine")), r#"40{"token":"mine"}"#.to_owned()),
     ] {
         let (opened, (_, joined)) =
             tokio::join!(self::channel(&socket.url).auth(auth).connect(), socket.joined());

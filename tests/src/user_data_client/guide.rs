@@ -2,11 +2,11 @@
 
 // begin
 use agentmesh_core::services::user_data::{
-    ApiKey, HookPolicy, TurnOptions, TurnPart, UserDataClient, UserDataError,
+    HookPolicy, SecretText, TurnOptions, TurnPart, UserDataClient, UserDataError,
 };
 use futures_util::StreamExt;
 
-async fn debug(url: &str, key: ApiKey) -> Result<String, UserDataError> {
+async fn debug(url: &str, key: SecretText) -> Result<String, UserDataError> {
     let client = UserDataClient::builder(url).api_key(key).build()?;
     let channel = client
         .channel("session-1")
@@ -42,7 +42,7 @@ async fn program_of_the_guide_runs() {
         ..agentmesh_server::ServerConfig::for_development()
     };
     let server = agentmesh_server::Server::start(config).await.unwrap();
-    let key = || ApiKey::new("any-key-will-do");
+    let key = || SecretText::trimmed("any-key-will-do");
     assert_eq!(debug(&server.url(), key()).await.unwrap(), "Help me debug this issue");
     let client = UserDataClient::builder(server.url()).api_key(key()).build().unwrap();
     let saved = client.conversation("alice", "conv-1").await.unwrap();

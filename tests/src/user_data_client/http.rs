@@ -2,7 +2,7 @@
 
 use agentmesh_core::{
     ErrorInfo,
-    services::user_data::{ApiKey, Conversation, Timeouts, UserDataClient, UserDataError},
+    services::user_data::{Conversation, SecretText, Timeouts, UserDataClient, UserDataError},
 };
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
@@ -268,7 +268,7 @@ fn what_cannot_work_is_refused_before_anything_is_sent() {
         assert!(matches!(error, UserDataError::Config { .. }), "{url}");
     }
     assert!(UserDataClient::builder("http://example.com").allow_insecure(true).build().is_ok());
-    let key = ApiKey::new("wörld");
+    let key = SecretText::trimmed("wörld");
     assert!(UserDataClient::builder("http://127.0.0.1").api_key(key).build().is_err());
     let zero = Timeouts { setup: std::time::Duration::ZERO, ..Timeouts::default() };
     assert!(UserDataClient::builder("http://127.0.0.1").timeouts(zero).build().is_err());

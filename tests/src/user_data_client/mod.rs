@@ -14,7 +14,7 @@ use std::time::Duration;
 use agentmesh_core::{
     client::proxy::ProxyConfig,
     services::user_data::{
-        ApiKey, ChannelBuilder, ChannelTimings, RetryPolicy, Timeouts, UserDataBuilder,
+        ChannelBuilder, ChannelTimings, RetryPolicy, SecretText, Timeouts, UserDataBuilder,
         UserDataClient,
     },
 };
@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const KEY: &str = "ud-key-hush-hush-hush";
 
 fn builder(url: &str) -> UserDataBuilder {
-    UserDataClient::builder(url).proxies(ProxyConfig::none()).api_key(ApiKey::new(KEY))
+    UserDataClient::builder(url).proxies(ProxyConfig::none()).api_key(SecretText::trimmed(KEY))
 }
 
 /// A client that repeats requests at once.

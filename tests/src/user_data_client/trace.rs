@@ -1,42 +1,19 @@
 //! Nothing secret in any log, at the level at which everything is logged.
 
-use std::{
-    io::Write,
-    sync::{Arc, Mutex},
-};
-
-use agentmesh_core::services::user_data::{ApiKey, ChannelAuth, TurnOptions};
+use agentmesh_core::services::user_data::{ChannelAuth, SecretText, TurnOptions};
 use serde_json::json;
 
 use super::{
     KEY, channel, client,
     fake::{HttpFake, SocketFake, answer},
 };
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
+use crate::log::Log;
 
 /// One thread runs everything here, so that its subscriber sees everything.
 #[tokio::test]
 async fn key_token_session_and_what_is_said_are_in_no_log() {
     let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
-        .with_writer(move || writer.clone())
-        .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let _guard = log.everything();
     let setup = json!({"sessionId": "s", "userId": "u", "setupMethod": "r2_mount", "sessionToken": "token-issued"});
     let fake = HttpFake::start(vec![
         answer(200, &json!({"key": "k"})),
@@ -50,7 +27,7 @@ async fn key_token_session_and_what_is_said_are_in_no_log() {
     http.skill("u", "s").await.unwrap_err();
 
     let socket = SocketFake::start().await;
-    let auth = ChannelAuth::Token(ApiKey::new("token-for-the-channel"));
+    let auth = ChannelAuth::Token(SecretText::trimmed("token-for-the-channel"));
     let (opened, mut peer) =
         tokio::join!(channel(&socket.url).auth(auth).connect(), socket.ready());
     let channel = opened.unwrap();
@@ -59,7 +36,7 @@ async fn key_token_session_and_what_is_said_are_in_no_log() {
     peer.answers("1", "answered-in-kind").await;
     turn.end().await.unwrap();
 
-    let text = String::from_utf8_lossy(&log.0.lock().unwrap()).into_owned();
+    let text = log.text();
     for secret in [
         KEY,
         "token-issued",

@@ -8,7 +8,6 @@
 //! (welcome by status, milliseconds, ids echoed). The client finds out which; see [`Dialect`].
 
 mod client;
-mod credential;
 mod error;
 mod event;
 mod id;
@@ -23,12 +22,12 @@ pub use self::{
     client::{
         AgentWebSocketBuilder, AgentWebSocketClient, Part, QueryOptions, QueryStream, SessionInfo,
     },
-    credential::Credential,
     error::AgentWebSocketError,
     event::AgentWebSocketEvent,
     machine::ClientTimings,
     message::{Message, MessageKind},
 };
+pub use super::SecretText;
 
 /// Where deployed agents have their WebSocket, below the base URL of their functions.
 pub const PATH: &str = "/functions/v1/agent_websocket";

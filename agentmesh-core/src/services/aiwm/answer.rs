@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde_json::{Map, Value};
 
-use super::secret::SecretText;
+use super::SecretText;
 
 /// Lifetime of a token that does not say its own.
 const LIFETIME: Duration = Duration::from_secs(86_400);

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::{answer::Connected, error::AiwmError, options::AiwmOptions, secret::SecretText};
+use super::{SecretText, answer::Connected, error::AiwmError, options::AiwmOptions};
 use crate::{
     client::http::{HttpClient, HttpRequest},
     rng::SystemRng,

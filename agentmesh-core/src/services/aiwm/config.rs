@@ -5,9 +5,9 @@ use std::{fmt, path::Path};
 use serde_json::{Map, Value};
 
 use super::{
+    SecretText,
     answer::{Connected, Tool},
     environment::Environment,
-    secret::SecretText,
 };
 
 const MODEL: &str = "claude-3-5-haiku-latest";

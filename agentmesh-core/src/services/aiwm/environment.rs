@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, fmt, path::Path};
 
-use super::{error::AiwmError, secret::SecretText};
+use super::{SecretText, error::AiwmError};
 
 /// Variables by name. `Debug` shows the names only: some of the values are secrets.
 #[derive(Default)]

@@ -15,9 +15,9 @@ mod machine;
 mod options;
 #[cfg(test)]
 mod redaction;
-mod secret;
 mod supervisor;
 
+pub use super::SecretText;
 pub use answer::{Connected, Tool};
 pub use client::{AgentStatus, AiwmClient, Metrics};
 pub use config::{AgentConfig, InstructionSource, Platform};
@@ -26,5 +26,4 @@ pub use error::AiwmError;
 pub use health::{AiwmCounters, AiwmHealth, Health};
 pub use machine::{AiwmState, Timing};
 pub use options::{AiwmOptions, instruction_file};
-pub use secret::SecretText;
 pub use supervisor::{AiwmEvent, AiwmSupervisor, MetricsSource, StatusHandle, SupervisorOptions};

@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use url::{Host, Url};
 
-use super::{environment::Environment, error::AiwmError, secret::SecretText};
+use super::{SecretText, environment::Environment, error::AiwmError};
 use crate::client::http::HttpConfig;
 
 /// File of the instruction that is used while the controller gives none.

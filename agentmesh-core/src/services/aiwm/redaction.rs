@@ -39,6 +39,6 @@ async fn aiwm_types_print_redacted() {
     shown.add("AiwmSupervisor", &supervisor);
     shown.add("StatusHandle", &supervisor.status());
     let text = shown.without(&[SECRET.as_bytes()]);
-    assert!(text.contains("SecretText: SecretText(..)"), "{text}");
+    assert!(text.contains("SecretText: SecretText([redacted])"), "{text}");
     assert!(text.contains("Environment: {\"DISCORD_TOKEN\"}"), "{text}");
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::SignalingSecret;
+use super::SecretText;
 
 /// ICE servers; cheap to clone. Empty: host candidates only. No public STUN server is ever added by itself, since it
 /// would learn this machine's address.
@@ -24,7 +24,7 @@ pub struct IceServer {
     /// For TURN.
     pub username: Option<String>,
     /// For TURN; works for a limited time.
-    pub credential: Option<SignalingSecret>,
+    pub credential: Option<SecretText>,
 }
 
 impl IceServer {
@@ -33,7 +33,7 @@ impl IceServer {
         let single = |url: &String| Self {
             urls: vec![url.clone()],
             username: self.username.clone(),
-            credential: self.credential.as_ref().map(SignalingSecret::duplicate),
+            credential: self.credential.as_ref().map(SecretText::duplicate),
         };
         self.urls.iter().map(single).collect()
     }
@@ -68,7 +68,7 @@ fn entry(entry: &Value) -> Option<IceServer> {
         _ => return None,
     };
     let urls: Vec<_> = urls.into_iter().filter(usable).map(str::to_owned).collect();
-    let credential = credential.map(SignalingSecret::new);
+    let credential = credential.map(SecretText::new);
     (!urls.is_empty()).then_some(IceServer { urls, username, credential })
 }
 
@@ -95,7 +95,7 @@ mod tests {
         );
         let split = normalize_ice_servers(&servers)[0].split();
         assert_eq!(split.len(), 2);
-        assert_eq!(split[1].credential.as_ref().map(SignalingSecret::expose), Some("c"));
+        assert_eq!(split[1].credential.as_ref().map(SecretText::expose), Some("c"));
     }
 
     #[test]

@@ -18,7 +18,6 @@ mod peer_id;
 #[cfg(test)]
 mod redaction;
 mod room_name;
-mod secret;
 mod timings;
 
 pub use self::{
@@ -31,9 +30,9 @@ pub use self::{
     payload::{Candidate, Description, DescriptionKind, Payload},
     peer_id::PeerId,
     room_name::RoomName,
-    secret::SignalingSecret,
     timings::SignalingTimings,
 };
+pub use super::SecretText;
 
 /// Bytes of a request that servers take, signal and envelope together.
 pub const MAX_BODY: usize = 64 * 1024;

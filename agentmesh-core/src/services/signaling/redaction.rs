@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{
     Author, Candidate, Description, DescriptionKind, Payload, PeerAction, PeerId, PeerInput,
-    RoomName, SessionCredentials, Signal, SignalingClient, SignalingEvent, SignalingSecret,
+    RoomName, SecretText, SessionCredentials, Signal, SignalingClient, SignalingEvent,
     normalize_ice_servers,
 };
 use crate::{client::http::HttpConfig, client::proxy::ProxyConfig, redaction::Shown};
@@ -14,8 +14,8 @@ const SECRET: &str = "open-sesame";
 #[tokio::test]
 async fn signaling_types_print_redacted() {
     let mut shown = Shown::default();
-    let secret = SignalingSecret::new(SECRET);
-    shown.add("SignalingSecret", &secret);
+    let secret = SecretText::new(SECRET);
+    shown.add("SecretText", &secret);
     shown.add("RoomName", &RoomName::parse(SECRET).unwrap());
     let session =
         SessionCredentials { id: "a".into(), token: secret.duplicate(), header_auth: false };
@@ -47,5 +47,5 @@ async fn signaling_types_print_redacted() {
     shown.add("SignalingClient", &client);
     shown.add("Transport", &client.0.transport);
     let text = shown.without(&[SECRET.as_bytes(), SECRET.to_uppercase().as_bytes()]);
-    assert!(text.contains("SignalingSecret: SignalingSecret(..)"), "{text}");
+    assert!(text.contains("SecretText: SecretText([redacted])"), "{text}");
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
-use super::secret::ApiKey;
+use super::SecretText;
 
 /// Fields of an answer that have no place of their own.
 pub type Other = Map<String, Value>;
@@ -206,14 +206,14 @@ pub struct Setup {
     pub message: String,
     /// What the channel of this session is opened with, at servers that want it.
     #[serde(default, deserialize_with = "token")]
-    pub session_token: Option<ApiKey>,
+    pub session_token: Option<SecretText>,
     /// Whatever else the answer holds.
     #[serde(flatten)]
     pub other: Other,
 }
 
-fn token<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ApiKey>, D::Error> {
-    Ok(Option::<String>::deserialize(deserializer)?.map(ApiKey::new))
+fn token<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SecretText>, D::Error> {
+    Ok(Option::<String>::deserialize(deserializer)?.map(SecretText::trimmed))
 }
 
 /// What the server says of itself.

@@ -13,7 +13,6 @@ mod names;
 #[cfg(test)]
 mod redaction;
 mod retry;
-mod secret;
 #[cfg(feature = "user-data-store")]
 pub mod store;
 
@@ -31,5 +30,5 @@ pub use self::{
     error::UserDataError,
     names::{Name, NameError, NameKind},
     retry::RetryPolicy,
-    secret::ApiKey,
 };
+pub use super::SecretText;

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use serde_json::json;
 
 use super::{
-    ApiKey, ChannelAuth, ChannelMessage, ChannelTimings, Conversation, HookPolicy, HookRequest,
+    ChannelAuth, ChannelMessage, ChannelTimings, Conversation, HookPolicy, HookRequest, SecretText,
     Setup, TurnEnd, UserDataClient,
     channel::{Driver, Terms},
 };
@@ -20,8 +20,8 @@ const SECRET: &str = "open-sesame";
 #[tokio::test]
 async fn user_data_types_print_redacted() {
     let mut shown = Shown::default();
-    let key = ApiKey::new(SECRET);
-    shown.add("ApiKey", &key);
+    let key = SecretText::trimmed(SECRET);
+    shown.add("SecretText", &key);
     shown.add("ChannelAuth", &ChannelAuth::Token(key.duplicate()));
     let builder = UserDataClient::builder("http://127.0.0.1:1").proxies(ProxyConfig::none());
     let builder = builder.api_key(key);
@@ -29,7 +29,7 @@ async fn user_data_types_print_redacted() {
     let client = builder.build().unwrap();
     shown.add("UserDataClient", &client);
     shown.add("ChannelBuilder", &client.channel(SECRET).user("u"));
-    let auth = ChannelAuth::Token(ApiKey::new(SECRET));
+    let auth = ChannelAuth::Token(SecretText::trimmed(SECRET));
     let channel = client.channel(SECRET).auth(auth).start(None).unwrap();
     shown.add("UserDataChannel", &channel);
     let auth = || Some(zeroize::Zeroizing::new(SECRET.to_owned()));
@@ -58,5 +58,5 @@ async fn user_data_types_print_redacted() {
     let message = json!({"role": "user", "content": SECRET, "x": SECRET});
     shown.add("ChannelMessage", &ChannelMessage::parse(message));
     let text = shown.without(&[SECRET.as_bytes()]);
-    assert!(text.contains("ApiKey: ApiKey(..)"), "{text}");
+    assert!(text.contains("SecretText: SecretText([redacted])"), "{text}");
 }

@@ -5,8 +5,8 @@ use std::fmt;
 use agentmesh_core::{
     Error,
     services::signaling::{
-        Author, IceServers, PeerId, Roster, Signal, SignalingClient, SignalingError,
-        SignalingEvent as Event, SignalingSecret,
+        Author, IceServers, PeerId, Roster, SecretText, Signal, SignalingClient, SignalingError,
+        SignalingEvent as Event,
     },
 };
 use serde::{Deserialize, Serialize};
@@ -145,7 +145,7 @@ async fn connect(args: &RoomArgs, context: &Context) -> Result<SignalingClient, 
     }
     if let Some(path) = &args.join_key_file {
         let key = std::fs::read_to_string(path).map_err(|e| CliError::file(path, &e))?;
-        builder = builder.join_key(SignalingSecret::new(key.trim()));
+        builder = builder.join_key(SecretText::new(key.trim()));
     }
     builder.connect().await.map_err(|error| Error::from(error).into())
 }

@@ -8,7 +8,7 @@ use std::{
 
 use agentmesh_core::{
     Error,
-    services::user_data::{ApiKey, Conversation, UserDataClient, UserDataError},
+    services::user_data::{Conversation, SecretText, UserDataClient, UserDataError},
 };
 use serde_json::{Value, json};
 
@@ -123,9 +123,9 @@ fn client(service: &ServiceArgs, context: &Context) -> Result<UserDataClient, Cl
         Some(path) => {
             let key = crate::files::read(path).map_err(|error| CliError::file(path, &error))?;
             let missing = || CliError::usage(format!("{}: no such file", path.display()));
-            Some(ApiKey::new(key.ok_or_else(missing)?))
+            Some(SecretText::trimmed(key.ok_or_else(missing)?))
         }
-        None => std::env::var(KEY).ok().map(ApiKey::new),
+        None => std::env::var(KEY).ok().map(SecretText::trimmed),
     };
     let mut builder = UserDataClient::builder(url).allow_insecure(context.allow_insecure());
     if let Some(key) = key {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use agentmesh_core::services::agent_ws::{
-    AgentWebSocketError, Credential,
+    AgentWebSocketError, SecretText,
     service::{AgentWebSocketConfig, ChatBackend, EchoBackend, OpenAiBackend, OpenAiConfig},
 };
 
@@ -18,7 +18,7 @@ pub struct AgentWsConfig {
     pub backend: Arc<dyn ChatBackend>,
     /// With it, `POST /functions/v1/notify_websocket` delivers notifications for whoever presents it. Without, there is
     /// no such endpoint.
-    pub push_token: Option<Arc<Credential>>,
+    pub push_token: Option<Arc<SecretText>>,
 }
 
 impl Default for AgentWsConfig {
@@ -70,7 +70,7 @@ impl AgentWsConfig {
         get: impl Fn(&str) -> Option<String>,
     ) -> Result<Self, ServerError> {
         let service = AgentWebSocketConfig::from_env(&get).map_err(refused)?;
-        let key = get("OPENROUTER_API_KEY").map(Credential::new).filter(|key| !key.is_empty());
+        let key = get("OPENROUTER_API_KEY").map(SecretText::trimmed).filter(|key| !key.is_empty());
         let settings = match backend {
             AgentWsBackend::Auto if key.is_none() => None,
             AgentWsBackend::Echo => None,

@@ -8,7 +8,7 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use super::{
-    super::{AgentWebSocketError, ClientTimings, Credential},
+    super::{AgentWebSocketError, ClientTimings, SecretText},
     AgentWebSocketClient, EVENTS, Inner, ORDERS, State,
     driver::{self, Driver},
 };
@@ -23,7 +23,7 @@ use crate::client::{
 #[derive(Debug)]
 pub struct AgentWebSocketBuilder {
     url: String,
-    bearer: Option<Credential>,
+    bearer: Option<SecretText>,
     timings: ClientTimings,
     proxies: ProxyConfig,
     clock: Clock,
@@ -42,7 +42,7 @@ impl AgentWebSocketBuilder {
 
     /// A token for `Authorization: Bearer`. Deployed functions want one unless they were deployed without.
     #[must_use]
-    pub fn bearer(mut self, token: Credential) -> Self {
+    pub fn bearer(mut self, token: SecretText) -> Self {
         self.bearer = Some(token);
         self
     }

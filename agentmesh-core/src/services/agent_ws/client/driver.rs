@@ -6,7 +6,7 @@ use futures_util::{SinkExt, StreamExt};
 use http::HeaderMap;
 use tokio::{
     sync::{mpsc, watch},
-    time::{Instant, sleep_until, timeout},
+    time::{Instant, timeout},
 };
 use tokio_tungstenite::tungstenite::{
     self,
@@ -33,6 +33,7 @@ use crate::{
         },
     },
     rng::SystemRng,
+    services::waiting::{due, if_any},
 };
 
 /// A server that takes nothing for so long is gone.
@@ -115,7 +116,7 @@ impl Driver {
             let wake = self.machine.next_wake().map(|elapsed| self.started + elapsed);
             let woken = tokio::select! {
                 order = orders.recv() => Woken::Ordered(order),
-                opened = opened(&mut self.opening) => Woken::Opened(opened),
+                opened = if_any(&mut self.opening) => Woken::Opened(opened),
                 received = received(&mut self.socket) => Woken::Received(received),
                 () = due(wake) => Woken::Due,
             };
@@ -313,25 +314,11 @@ fn plain(body: &[u8]) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_TEXT).collect()
 }
 
-async fn opened(opening: &mut Option<Opening>) -> Result<Box<NativeSocket>, OpenFailure> {
-    match opening {
-        Some(opening) => opening.await,
-        None => std::future::pending().await,
-    }
-}
-
 async fn received(
     socket: &mut Option<Box<NativeSocket>>,
 ) -> Option<Result<tungstenite::Message, tungstenite::Error>> {
     match socket {
         Some(socket) => socket.next().await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn due(wake: Option<Instant>) {
-    match wake {
-        Some(at) => sleep_until(at).await,
         None => std::future::pending().await,
     }
 }

@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderValue, header};
 use tokio::sync::watch;
 
 use super::{
-    super::{AgentWebSocketClient, ClientTimings, Credential},
+    super::{AgentWebSocketClient, ClientTimings, SecretText},
     QueryOptions, State,
     driver::{Dial, Driver},
 };
@@ -26,7 +26,7 @@ async fn neither_token_nor_question_is_printed() {
     let mut shown = Shown::default();
     let url = "ws://127.0.0.1:1/";
     let builder = AgentWebSocketClient::builder(url)
-        .bearer(Credential::new(TOKEN))
+        .bearer(SecretText::trimmed(TOKEN))
         .proxies(ProxyConfig::none());
     shown.add("AgentWebSocketBuilder", &builder);
     let client = builder.start().unwrap();

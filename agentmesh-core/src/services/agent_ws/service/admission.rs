@@ -9,7 +9,7 @@ use http::{HeaderMap, Method, header};
 use tokio::sync::mpsc;
 
 use super::{
-    super::{Credential, id},
+    super::{SecretText, id},
     Entry, Inner, PUSHES,
 };
 use crate::rng::SystemRng;
@@ -19,7 +19,7 @@ use crate::rng::SystemRng;
 pub struct Access {
     /// One of these tokens is needed: as `Authorization: Bearer`, or as the subprotocol `bearer.TOKEN`, which is the only
     /// header that browsers let a page set. Empty: no token is needed.
-    pub tokens: Vec<Credential>,
+    pub tokens: Vec<SecretText>,
     /// A token may also stand in the query, as `?token=`, where proxies and logs see it.
     pub token_in_query: bool,
     /// Pages of these origins only. Empty: of any. Clients that are no browsers name none, and are let in.

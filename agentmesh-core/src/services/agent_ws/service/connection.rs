@@ -26,7 +26,7 @@ use super::{
     ChatError, Deltas, Inner, Seat,
     session::{Effect, Moment, Session},
 };
-use crate::client::platform::BoxFuture;
+use crate::{client::platform::BoxFuture, services::waiting::if_any};
 
 /// A client that takes nothing for so long is gone.
 const WRITE: Duration = Duration::from_secs(10);
@@ -105,7 +105,7 @@ where
         tokio::select! {
             () = self.service.stopping.cancelled() => Woken::Stopping,
             piece = piece(&mut self.pieces) => Woken::Piece(piece),
-            result = answer(&mut self.call) => Woken::Answered(result),
+            result = if_any(&mut self.call) => Woken::Answered(result),
             received = self.socket.next() => Woken::Received(received),
             pushed = pushes.recv() => Woken::Pushed(pushed),
             () = sleep_until(wake) => Woken::Due,
@@ -256,13 +256,6 @@ where
 async fn piece(pieces: &mut Option<mpsc::Receiver<String>>) -> Option<String> {
     match pieces {
         Some(pieces) => pieces.recv().await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn answer(call: &mut Option<Call>) -> Result<String, ChatError> {
-    match call {
-        Some(call) => call.await,
         None => std::future::pending().await,
     }
 }

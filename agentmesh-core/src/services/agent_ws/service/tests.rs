@@ -10,7 +10,7 @@ use super::*;
 use crate::{
     client::{platform::BoxFuture, proxy::ProxyConfig},
     redaction::Shown,
-    services::agent_ws::Credential,
+    services::agent_ws::SecretText,
 };
 
 /// Never answers, and tells when it is dropped.
@@ -218,14 +218,14 @@ fn environment_says_what_the_documents_promise() {
 #[tokio::test]
 async fn who_is_let_in_and_whose_key_is_used_is_not_printed() {
     let (token, key) = ("open sesame", "sk-or-v1-hush");
-    let access = Access { tokens: vec![Credential::new(token)], ..Access::default() };
+    let access = Access { tokens: vec![SecretText::trimmed(token)], ..Access::default() };
     let config = AgentWebSocketConfig { access, ..AgentWebSocketConfig::default() };
     let model = OpenAiConfig {
         proxies: ProxyConfig::none(),
-        ..OpenAiConfig::openrouter(Some(Credential::new(key)))
+        ..OpenAiConfig::openrouter(Some(SecretText::trimmed(key)))
     };
     let mut shown = Shown::default();
-    shown.add("Credential", &Credential::new(token));
+    shown.add("SecretText", &SecretText::trimmed(token));
     shown.add("OpenAiConfig", &model);
     let backend = OpenAiBackend::new(model).unwrap();
     shown.add("OpenAiBackend", &backend);

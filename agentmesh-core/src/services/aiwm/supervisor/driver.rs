@@ -3,20 +3,23 @@
 use std::sync::Arc;
 
 use rand_core::Rng;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{AiwmEvent, Shared, SupervisorOptions, lock};
 use crate::{
     client::platform::{self, BoxFuture, Task},
     rng::SystemRng,
-    services::aiwm::{
-        answer::Connected,
-        client::{AgentStatus, AiwmClient, Metrics},
-        config::AgentConfig,
-        error::AiwmError,
-        machine::{Action, AiwmState, Failure, Input, Machine, Missed},
-        secret::SecretText,
+    services::{
+        aiwm::{
+            SecretText,
+            answer::Connected,
+            client::{AgentStatus, AiwmClient, Metrics},
+            config::AgentConfig,
+            error::AiwmError,
+            machine::{Action, AiwmState, Failure, Input, Machine, Missed},
+        },
+        waiting::{due, if_any},
     },
 };
 
@@ -70,10 +73,7 @@ fn lost<T>() -> Result<T, AiwmError> {
 }
 
 async fn ended<T>(task: &mut Option<Task<Result<T, AiwmError>>>) -> Result<T, AiwmError> {
-    match task {
-        Some(task) => task.await.unwrap_or_else(|_| lost()),
-        None => std::future::pending().await,
-    }
+    if_any(task).await.unwrap_or_else(|_| lost())
 }
 
 impl<C: Controller> Driver<C> {
@@ -108,18 +108,12 @@ impl<C: Controller> Driver<C> {
                 return;
             }
             let wake = self.machine.next_wake().map(|at| self.began + at);
-            let sleep = async {
-                match wake {
-                    Some(at) => sleep_until(at).await,
-                    None => std::future::pending().await,
-                }
-            };
             input = tokio::select! {
                 biased;
                 () = self.stop.cancelled() => Input::Stop,
                 done = ended(&mut self.connecting) => { self.connecting = None; self.connected(done) }
                 done = ended(&mut self.beating) => { self.beating = None; self.beaten(done) }
-                () = sleep => Input::Wake,
+                () = due(wake) => Input::Wake,
             };
         }
     }

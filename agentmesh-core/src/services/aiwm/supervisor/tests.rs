@@ -9,7 +9,7 @@ use std::{
 use serde_json::json;
 
 use super::*;
-use crate::services::aiwm::{answer::Connected, secret::SecretText};
+use crate::services::aiwm::{SecretText, answer::Connected};
 
 type Answers<T> = Mutex<VecDeque<Result<T, AiwmError>>>;
 

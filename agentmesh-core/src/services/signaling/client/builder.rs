@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, watch};
 use url::Url;
 
 use super::{
-    super::{RoomName, SignalingError, SignalingSecret, SignalingTimings},
+    super::{RoomName, SecretText, SignalingError, SignalingTimings},
     EVENTS, Inner, ORDERS, SessionCredentials, SignalingClient, State,
     driver::Driver,
     transport::Transport,
@@ -32,7 +32,7 @@ const FOR_EVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 pub struct SignalingBuilder {
     url: String,
     room: String,
-    join_key: Option<SignalingSecret>,
+    join_key: Option<SecretText>,
     session: Option<SessionCredentials>,
     identity: Option<Arc<Identity>>,
     timings: SignalingTimings,
@@ -56,7 +56,7 @@ impl SignalingBuilder {
 
     /// The key that the server wants from whoever joins this room.
     #[must_use]
-    pub fn join_key(mut self, key: SignalingSecret) -> Self {
+    pub fn join_key(mut self, key: SecretText) -> Self {
         self.join_key = Some(key);
         self
     }

@@ -6,7 +6,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use serde_json::Value;
 use tokio::{
     sync::{mpsc, oneshot, watch},
-    time::{Instant, sleep_until},
+    time::Instant,
 };
 
 use super::{
@@ -23,7 +23,10 @@ use crate::{
     client::{http::reasons, platform::BoxFuture, subscription::Fanout},
     identity::Identity,
     rng::SystemRng,
-    services::sse::Decoder,
+    services::{
+        sse::Decoder,
+        waiting::{due, if_any},
+    },
 };
 
 type Waiter = oneshot::Sender<Result<(), SignalingError>>;
@@ -114,10 +117,10 @@ impl Driver {
             let wake = self.machine.next_wake().map(|elapsed| self.started + elapsed);
             let woken = tokio::select! {
                 order = orders.recv(), if owned => Woken::Ordered(order),
-                opened = opened(&mut self.opening) => Woken::Opened(opened),
+                opened = if_any(&mut self.opening) => Woken::Opened(opened),
                 received = received(&mut self.stream) => Woken::Received(received),
                 Some((key, outcome)) = self.posts.next() => Woken::Posted(key, outcome),
-                () = left(&mut self.leaving) => Woken::Left,
+                () = if_any(&mut self.leaving) => Woken::Left,
                 () = due(wake) => Woken::Due,
             };
             match woken {
@@ -312,32 +315,9 @@ const fn name(event: &SignalingEvent) -> &'static str {
     }
 }
 
-async fn opened(
-    opening: &mut Option<BoxFuture<'static, Result<Opened, OpenFailure>>>,
-) -> Result<Opened, OpenFailure> {
-    match opening {
-        Some(opening) => opening.await,
-        None => std::future::pending().await,
-    }
-}
-
 async fn received(stream: &mut Option<Stream>) -> Result<Option<bytes::Bytes>, reqwest::Error> {
     match stream {
         Some(stream) => stream.response.chunk().await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn left(leaving: &mut Option<BoxFuture<'static, ()>>) {
-    match leaving {
-        Some(leaving) => leaving.await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn due(wake: Option<Instant>) {
-    match wake {
-        Some(at) => sleep_until(at).await,
         None => std::future::pending().await,
     }
 }

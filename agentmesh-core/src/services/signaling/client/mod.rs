@@ -16,8 +16,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 pub use self::builder::SignalingBuilder;
 use self::{driver::Command, transport::Transport};
 use super::{
-    IceServers, MAX_BODY, Payload, PeerId, RoomName, SignalingError, SignalingEvent,
-    SignalingSecret,
+    IceServers, MAX_BODY, Payload, PeerId, RoomName, SecretText, SignalingError, SignalingEvent,
 };
 use crate::client::{
     platform::Task,
@@ -38,7 +37,7 @@ pub struct SessionCredentials {
     /// The client's id, which everybody in the room knows.
     pub id: PeerId,
     /// What proves it. Whoever has it is this client.
-    pub token: SignalingSecret,
+    pub token: SecretText,
     /// The server takes credentials in headers, so they need not be in a URL.
     pub header_auth: bool,
 }

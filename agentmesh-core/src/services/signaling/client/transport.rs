@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::{
     super::{
-        PeerId, RoomName, SignalingError, SignalingSecret,
+        PeerId, RoomName, SecretText, SignalingError,
         machine::{OpenFailure, Outcome},
     },
     SessionCredentials,
@@ -41,7 +41,7 @@ pub(in super::super) struct Transport {
     pub(super) room: RoomName,
     /// The room as it was given: servers normalise it themselves.
     pub(super) room_text: String,
-    pub(super) join_key: Option<SignalingSecret>,
+    pub(super) join_key: Option<SecretText>,
 }
 
 /// A stream that is open.

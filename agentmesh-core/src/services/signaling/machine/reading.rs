@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::{
     super::{
-        Author, PeerId, Roster, SessionCredentials, Signal, SignalingError, SignalingEvent,
-        SignalingSecret, normalize_ice_servers,
+        Author, PeerId, Roster, SecretText, SessionCredentials, Signal, SignalingError,
+        SignalingEvent, normalize_ice_servers,
     },
     MAX_BUFFERED, Machine, Phase,
 };
@@ -65,7 +65,7 @@ impl Machine {
             self.unreadable("joined that is no JSON");
             return;
         };
-        let token = joined.token.filter(|token| !token.is_empty()).map(SignalingSecret::new);
+        let token = joined.token.filter(|token| !token.is_empty()).map(SecretText::new);
         let id = joined.id.as_deref().and_then(PeerId::plausible);
         let (Some(id), Some(token)) = (id, token) else {
             let problem = "joined without id or token";

@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, watch};
 use zeroize::Zeroizing;
 
 use super::{
-    super::{ApiKey, Setup, UserDataClient, UserDataError, client::check, names::NameKind},
+    super::{SecretText, Setup, UserDataClient, UserDataError, client::check, names::NameKind},
     ChannelTimings, HookPolicy, UserDataChannel,
     driver::{Driver, State},
     handle::{EVENTS, Inner, ORDERS},
@@ -35,7 +35,7 @@ pub enum ChannelAuth {
     /// The client's API key, for servers that one trusts with it and for channels without a setup.
     ApiKey,
     /// A token from elsewhere.
-    Token(ApiKey),
+    Token(SecretText),
     /// Nothing.
     None,
 }
@@ -183,7 +183,7 @@ impl ChannelBuilder {
 }
 
 /// `{"token":…}`. Not through a JSON value, which would leave a copy behind.
-fn auth_json(token: &ApiKey) -> Zeroizing<String> {
+fn auth_json(token: &SecretText) -> Zeroizing<String> {
     let mut json = Zeroizing::new(String::with_capacity(token.expose().len() * 2 + 16));
     json.push_str("{\"token\":\"");
     for c in token.expose().chars() {
@@ -221,7 +221,7 @@ mod tests {
     #[test]
     fn tokens_become_json_whatever_is_in_them() {
         for token in ["plain", "qu\"ote\\", "wörld 😀", "new\nline\u{1}end", "\u{9f}x"] {
-            let json = auth_json(&ApiKey::new(token));
+            let json = auth_json(&SecretText::trimmed(token));
             let value: Value = serde_json::from_str(&json).unwrap();
             assert_eq!(value, json!({"token": token}), "{token:?}");
         }

@@ -5,7 +5,7 @@ use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 use futures_util::{SinkExt, StreamExt, stream::FuturesUnordered};
 use tokio::{
     sync::{mpsc, oneshot, watch},
-    time::{Instant, sleep_until, timeout},
+    time::{Instant, timeout},
 };
 use tokio_tungstenite::tungstenite::{
     self,
@@ -26,7 +26,10 @@ use crate::{
         transport::ws_native::NativeSocket,
     },
     rng::SystemRng,
-    services::socketio::{Dial, DialFailure, Received, received},
+    services::{
+        socketio::{Dial, DialFailure, Received, received},
+        waiting::{due, if_any},
+    },
 };
 
 /// A server that takes nothing for so long is gone.
@@ -115,7 +118,7 @@ impl Driver {
             let wake = self.machine.next_wake().map(|elapsed| self.started + elapsed);
             let woken = tokio::select! {
                 order = orders.recv() => Woken::Ordered(order),
-                opened = opened(&mut self.opening) => Woken::Opened(opened),
+                opened = if_any(&mut self.opening) => Woken::Opened(opened),
                 received = received(&mut self.socket) => Woken::Received(received),
                 Some((ack, answer)) = self.asked.next() => Woken::Decided(ack, answer),
                 () = due(wake) => Woken::Due,
@@ -252,20 +255,6 @@ impl Driver {
         };
         self.socket = None;
         self.tell(Input::Received(Received::Gone(reason)));
-    }
-}
-
-async fn opened(opening: &mut Option<Opening>) -> Result<Box<NativeSocket>, DialFailure> {
-    match opening {
-        Some(opening) => opening.await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn due(wake: Option<Instant>) {
-    match wake {
-        Some(at) => sleep_until(at).await,
-        None => std::future::pending().await,
     }
 }
 

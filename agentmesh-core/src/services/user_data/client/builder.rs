@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use url::Url;
 
 use super::{
-    super::{ApiKey, RetryPolicy, UserDataError},
+    super::{RetryPolicy, SecretText, UserDataError},
     Inner, UserDataClient,
 };
 use crate::client::{
@@ -42,7 +42,7 @@ impl Default for Timeouts {
 #[derive(Debug)]
 pub struct UserDataBuilder {
     base_url: String,
-    key: Option<ApiKey>,
+    key: Option<SecretText>,
     timeouts: Timeouts,
     retry: RetryPolicy,
     proxies: ProxyConfig,
@@ -65,7 +65,7 @@ impl UserDataBuilder {
 
     /// The key for `Authorization: Bearer`. An empty one counts as none.
     #[must_use]
-    pub fn api_key(mut self, key: ApiKey) -> Self {
+    pub fn api_key(mut self, key: SecretText) -> Self {
         self.key = Some(key).filter(|key| !key.is_empty());
         self
     }

@@ -9,7 +9,6 @@ use super::{
     },
     UserDataClient, check,
     request::Call,
-    skills::{MAX_PAGES, endless},
 };
 
 /// Bytes of a conversation.
@@ -61,24 +60,7 @@ impl UserDataClient {
     pub async fn list_conversations(&self, user: &str) -> Result<ConversationList, UserDataError> {
         check(NameKind::User, user)?;
         let path = ["users", user, "conversations"];
-        let get = || Call::get("list conversations", &path, self.0.timeouts.request);
-        let mut all: ConversationList = self.call(get()).await?;
-        let mut pages = 1;
-        while let Some(cursor) = all.cursor.take() {
-            pages += 1;
-            if pages > MAX_PAGES {
-                return Err(endless());
-            }
-            let query = [("cursor", cursor.as_str())];
-            let page: ConversationList = self.call(Call { query: &query, ..get() }).await?;
-            if page.cursor.as_deref() == Some(cursor.as_str()) {
-                return Err(endless());
-            }
-            all.count += page.count;
-            all.conversations.extend(page.conversations);
-            all.cursor = page.cursor;
-        }
-        Ok(all)
+        self.all_pages("list conversations", &path).await
     }
 
     /// Deletes a conversation. One that is not there is deleted, too. Deployed servers answer

@@ -2,6 +2,7 @@
 
 mod builder;
 mod conversations;
+mod pages;
 mod request;
 mod sandbox;
 mod settings;
@@ -16,7 +17,7 @@ pub use self::{
     settings::PREFERENCES,
 };
 use super::{
-    ApiKey, RetryPolicy, UserDataError,
+    RetryPolicy, SecretText, UserDataError,
     names::{Name, NameKind},
 };
 use crate::client::{http::HttpClient, transport::ws_native::WsConnector};
@@ -28,9 +29,9 @@ use crate::client::{http::HttpClient, transport::ws_native::WsConnector};
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), agentmesh_core::services::user_data::UserDataError> {
-/// use agentmesh_core::services::user_data::{ApiKey, UserDataClient};
+/// use agentmesh_core::services::user_data::{SecretText, UserDataClient};
 ///
-/// let key = ApiKey::new(std::env::var("API_KEY").unwrap_or_default());
+/// let key = SecretText::trimmed(std::env::var("API_KEY").unwrap_or_default());
 /// let client = UserDataClient::builder("https://api.example.com").api_key(key).build()?;
 /// client.put_skill("alice", "debugging.md", "# Debugging\n\nLook at the logs first.").await?;
 /// println!("{:?}", client.list_skills("alice").await?.skills);
@@ -45,7 +46,7 @@ struct Inner {
     http: HttpClient,
     connector: Arc<WsConnector>,
     base: Url,
-    key: Option<ApiKey>,
+    key: Option<SecretText>,
     timeouts: Timeouts,
     retry: RetryPolicy,
 }
@@ -57,7 +58,7 @@ impl UserDataClient {
     }
 
     /// The key, for who opens a channel with it.
-    pub(super) fn key(&self) -> Option<&ApiKey> {
+    pub(super) fn key(&self) -> Option<&SecretText> {
         self.0.key.as_ref()
     }
 

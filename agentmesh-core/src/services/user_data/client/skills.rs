@@ -11,8 +11,6 @@ use super::{
 
 /// Bytes of a skill.
 const MAX_SKILL: usize = 1024 * 1024;
-/// Pages of a list that are followed.
-pub(super) const MAX_PAGES: usize = 1000;
 
 impl UserDataClient {
     /// Stores a skill, over one of the same name.
@@ -46,24 +44,7 @@ impl UserDataClient {
     pub async fn list_skills(&self, user: &str) -> Result<SkillList, UserDataError> {
         check(NameKind::User, user)?;
         let path = ["users", user, "skills"];
-        let get = || Call::get("list skills", &path, self.0.timeouts.request);
-        let mut all: SkillList = self.call(get()).await?;
-        let mut pages = 1;
-        while let Some(cursor) = all.cursor.take() {
-            pages += 1;
-            if pages > MAX_PAGES {
-                return Err(endless());
-            }
-            let query = [("cursor", cursor.as_str())];
-            let page: SkillList = self.call(Call { query: &query, ..get() }).await?;
-            if page.cursor.as_deref() == Some(cursor.as_str()) {
-                return Err(endless());
-            }
-            all.count += page.count;
-            all.skills.extend(page.skills);
-            all.cursor = page.cursor;
-        }
-        Ok(all)
+        self.all_pages("list skills", &path).await
     }
 
     /// A skill.
@@ -87,10 +68,4 @@ impl UserDataClient {
         let path = ["users", user, "skills", name];
         self.call(Call::delete("delete skill", &path, self.0.timeouts.request)).await
     }
-}
-
-/// A server that gives pages without end.
-pub(super) fn endless() -> UserDataError {
-    let problem = "a list that does not end".to_owned();
-    UserDataError::Protocol { problem, request_id: String::new() }
 }

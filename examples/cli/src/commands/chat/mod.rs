@@ -9,7 +9,7 @@ use agentmesh_core::{
     Error,
     services::agent_ws::{
         AgentWebSocketClient, AgentWebSocketError, AgentWebSocketEvent as Event, ClientTimings,
-        Credential, Message, PATH, Part, QueryOptions,
+        Message, PATH, Part, QueryOptions, SecretText,
     },
 };
 use futures_util::StreamExt;
@@ -31,7 +31,7 @@ pub(super) async fn run(args: ChatArgs, context: Context) -> Result<(), CliError
     let mut builder = AgentWebSocketClient::builder(&url).timings(timings);
     if let Some(path) = &args.token_file {
         let token = std::fs::read_to_string(path).map_err(|e| CliError::file(path, &e))?;
-        builder = builder.bearer(Credential::new(token));
+        builder = builder.bearer(SecretText::trimmed(token));
     }
     let client = tokio::select! {
         connected = builder.connect() => connected.map_err(Error::from)?,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::{
-    super::{AgentWebSocketError, Credential},
+    super::{AgentWebSocketError, SecretText},
     config::number,
 };
 use crate::client::proxy::ProxyConfig;
@@ -22,7 +22,7 @@ pub struct OpenAiConfig {
     /// The address that `/chat/completions` is appended to.
     pub base_url: String,
     /// The key (`OPENROUTER_API_KEY`). OpenRouter needs one; a model on this machine does not.
-    pub api_key: Option<Credential>,
+    pub api_key: Option<SecretText>,
     /// Whether nothing is asked without a key.
     pub needs_key: bool,
     /// The model (`MODEL`, else `OPENROUTER_MODEL`).
@@ -45,7 +45,7 @@ pub struct OpenAiConfig {
 
 impl OpenAiConfig {
     /// OpenRouter, with the documented defaults.
-    pub fn openrouter(api_key: Option<Credential>) -> Self {
+    pub fn openrouter(api_key: Option<SecretText>) -> Self {
         Self {
             provider: "OpenRouter".into(),
             needs_key: true,
@@ -54,7 +54,7 @@ impl OpenAiConfig {
     }
 
     /// Another service with the same interface, such as `http://127.0.0.1:11434/v1`.
-    pub fn compatible(base_url: impl Into<String>, api_key: Option<Credential>) -> Self {
+    pub fn compatible(base_url: impl Into<String>, api_key: Option<SecretText>) -> Self {
         Self {
             provider: "Model".into(),
             base_url: base_url.into(),
@@ -97,6 +97,6 @@ impl OpenAiConfig {
     }
 
     pub(super) fn key_is_missing(&self) -> bool {
-        self.needs_key && self.api_key.as_ref().is_none_or(Credential::is_empty)
+        self.needs_key && self.api_key.as_ref().is_none_or(SecretText::is_empty)
     }
 }

@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 
 pub use self::config::OpenAiConfig;
 use super::{
-    super::{AgentWebSocketError, Credential},
+    super::{AgentWebSocketError, SecretText},
     ChatBackend, ChatError, ChatRequest, Deltas,
 };
 use crate::{

@@ -1,13 +1,13 @@
 //! What another service says, made fit for a client: one line, short, without anything that looks like a key.
 
-use super::Credential;
+use super::SecretText;
 
 /// Characters that are passed on.
 const MAX: usize = 200;
 const REMOVED: &str = "[removed]";
 
 /// See the module.
-pub(super) fn scrub(text: &str, key: Option<&Credential>) -> String {
+pub(super) fn scrub(text: &str, key: Option<&SecretText>) -> String {
     let text = match key.filter(|key| !key.is_empty()) {
         Some(key) => text.replace(key.expose(), REMOVED),
         None => text.to_owned(),
@@ -25,7 +25,7 @@ mod tests {
 
     #[test]
     fn keys_lines_and_length_are_gone() {
-        let key = Credential::new("very-secret-key");
+        let key = SecretText::trimmed("very-secret-key");
         let said = "Bad key \"sk-or-v1-abc123\"\nor very-secret-key\u{1b}[2J, see";
         let text = scrub(said, Some(&key));
         assert_eq!(text, "Bad key [removed] or [removed][2J, see");

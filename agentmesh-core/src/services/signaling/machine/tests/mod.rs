@@ -6,7 +6,7 @@ mod streams;
 
 use serde_json::{Value, json};
 
-use super::{super::SignalingSecret, *};
+use super::{super::SecretText, *};
 use crate::test_utils::seeded_rng;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -204,6 +204,6 @@ fn closed_with(actions: &[Action]) -> &SignalingError {
 }
 
 fn session(id: &str) -> Option<SessionCredentials> {
-    let token = SignalingSecret::new("token");
+    let token = SecretText::new("token");
     Some(SessionCredentials { id: id.into(), token, header_auth: false })
 }
