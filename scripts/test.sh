@@ -30,7 +30,7 @@ step() {
 # No optional feature breaks another one's build.
 features() {
   local feature
-  for feature in getrandom file sqlite client agent-ws agent-ws-service aiwm signaling s3 aws-lc legacy-0-2 metrics schema trust; do
+  for feature in getrandom file sqlite client agent-ws agent-ws-service aiwm signaling user-data user-data-store s3 aws-lc legacy-0-2 metrics schema trust; do
     echo "agentmesh-core with only $feature"
     cargo check --quiet -p agentmesh-core --no-default-features --features "$feature" || return
   done
