@@ -1,5 +1,5 @@
 # Two commands matter: `make demo` shows the main job, `make test` passes every test.
-.PHONY: test test-vectors demo checker wasm docs bench bench-smoke
+.PHONY: test test-vectors demo checker wasm docs bench bench-smoke fuzz
 
 # Everything that must pass, with a summary at the end; installs what it needs on a bare Debian machine.
 # STEPS="format clippy" runs only those steps.
@@ -44,3 +44,8 @@ bench:
 # Every bench once, so that none rots; `make test` does it, too.
 bench-smoke:
 	cargo test -p agentmesh-benches --bench '*'
+
+# Every fuzzing target for MINUTES, or TARGETS="…" only; see fuzz/README.md. Needs a nightly compiler and cargo-fuzz.
+MINUTES = 1
+fuzz:
+	MINUTES=$(MINUTES) ./scripts/fuzz.sh $(TARGETS)

@@ -31,6 +31,8 @@ pub mod vault;
 
 #[cfg(feature = "client")]
 pub mod client;
+#[cfg(any(test, feature = "test-utils"))]
+pub mod fuzzing;
 #[cfg(feature = "hazmat")]
 pub mod hazmat;
 #[cfg(test)]

@@ -14,6 +14,7 @@ mod e2e;
 mod environment;
 mod errors;
 mod faults;
+mod fuzz;
 mod glossary;
 mod interop_0_2;
 mod large;

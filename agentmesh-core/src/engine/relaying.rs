@@ -295,6 +295,12 @@ impl Engine {
         })
     }
 
+    /// The entry of the outbox that a frame belongs to.
+    #[cfg(any(test, feature = "test-utils"))]
+    pub(crate) fn entry_of(&self, relay_id: &RelayMessageId) -> Option<MessageId> {
+        self.by_relay_id.get(relay_id).copied()
+    }
+
     #[cfg(test)]
     pub(super) fn forget_relay_ack(&mut self, relay_id: &RelayMessageId) {
         let id = self.by_relay_id[relay_id];

@@ -13,9 +13,9 @@ mod secret;
 #[cfg(feature = "signaling")]
 pub mod signaling;
 #[cfg(feature = "user-data")]
-mod socketio;
+pub(crate) mod socketio;
 #[cfg(any(feature = "signaling", feature = "agent-ws-service"))]
-mod sse;
+pub(crate) mod sse;
 #[cfg(feature = "user-data")]
 pub mod user_data;
 #[cfg(any(feature = "agent-ws", feature = "aiwm", feature = "signaling", feature = "user-data"))]

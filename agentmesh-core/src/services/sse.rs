@@ -22,19 +22,19 @@ const BOM: &[u8] = "\u{feff}".as_bytes();
 
 /// An event as it was dispatched.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::services) struct SseEvent {
-    pub(in crate::services) name: String,
-    pub(in crate::services) data: String,
+pub(crate) struct SseEvent {
+    pub(crate) name: String,
+    pub(crate) data: String,
 }
 
 /// More than [`MAX_BYTES`]; the stream cannot be read on.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::services) struct TooLong;
+pub(crate) struct TooLong;
 
 type Parser = Pin<Box<dyn Stream<Item = Result<Event, EventStreamError<Infallible>>> + Send>>;
 
 /// The state of one stream. A truncated event at its end is dropped with it.
-pub(in crate::services) struct Decoder {
+pub(crate) struct Decoder {
     /// The line that is not complete.
     line: Vec<u8>,
     /// The last byte ended a line with CR; an LF that follows belongs to it.
@@ -49,7 +49,7 @@ pub(in crate::services) struct Decoder {
 }
 
 impl Decoder {
-    pub(in crate::services) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let (lines, received) = channel();
         let received = poll_fn(move |_| match received.try_recv() {
             Ok(line) => Poll::Ready(Some(Ok::<String, Infallible>(line))),
@@ -70,7 +70,7 @@ impl Decoder {
     ///
     /// # Errors
     /// [`TooLong`].
-    pub(in crate::services) fn feed(&mut self, bytes: &[u8]) -> Result<Vec<SseEvent>, TooLong> {
+    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<Vec<SseEvent>, TooLong> {
         let mut events = Vec::new();
         let mut rest = bytes;
         if self.after_cr && !rest.is_empty() {
@@ -100,7 +100,7 @@ impl Decoder {
         not(feature = "signaling"),
         allow(dead_code, reason = "who asks a model does not come back for the rest")
     )]
-    pub(in crate::services) const fn retry(&self) -> Option<Duration> {
+    pub(crate) const fn retry(&self) -> Option<Duration> {
         self.retry
     }
 

@@ -10,6 +10,9 @@ mod envelope;
 mod error;
 mod faults;
 mod files;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod http;
 mod limits;
 mod metrics;

@@ -59,7 +59,7 @@ fn check(mesh: &Mesh, sent: &[(usize, MessageId)], amids: [Amid; 2], what: &str)
         assert_eq!(mesh.amid(node), amid, "{what}: no identity is minted");
         assert!(mesh.nodes[node].engine.outbox().is_empty(), "{what}: everything is confirmed");
     }
-    no_key_is_used_twice(mesh, what);
+    mesh.check_keys(what);
 }
 
 #[test]
@@ -175,6 +175,6 @@ proptest! {
         for node in &mesh.nodes {
             prop_assert!(node.engine.outbox().is_empty());
         }
-        no_key_is_used_twice(&mesh, "schedule");
+        mesh.check_keys("schedule");
     }
 }

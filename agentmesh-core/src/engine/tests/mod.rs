@@ -20,10 +20,8 @@ mod redaction;
 mod streams;
 mod surface;
 
-use std::collections::BTreeMap;
-
 use super::*;
-use crate::{test_utils::mesh::Mesh, wire::frame::NativeFrame};
+use crate::test_utils::mesh::Mesh;
 
 /// Two agents with an accepted session in both directions of use.
 fn acquainted(seed: u64) -> Mesh {
@@ -66,21 +64,4 @@ fn records(mesh: &Mesh, node: usize) -> Vec<crate::storage::Record> {
         }
         all
     })
-}
-
-/// In one session, the same ratchet key and number mean the same message key: it may carry one frame only.
-fn no_key_is_used_twice(mesh: &Mesh, what: &str) {
-    let mut used: BTreeMap<_, Vec<u8>> = BTreeMap::new();
-    for (_, stored) in &mesh.wiretap {
-        let (session, body) = match NativeFrame::parse(stored.frame.clone()) {
-            Ok(NativeFrame::Handshake(frame)) => (frame.session_id(), frame.body().to_vec()),
-            Ok(NativeFrame::Message(frame)) => (frame.session_id(), frame.body().to_vec()),
-            _ => continue,
-        };
-        // Ratchet key and number; `pn` in between says nothing about the key.
-        let name = (session, [&body[2..34], &body[38..42]].concat());
-        if let Some(other) = used.insert(name, body.clone()) {
-            assert_eq!(other, body, "{what}: a message key was used for two frames");
-        }
-    }
 }

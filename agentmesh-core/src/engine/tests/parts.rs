@@ -410,7 +410,7 @@ fn crash_at_every_single_write_of_a_payload_in_parts_loses_and_repeats_nothing()
                     assert_eq!(stored(&mesh, node, RecordKind::Chunk), 0, "{what}");
                     assert_eq!(stored(&mesh, node, RecordKind::Assembly), 0, "{what}");
                 }
-                no_key_is_used_twice(&mesh, &what);
+                mesh.check_keys(&what);
             }
         }
     }
@@ -515,6 +515,6 @@ proptest! {
             prop_assert_eq!(stored(&mesh, node, RecordKind::Chunk), 0);
             prop_assert_eq!(stored(&mesh, node, RecordKind::Assembly), 0);
         }
-        no_key_is_used_twice(&mesh, "schedule");
+        mesh.check_keys("schedule");
     }
 }

@@ -56,7 +56,7 @@ impl fmt::Debug for Connected {
 
 impl Connected {
     /// Reads an answer; `Err` says what is wrong with it.
-    pub(super) fn parse(body: &[u8]) -> Result<Self, &'static str> {
+    pub(crate) fn parse(body: &[u8]) -> Result<Self, &'static str> {
         let Ok(Value::Object(mut body)) = serde_json::from_slice::<Value>(body) else {
             return Err("not a JSON object");
         };

@@ -24,7 +24,7 @@ mod session;
 mod settle;
 mod sweeper;
 mod upgrade;
-mod websocket;
+pub(crate) mod websocket;
 
 use std::{
     sync::{
