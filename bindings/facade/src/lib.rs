@@ -50,7 +50,7 @@ pub use managers::{
 };
 pub use message::{Message, MessageContent, Messages};
 pub use payload::Payload;
-pub use runtime::{Call, PerProcess, block_on, catch, start};
+pub use runtime::{Attempt, Call, PerProcess, attempt, block_on, catch, start};
 #[cfg(feature = "server")]
 pub use server::{Server, ServerSettings};
 pub use storage::{

@@ -11,7 +11,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::OnceLock,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
 };
 
 use tokio::{
@@ -130,6 +130,43 @@ where
     Ok(Call(task.abort_handle()))
 }
 
+/// What [`attempt`] came to.
+pub enum Attempt<T> {
+    /// The call is over.
+    Finished(Result<T, FacadeError>),
+    /// It has to wait for something: [`start`] takes it on.
+    Waiting(Pin<Box<dyn Future<Output = Result<T, FacadeError>> + Send>>),
+}
+
+impl<T> std::fmt::Debug for Attempt<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Finished(_) => "Finished(..)",
+            Self::Waiting(_) => "Waiting(..)",
+        })
+    }
+}
+
+/// Begins a call on the calling thread, as far as it goes without waiting. For calls that compute a little and seldom
+/// wait: they cost no way to the runtime and back.
+///
+/// # Errors
+/// If the runtime cannot be started.
+pub fn attempt<T, F>(future: F) -> Result<Attempt<T>, FacadeError>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T, FacadeError>> + Send + 'static,
+{
+    let runtime = handle()?;
+    let _inside = runtime.enter();
+    let mut call = Box::pin(CatchPanic(Box::pin(future)));
+    // Whoever takes it on polls it before anything else, so this waker is never needed.
+    match call.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(result) => Ok(Attempt::Finished(result)),
+        Poll::Pending => Ok(Attempt::Waiting(call)),
+    }
+}
+
 /// Runs a call to its end on the calling thread, which must not be one of the runtime's.
 ///
 /// # Errors
@@ -179,6 +216,27 @@ mod tests {
             Ok(())
         });
         assert_eq!(result.map_err(|e| e.code), Err("BINDING_PANICKED"));
+    }
+
+    #[test]
+    fn a_call_that_need_not_wait_is_over_at_once_and_another_goes_on_elsewhere() {
+        let at_once = attempt(async { Ok(1) }).unwrap();
+        assert!(matches!(at_once, Attempt::Finished(Ok(1))), "{at_once:?}");
+        let broken = attempt(async {
+            if std::hint::black_box(true) {
+                panic!("as a bug would");
+            }
+            Ok(())
+        });
+        let Attempt::Finished(Err(error)) = broken.unwrap() else { panic!("it did not end") };
+        assert_eq!(error.code, "BINDING_PANICKED");
+        let (tell, told) = mpsc::channel();
+        let (send, receive) = tokio::sync::oneshot::channel();
+        let waits = attempt(async move { Ok(receive.await.unwrap_or_default()) }).unwrap();
+        let Attempt::Waiting(call) = waits else { panic!("it had to wait") };
+        start(call, move |result| tell.send(result).unwrap()).unwrap();
+        send.send(2).unwrap();
+        assert_eq!(told.recv().unwrap(), Ok(2));
     }
 
     #[test]

@@ -15,8 +15,8 @@ use std::{
     thread::JoinHandle,
 };
 
-use agentmesh_facade::{Call, FacadeError, PerProcess, start};
-use pyo3::{prelude::*, sync::PyOnceLock};
+use agentmesh_facade::{Attempt, Call, FacadeError, PerProcess, attempt, start};
+use pyo3::{intern, prelude::*, sync::PyOnceLock};
 
 use crate::error::raise;
 
@@ -99,7 +99,7 @@ fn deliver_batch(py: Python<'_>, first: Delivery, finished: &Receiver<Delivery>)
     for (event_loop, batch) in loops.into_values() {
         let Ok(batch) = Bound::new(py, Batch(Mutex::new(batch))) else { continue };
         // A loop that was closed has nobody who waits.
-        let _ = event_loop.call_method1(py, "call_soon_threadsafe", (batch,));
+        let _ = event_loop.call_method1(py, intern!(py, "call_soon_threadsafe"), (batch,));
     }
     going_on
 }
@@ -115,12 +115,12 @@ impl Batch {
         for (waiter, finish) in batch {
             let waiter = waiter.bind(py);
             // Cancelled meanwhile: nobody wants the result.
-            if waiter.call_method0("done")?.is_truthy()? {
+            if waiter.call_method0(intern!(py, "done"))?.is_truthy()? {
                 continue;
             }
             match finish(py) {
-                Ok(result) => waiter.call_method1("set_result", (result,))?,
-                Err(error) => waiter.call_method1("set_exception", (error.into_value(py),))?,
+                Ok(result) => waiter.call_method1(intern!(py, "set_result"), (result,))?,
+                Err(error) => waiter.call_method1(intern!(py, "set_exception"), (error.into_value(py),))?,
             };
         }
         Ok(())
@@ -134,7 +134,8 @@ pub(crate) struct Canceller(Call);
 #[pymethods]
 impl Canceller {
     fn __call__(&self, future: &Bound<'_, PyAny>) -> PyResult<()> {
-        if !self.0.is_finished() && future.call_method0("cancelled")?.is_truthy()? {
+        let py = future.py();
+        if !self.0.is_finished() && future.call_method0(intern!(py, "cancelled"))?.is_truthy()? {
             self.0.cancel();
         }
         Ok(())
@@ -158,7 +159,7 @@ where
     C: FnOnce(Python<'_>, T) -> PyResult<Py<PyAny>> + Send + 'static,
 {
     let event_loop = running_loop(py)?;
-    let waiter = event_loop.call_method0("create_future")?;
+    let waiter = event_loop.call_method0(intern!(py, "create_future"))?;
     let (target, answer) = (event_loop.unbind(), waiter.clone().unbind());
     let started = py.detach(|| {
         start(future, move |result| {
@@ -170,7 +171,30 @@ where
         })
     });
     let started = started.map_err(|error| raise(py, error))?;
-    waiter.call_method1("add_done_callback", (Bound::new(py, Canceller(started))?,))?;
+    waiter.call_method1(intern!(py, "add_done_callback"), (Bound::new(py, Canceller(started))?,))?;
+    Ok(waiter)
+}
+
+/// The same for calls that compute a little and seldom wait: what is over at once takes no way through the runtime.
+pub(crate) fn call_at_once<'py, T, F, C>(
+    py: Python<'py>,
+    future: F,
+    convert: C,
+) -> PyResult<Bound<'py, PyAny>>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T, FacadeError>> + Send + 'static,
+    C: FnOnce(Python<'_>, T) -> PyResult<Py<PyAny>> + Send + 'static,
+{
+    let result = match py.detach(|| attempt(future)).map_err(|error| raise(py, error))? {
+        Attempt::Waiting(rest) => return call(py, rest, convert),
+        Attempt::Finished(result) => result,
+    };
+    let waiter = running_loop(py)?.call_method0(intern!(py, "create_future"))?;
+    match result.map_err(|error| raise(py, error)).and_then(|value| convert(py, value)) {
+        Ok(value) => waiter.call_method1(intern!(py, "set_result"), (value,))?,
+        Err(error) => waiter.call_method1(intern!(py, "set_exception"), (error.into_value(py),))?,
+    };
     Ok(waiter)
 }
 

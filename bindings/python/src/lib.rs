@@ -5,6 +5,8 @@
 
 mod agent;
 mod bridge;
+#[cfg(feature = "command")]
+mod command;
 mod conformance;
 mod error;
 mod identity;
@@ -30,6 +32,9 @@ mod _native {
     use super::agent::Agent;
     #[pymodule_export]
     use super::bridge::{Batch, Canceller, panic_for_tests, shut_down};
+    #[cfg(feature = "command")]
+    #[pymodule_export]
+    use super::command::run_command;
     #[pymodule_export]
     use super::conformance::{OpenRequest, conformance_tests, run_conformance_test};
     #[pymodule_export]

@@ -7,7 +7,7 @@ use facade::{Decision, FacadeError};
 use pyo3::{prelude::*, types::PyBytes};
 
 use crate::{
-    bridge::{call, call_unit},
+    bridge::{call, call_at_once, call_unit},
     error::{raise, run},
     identity::Identity,
     json,
@@ -117,7 +117,7 @@ impl SessionManager {
         let initiating = async move {
             sessions.initiate_session(&peer, &bundle, &signing_key, request.as_deref()).await
         };
-        call(py, initiating, |py, begun| {
+        call_at_once(py, initiating, |py, begun| {
             Ok((begun.session_id, begun.x3dh_message).into_pyobject(py)?.into_any().unbind())
         })
     }
@@ -129,7 +129,7 @@ impl SessionManager {
         message: String,
     ) -> PyResult<Bound<'py, PyAny>> {
         let sessions = Arc::clone(&self.0);
-        call(py, async move { sessions.accept_session(&peer, &message).await }, text_object)
+        call_at_once(py, async move { sessions.accept_session(&peer, &message).await }, text_object)
     }
 
     fn activate_session<'py>(
@@ -148,7 +148,7 @@ impl SessionManager {
         session: String,
     ) -> PyResult<Bound<'py, PyAny>> {
         let sessions = Arc::clone(&self.0);
-        call(py, async move { sessions.ratchet_public_key(&session).await }, |py, key| {
+        call_at_once(py, async move { sessions.ratchet_public_key(&session).await }, |py, key| {
             Ok(key.map_or_else(|| py.None(), |key| PyBytes::new(py, &key).into_any().unbind()))
         })
     }
@@ -160,7 +160,7 @@ impl SessionManager {
         content: &Bound<'_, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let (sessions, content) = (Arc::clone(&self.0), payload(content)?);
-        call(py, async move { sessions.encrypt_message(&session, content).await }, text_object)
+        call_at_once(py, async move { sessions.encrypt_message(&session, content).await }, text_object)
     }
 
     fn decrypt_message<'py>(
@@ -170,7 +170,7 @@ impl SessionManager {
         envelope: String,
     ) -> PyResult<Bound<'py, PyAny>> {
         let sessions = Arc::clone(&self.0);
-        call(py, async move { sessions.decrypt_message(&session, &envelope).await }, text_object)
+        call_at_once(py, async move { sessions.decrypt_message(&session, &envelope).await }, text_object)
     }
 
     fn open_envelope<'py>(
@@ -180,7 +180,7 @@ impl SessionManager {
         envelope: String,
     ) -> PyResult<Bound<'py, PyAny>> {
         let sessions = Arc::clone(&self.0);
-        call(py, async move { sessions.open_envelope(&session, &envelope).await }, |py, open| {
+        call_at_once(py, async move { sessions.open_envelope(&session, &envelope).await }, |py, open| {
             let content = payload_object(py, &open.payload);
             let object = (open.sender, open.id, open.kind, open.in_reply_to, open.sent_at, content);
             Ok(object.into_pyobject(py)?.into_any().unbind())
@@ -189,12 +189,12 @@ impl SessionManager {
 
     fn sessions<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let sessions = Arc::clone(&self.0);
-        call(py, async move { sessions.sessions().await }, |py, all| json(py, &all))
+        call_at_once(py, async move { sessions.sessions().await }, |py, all| json(py, &all))
     }
 
     fn session_by_peer<'py>(&self, py: Python<'py>, peer: String) -> PyResult<Bound<'py, PyAny>> {
         let sessions = Arc::clone(&self.0);
-        call(py, async move { sessions.session_by_peer(&peer).await }, |py, one| json(py, &one))
+        call_at_once(py, async move { sessions.session_by_peer(&peer).await }, |py, one| json(py, &one))
     }
 
     fn close_session<'py>(&self, py: Python<'py>, session: String) -> PyResult<Bound<'py, PyAny>> {
@@ -204,7 +204,7 @@ impl SessionManager {
 
     fn maintain<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let sessions = Arc::clone(&self.0);
-        call(py, async move { sessions.maintain().await }, |py, n| json(py, &n))
+        call_at_once(py, async move { sessions.maintain().await }, |py, n| json(py, &n))
     }
 }
 
@@ -230,7 +230,7 @@ impl KnockProtocol {
     ) -> PyResult<Bound<'py, PyAny>> {
         let knocks = Arc::clone(&self.0);
         let judging = async move { knocks.judge(&peer, &message, &tier, reputation).await };
-        call(py, judging, |py, judged| {
+        call_at_once(py, judging, |py, judged| {
             let object = (json(py, &judged.knock)?, json(py, &judged.decision)?);
             Ok(object.into_pyobject(py)?.into_any().unbind())
         })
@@ -247,7 +247,7 @@ impl KnockProtocol {
         let decision: Decision =
             serde_json::from_str(decision).map_err(|e| raise(py, FacadeError::from(e)))?;
         let answering = async move { knocks.answer(&peer, &message, decision).await };
-        call(py, answering, |py, answered| Ok(answered.into_pyobject(py)?.into_any().unbind()))
+        call_at_once(py, answering, |py, answered| Ok(answered.into_pyobject(py)?.into_any().unbind()))
     }
 
     fn verify_answer<'py>(
@@ -258,6 +258,6 @@ impl KnockProtocol {
     ) -> PyResult<Bound<'py, PyAny>> {
         let knocks = Arc::clone(&self.0);
         let verifying = async move { knocks.verify_answer(&session, &envelope).await };
-        call(py, verifying, |py, decision| json(py, &decision))
+        call_at_once(py, verifying, |py, decision| json(py, &decision))
     }
 }

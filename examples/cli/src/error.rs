@@ -1,6 +1,6 @@
 //! What a command failed with, and the exit code that says so to scripts.
 
-use std::{io, path::Path, process::ExitCode};
+use std::{io, path::Path};
 
 use agentmesh_core::{
     Error, ErrorInfo,
@@ -28,12 +28,6 @@ pub(crate) enum Exit {
     Undeliverable = 6,
     /// The doctor found something to mend.
     Unwell = 7,
-}
-
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
-        Self::from(exit as u8)
-    }
 }
 
 /// The code that says that somebody else has the store open.

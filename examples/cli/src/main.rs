@@ -1,73 +1,7 @@
-//! The `agentmesh` command: a thin layer over `agentmesh_core`'s client and `agentmesh_server`.
-//!
-//! `args` is what can be typed, `commands` has one file a command, `output` the only way to standard output. Nothing
-//! here knows a key: identities are made, sealed and used by the core. `docs/cli.md` is the manual.
-
-mod args;
-mod commands;
-mod config;
-mod context;
-mod control;
-mod dev_hint;
-mod duration;
-mod endpoints;
-mod error;
-mod files;
-mod home;
-mod json_text;
-mod opened;
-mod output;
-mod passphrase;
-mod signals;
-mod units;
+//! The `agentmesh` program. What it does is in the library, which the Python package runs, too.
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use tracing::Level;
-use tracing_subscriber::{filter::filter_fn, layer::SubscriberExt, util::SubscriberInitExt};
-
-use crate::{args::Args, context::Context, error::CliError};
-
 fn main() -> ExitCode {
-    let args = Args::parse();
-    let out = output::Output::new(args.global.json);
-    start_logging(args.global.verbose);
-    match run(args, out) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            out.failure(&error);
-            error.exit.into()
-        }
-    }
-}
-
-fn run(args: Args, out: output::Output) -> Result<(), CliError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| CliError::failed(format!("no runtime: {e}")))?;
-    let context = Context::new(args.global, out);
-    let result = runtime.block_on(commands::run(args.command, context));
-    // A read of standard input that nobody waits for any more must not keep the process.
-    runtime.shutdown_background();
-    result
-}
-
-/// Logs go to standard error. They hold no payloads and no keys.
-fn start_logging(verbose: u8) {
-    let default = match verbose {
-        0 => "error",
-        1 => "agentmesh=info,agentmesh_server=info,warn",
-        _ => "agentmesh=debug,agentmesh_server=debug,info",
-    };
-    let filter = tracing_subscriber::EnvFilter::try_from_env("AGENTMESH_LOG")
-        .or_else(|_| tracing_subscriber::EnvFilter::try_from_env("RUST_LOG"))
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
-    // At trace level it would print requests with their tokens, and every frame.
-    let quiet = filter_fn(|event| {
-        *event.level() != Level::TRACE || !event.target().starts_with("tungstenite")
-    });
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
-    tracing_subscriber::registry().with(filter).with(quiet).with(lines).init();
+    ExitCode::from(agentmesh_cli::main_with(std::env::args_os()))
 }

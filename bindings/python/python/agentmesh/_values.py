@@ -121,9 +121,13 @@ def encode(payload: Payload) -> str | bytes | None:
     return dumps(payload)
 
 
+_to_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
+
 def dumps(value: Any) -> str:
     """Compact JSON; what JSON cannot say is a ``TypeError`` or ``ValueError``."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    # An encoder made once: with such settings `json.dumps` makes one a call.
+    return _to_json(value)
 
 
 def decode(payload: str | bytes | None) -> Any:
