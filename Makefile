@@ -1,5 +1,5 @@
 # Two commands matter: `make demo` shows the main job, `make test` passes every test.
-.PHONY: test test-vectors demo checker wasm docs bench bench-smoke fuzz
+.PHONY: test test-vectors demo checker wasm docs bench bench-smoke fuzz soak python-package
 
 # Everything that must pass, with a summary at the end; installs what it needs on a bare Debian machine.
 # STEPS="format clippy" runs only those steps.
@@ -28,7 +28,7 @@ docs:
 demo:
 	python3 scripts/demo
 
-# Measures everything beside its peers, for about ten minutes, and writes target/bench.json and docs/performance.md.
+# Measures everything beside its peers, for about a quarter of an hour, and writes target/bench.json and docs/performance.md.
 # With nats-server installed (apt-get install nats-server), NATS is one of them.
 PASSES = 1 2 3 4 5 6 7
 bench:
@@ -39,6 +39,7 @@ bench:
 	cargo bench -p agentmesh-benches --bench signaling_load
 	cargo bench -p agentmesh-benches --bench storage
 	cargo bench -p agentmesh-benches --bench services
+	./scripts/bench-python.sh
 	cargo run --release -p agentmesh-benches --bin bench_report
 
 # Every bench once, so that none rots; `make test` does it, too.
@@ -49,3 +50,11 @@ bench-smoke:
 MINUTES = 1
 fuzz:
 	MINUTES=$(MINUTES) ./scripts/fuzz.sh $(TARGETS)
+
+# What takes too long for `make test`: a million calls from Python, ten thousand cancelled connects, 200 killed agents.
+soak:
+	./scripts/soak.sh
+
+# Source distribution and wheel of the Python package as for PyPI, installed and tried where there is nothing else.
+python-package:
+	./scripts/python-package.sh

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Builds the Python package as a wheel, installs it into a fresh environment, and runs its tests from a directory where
 # there is nothing else: unit tests, end-to-end tests beside an agentmesh-server of its own, examples, types.
-# Everything it makes is in target/python/. "types" as argument checks types only, "tests" runs tests only; what follows goes to pytest.
+# Everything it makes is in target/python/. "types" as argument checks types only, "tests" runs tests only, what follows goes to pytest;
+# "install" leaves it at the environment.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source=$PWD/bindings/python
@@ -33,24 +34,36 @@ if ! cmp -s "$source/requirements-test.txt" "$tools/requirements.txt"; then
   cp "$source/requirements-test.txt" "$tools/requirements.txt"
 fi
 
+say "building the source distribution"
+rm -rf "$out/sdist"
+"$tools/bin/maturin" sdist --quiet --manifest-path "$source/Cargo.toml" --out "$out/sdist"
+tar -xzf "$out"/sdist/*.tar.gz -C "$out/sdist" --strip-components 1
+for file in LICENSE Cargo.lock pyproject.toml README.md python/agentmesh/py.typed; do
+  [ -s "$out/sdist/$file" ] || {
+    say "$file is not in the source distribution"
+    exit 1
+  }
+done
+# Every crate that it names is in it. That it builds, scripts/python-package.sh shows.
+cargo metadata --quiet --locked --format-version 1 --manifest-path "$out/sdist/bindings/python/Cargo.toml" >/dev/null
+
 say "building the wheel"
 rm -rf "$out/dist"
 "$tools/bin/maturin" build --quiet --profile dev --compatibility off --manifest-path "$source/Cargo.toml" --out "$out/dist" \
   --interpreter "$tools/bin/python"
 wheel=$(echo "$out"/dist/*.whl)
 
-say "building the programs that it is tested against"
-# Where cargo puts them, cargo says.
-programs=$(cargo build --quiet -p agentmesh-cli -p agentmesh-server --bins --message-format json |
+say "building the server that it is tested against"
+# Where cargo puts it, cargo says.
+server=$(cargo build --quiet -p agentmesh-server --bins --message-format json |
   "$tools/bin/python" -c '
 import json, sys
 for line in sys.stdin:
     program = json.loads(line).get("executable")
     if program:
         print(program)')
-export AGENTMESH_TEST_CLI AGENTMESH_TEST_SERVER AGENTMESH_TEST_SOURCE=$PWD
-AGENTMESH_TEST_CLI=$(grep -E '/agentmesh(\.exe)?$' <<<"$programs")
-AGENTMESH_TEST_SERVER=$(grep -E '/agentmesh-server(\.exe)?$' <<<"$programs")
+# The command is the one that the wheel installs.
+export AGENTMESH_TEST_CLI=$out/venv/bin/agentmesh AGENTMESH_TEST_SERVER=$server AGENTMESH_TEST_SOURCE=$PWD
 
 # A clean environment: the wheel, and what tests it.
 say "installing $(basename "$wheel") into a fresh environment"
@@ -62,15 +75,15 @@ empty=$(mktemp -d)
 trap 'rm -rf "$empty"' EXIT
 cd "$empty"
 export PYTHONDONTWRITEBYTECODE=1
-if [ "$part" != tests ]; then
+if [ "$part" != tests ] && [ "$part" != install ]; then
   say "types"
   "$out/venv/bin/mypy" --config-file "$source/pyproject.toml" --cache-dir "$out/mypy" -p agentmesh
   "$out/venv/bin/mypy" --config-file "$source/pyproject.toml" --cache-dir "$out/mypy" "$AGENTMESH_TEST_SOURCE"/examples/python/*.py
-  MYPYPATH=$source/tests "$out/venv/bin/mypy" --config-file "$source/pyproject.toml" --cache-dir "$out/mypy" "$source"/tests/*.py
+  MYPYPATH=$source/tests "$out/venv/bin/mypy" --config-file "$source/pyproject.toml" --cache-dir "$out/mypy" "$source"/tests/*.py "$source"/tests/soak/*.py "$source/bench.py"
   "$out/venv/bin/python" -m mypy.stubtest agentmesh._native
   "$out/venv/bin/pyright" --pythonpath "$out/venv/bin/python" --project "$source" "$source/python" "$AGENTMESH_TEST_SOURCE/examples/python"
 fi
-if [ "$part" != types ]; then
+if [ "$part" != types ] && [ "$part" != install ]; then
   say "tests"
   "$out/venv/bin/python" -m pytest --rootdir "$source" -c "$source/pyproject.toml" "$source/tests" "$@"
 fi

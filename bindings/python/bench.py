@@ -16,8 +16,8 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -34,6 +34,10 @@ from agentmesh import (
     SessionManager,
     verify,
 )
+from agentmesh.testing import Urls
+
+sys.path.insert(0, str(Path(__file__).parent / "tests"))
+from soak.server import server  # noqa: E402
 
 VERIFY, ASK = "verify a signature, µs", "ask the agent, µs"
 ENCRYPT, DECRYPT = "encrypt 1 KiB, µs", "decrypt 1 KiB, µs"
@@ -128,10 +132,10 @@ def olm(count: int, add: Add) -> None:
         add(DECRYPT, "python-olm", each(count, start))
 
 
-async def at_once(urls: dict[str, str], count: int, add: Add) -> None:
+async def at_once(urls: Urls, count: int, add: Add) -> None:
     """As the bench in Rust: the agents in this process, the relay in another one."""
     alice, bob = (
-        AgentMeshClient(MemoryStorage(), key=Key.random(), policy=Policy.permissive(), **urls)  # type: ignore[arg-type]
+        AgentMeshClient(MemoryStorage(), key=Key.random(), policy=Policy.permissive(), **urls)
         for _ in range(2)
     )
     tasks: set[asyncio.Task[Any]] = set()
@@ -161,21 +165,8 @@ async def at_once(urls: dict[str, str], count: int, add: Add) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-@contextmanager
-def server() -> Iterator[dict[str, str]]:
-    """Relay and registry, in a process of their own."""
-    with TemporaryDirectory() as home:
-        command = [sys.executable, "-m", "agentmesh", "--json", "dev", "--listen", "127.0.0.1:0"]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "HOME": home})
-        assert process.stdout is not None
-        said = json.loads(process.stdout.readline())
-        yield {"registry_url": said["registry"], "relay_url": said["relay"]}
-        process.terminate()
-        process.communicate()
-
-
-def rust(program: str, urls: dict[str, str], quick: bool, add: Add) -> None:
-    command = [program, *([] if quick else ["--bench"]), *urls.values()]
+def rust(program: str, urls: Urls, quick: bool, add: Add) -> None:
+    command = [program, *([] if quick else ["--bench"]), urls["registry_url"], urls["relay_url"]]
     for line in subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines():
         found = json.loads(line)
         add(found["group"], "rust", found["value"])
@@ -194,7 +185,7 @@ def main() -> None:
         results.setdefault(f"python: {group}", {}).setdefault(contender, []).append(value)
 
     count = 10 if arguments.quick else 20_000
-    with server() as urls:
+    with TemporaryDirectory() as home, server(Path(home)) as urls:
         for round in range(1 if arguments.quick else arguments.rounds):
             print(f"round {round + 1}", flush=True)
             rust(arguments.calls, urls, arguments.quick, add)

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import json
+import os
 import re
 import signal
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
-from agentmesh import Key, MemoryStorage, Policy, sync
+from agentmesh import AgentMeshClient, Key, MemoryStorage, Message, Policy, sync
 from agentmesh.testing import STORAGE_TESTS, Server, check_storage
 
 
@@ -49,14 +54,21 @@ def test_the_store_of_the_example_passes_the_suite(source: Path, tmp_path: Path,
     asyncio.run(check_storage(lambda: module.JSONStorage(tmp_path / "agent.json"), test))
 
 
-def test_the_program_of_the_readme_runs(source: Path, tmp_path: Path) -> None:
-    readme = (source / "bindings" / "python" / "README.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize(
+    ("name", "output"),
+    [
+        ("README.md", "True {'hello': 'wörld'}\n"),
+        ("bindings/python/README.md", "{'echo': {'hello': 'wörld'}}\n"),
+    ],
+)
+def test_the_program_of_a_readme_runs(source: Path, tmp_path: Path, name: str, output: str) -> None:
+    readme = (source / name).read_text(encoding="utf-8")
     programs = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
     assert len(programs) == 1
     program = tmp_path / "readme.py"
     program.write_text(programs[0], encoding="utf-8")
     done = subprocess.run([sys.executable, str(program)], capture_output=True, text=True, timeout=60)
-    assert (done.returncode, done.stdout) == (0, "{'echo': {'hello': 'wörld'}}\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, output), done.stderr
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
@@ -81,3 +93,60 @@ def test_the_echo_agent_answers_and_shuts_down_gracefully(
         out, error = process.communicate(timeout=30)
         assert (process.returncode, out) == (0, "closed\n"), error
     assert len(amids) == 1, "the same agent after a restart"
+
+
+async def test_the_web_application_is_an_agent(source: Path, tmp_path: Path, agentmesh_server: Server) -> None:
+    urls = agentmesh_server.urls
+    environment = {
+        **os.environ,
+        "AGENT_HOME": str(tmp_path / "home"),
+        "AGENTMESH_REGISTRY_URL": urls["registry_url"],
+        "AGENTMESH_RELAY_URL": urls["relay_url"],
+    }
+    command = [sys.executable, "-m", "uvicorn", "fastapi_app:app", "--port", "0"]
+    process = await asyncio.create_subprocess_exec(
+        *command, cwd=source / "examples" / "python", env=environment, stderr=asyncio.subprocess.PIPE
+    )
+    assert process.stderr is not None
+    said, found = "", None
+    while found is None:
+        line = (await process.stderr.readline()).decode()
+        assert line, said
+        said += line
+        found = re.search(r"running on (http://127\.0\.0\.1:\d+)", line)
+    url = found.group(1)
+
+    async def http(path: str, body: object = None) -> tuple[int, str]:
+        def call() -> tuple[int, str]:
+            data = None if body is None else json.dumps(body).encode()
+            request = urllib.request.Request(url + path, data, {"content-type": "application/json"})
+            try:
+                with urllib.request.urlopen(request, timeout=60) as response:
+                    return response.status, response.read().decode()
+            except urllib.error.HTTPError as error:
+                return error.code, error.read().decode()
+
+        return await asyncio.to_thread(call)
+
+    peer = AgentMeshClient(MemoryStorage(), key=Key.random(), policy=Policy.permissive(), **urls)
+
+    @peer.on_request
+    async def answer(message: Message) -> Any:
+        for word in message.payload["prompt"].split():
+            yield word + " "
+
+    async with peer:
+        serving = asyncio.create_task(peer.serve())
+        amid = json.loads((await http("/agent"))[1])["amid"]
+        assert await http(f"/ask/{peer.amid}", {"prompt": "a b"}) == (200, '"a b "')
+        assert await http(f"/tokens/{peer.amid}", {"prompt": "c d"}) == (200, "c d ")
+        assert (await http("/ask/nobody", {}))[0] == 404
+        response = await peer.request(amid, {"n": 1})
+        assert response.payload == {"from": "the web application", "asked": {"n": 1}}
+        assert json.loads((await http("/agent"))[1])["answered"] == 1
+        serving.cancel()
+        await asyncio.wait([serving])
+    process.send_signal(signal.SIGINT)
+    rest = (await process.stderr.read()).decode()
+    assert await process.wait() == 0, rest
+    assert "Application shutdown complete" in rest and "Traceback" not in rest

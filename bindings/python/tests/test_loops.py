@@ -10,10 +10,12 @@ import sys
 import textwrap
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
-from agentmesh import AgentMeshClient, Key, MemoryStorage, Policy
+from agentmesh import AgentMeshClient, ClosedError, Event, Key, MemoryStorage, Policy, sync
 from agentmesh.testing import Server
 from conftest import Make
 
@@ -142,6 +144,41 @@ def test_threads_with_loops_of_their_own(agentmesh_server: Server) -> None:
     assert failures == []
 
 
+def test_one_client_in_several_threads(agentmesh_server: Server) -> None:
+    settings: dict[str, Any] = {"policy": Policy.permissive(), **agentmesh_server.urls}
+    with (
+        sync.AgentMeshClient(MemoryStorage(), key=Key.random(), **settings) as alice,
+        sync.AgentMeshClient(MemoryStorage(), key=Key.random(), **settings) as bob,
+    ):
+
+        def answer() -> None:
+            for _, message in zip(range(20), bob.messages()):
+                message.respond(message.payload)
+
+        answering = threading.Thread(target=answer)
+        answering.start()
+        with ThreadPoolExecutor(4) as pool:
+            answers = pool.map(lambda n: alice.request(bob.amid, n).payload, range(20))
+            assert list(answers) == list(range(20))
+        answering.join()
+
+
+async def test_closing_ends_what_is_under_way(agentmesh_client: Make) -> None:
+    async with agentmesh_client() as client, agentmesh_client() as peer:
+        waiting = [
+            asyncio.ensure_future(client.messages().__anext__()),
+            asyncio.ensure_future(client.events().__anext__()),
+            asyncio.ensure_future(client.request(peer.amid, "nobody answers", timeout=60)),
+        ]
+        # All three have begun.
+        while not await peer.inbox():
+            await asyncio.sleep(0.01)
+        await asyncio.gather(client.close(), client.close())
+        ended = await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 20)
+        assert all(isinstance(one, (StopAsyncIteration, ClosedError, Event)) for one in ended), ended
+        assert isinstance(ended[2], ClosedError)
+
+
 def test_the_lock_of_the_interpreter_is_released_while_the_core_works() -> None:
     from agentmesh import Identity
 
@@ -206,7 +243,7 @@ def test_a_child_of_fork_opens_clients_of_its_own_and_cannot_use_the_parents() -
     assert out == "both\n"
 
 
-def test_multiprocessing_with_spawn_and_fork(tmp_path: Path) -> None:
+def test_multiprocessing_with_every_method(tmp_path: Path) -> None:
     script = tmp_path / "pool.py"
     script.write_text(
         textwrap.dedent(
@@ -224,7 +261,7 @@ def test_multiprocessing_with_spawn_and_fork(tmp_path: Path) -> None:
 
             if __name__ == "__main__":
                 asyncio.run(amid())
-                for method in ("spawn", "fork"):
+                for method in ("spawn", "forkserver", "fork"):
                     with multiprocessing.get_context(method).Pool(2) as pool:
                         assert len(set(pool.map(work, range(3)))) == 3
                     print(method)
@@ -232,7 +269,7 @@ def test_multiprocessing_with_spawn_and_fork(tmp_path: Path) -> None:
         )
     )
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=90)
-    assert (done.returncode, done.stdout.split()) == (0, ["spawn", "fork"]), done.stderr
+    assert (done.returncode, done.stdout.split()) == (0, ["spawn", "forkserver", "fork"]), done.stderr
 
 
 def test_ctrl_c_ends_promptly(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ fn main() -> ExitCode {
 
 fn run() -> io::Result<()> {
     let mut results = criterion::load()?;
-    for bench in ["sizes", "relay_load", "signaling_load", "services", "storage"] {
+    for bench in ["sizes", "relay_load", "signaling_load", "services", "storage", "python"] {
         results.0.extend(Results::load(bench)?.0);
     }
     let sections = verdict::judge(&rows::sections(), &results);

@@ -62,6 +62,14 @@ at a time than there are cores, so that heartbeats are answered meanwhile. Witho
 SHA-256, which only the benches can ask for.
 ";
 
+const PYTHON: &str = "\
+Wall time in microseconds a call, the wheel as it is released (`scripts/bench-python.sh`) under CPython, beside the same \
+work in Rust, and beside the packages `vodozemac` and `python-olm` of PyPI. A signature's check returns at once; the agent \
+is asked through its task, on another thread; sessions encrypt and decrypt one message after the other, and ours is written to its \
+store, in memory, each time, which the others leave to the application. The thousand requests are all under way together, both \
+agents in one process, the server in another.
+";
+
 pub(crate) fn document(sections: &[Judged], results: &Results, machine: &str) -> String {
     let mut out = ABOUT.replace("MACHINE", machine);
     let rows: Vec<_> = sections.iter().flat_map(|section| &section.rows).collect();
@@ -76,6 +84,7 @@ pub(crate) fn document(sections: &[Judged], results: &Results, machine: &str) ->
             "Relay, durable" => out.push_str(DURABLE),
             "Whole clients, SQLite" => out.push_str(STORAGE),
             "AIWM and agent WebSocket" => out.push_str(SERVICES),
+            "Python" => out.push_str(PYTHON),
             _ => {}
         }
         table(&mut out, section);

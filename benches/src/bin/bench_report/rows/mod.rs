@@ -2,6 +2,7 @@
 
 mod clients;
 mod crypto;
+mod python;
 mod relay;
 mod services;
 mod signaling;
@@ -67,7 +68,7 @@ pub(crate) enum Unit {
 pub(crate) fn sections() -> Vec<Section> {
     let sections = crypto::sections().into_iter().chain(relay::sections());
     let sections = sections.chain(signaling::sections()).chain(services::sections());
-    sections.chain(clients::sections()).collect()
+    sections.chain(clients::sections()).chain(python::sections()).collect()
 }
 
 const OURS: &str = "agentmesh";

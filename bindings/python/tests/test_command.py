@@ -1,0 +1,58 @@
+"""The ``agentmesh`` command that the package installs. What it does is tested where it is made; here, that it is there and whole."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import agentmesh
+import pytest
+from conftest import program
+
+INSTALLED = [program("AGENTMESH_TEST_CLI")]
+MODULE = [sys.executable, "-m", "agentmesh"]
+
+
+def run(command: list[str], home: Path, *arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "HOME": str(home), "TMPDIR": str(home)}
+    return subprocess.run(
+        [*command, *arguments], env=environment, input=text, capture_output=True, text=True, timeout=60
+    )
+
+
+@pytest.mark.parametrize("command", [INSTALLED, MODULE], ids=["installed", "module"])
+def test_the_command_says_its_version_and_exit_codes(command: list[str], tmp_path: Path) -> None:
+    done = run(command, tmp_path, "--version")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"agentmesh {agentmesh.__version__}\n", "")
+    done = run(command, tmp_path, "identity", "--help")
+    assert done.returncode == 0 and "Usage: agentmesh identity" in done.stdout
+    done = run(command, tmp_path, "no-such-command")
+    assert (done.returncode, done.stdout) == (2, "") and "no-such-command" in done.stderr
+    done = run(command, tmp_path, "--json", "identity", "show")
+    assert done.returncode == 3 and "Traceback" not in done.stderr
+
+
+def test_the_command_reads_what_is_typed(tmp_path: Path) -> None:
+    made = run(INSTALLED, tmp_path, "--json", "identity", "create")
+    assert made.returncode == 0, made.stderr
+    amid = json.loads(made.stdout)["amid"]
+    shown = run(INSTALLED, tmp_path, "--json", "identity", "show")
+    assert json.loads(shown.stdout)["amid"] == amid
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_a_command_that_stays_ends_when_it_is_asked_to(tmp_path: Path, stop: signal.Signals) -> None:
+    environment = {**os.environ, "HOME": str(tmp_path), "TMPDIR": str(tmp_path)}
+    process = subprocess.Popen(
+        [*INSTALLED, "--json", "dev", "--listen", "127.0.0.1:0"],
+        env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert json.loads(process.stdout.readline())["event"] == "listening"
+    process.send_signal(stop)
+    out, error = process.communicate(timeout=30)
+    assert (process.returncode, out, error) == (0, "", "")
