@@ -26,7 +26,7 @@ mkdir -p "$out/tools"
 "$out/tools/bin/pip" install --quiet --disable-pip-version-check 'maturin[zig]>=1.9.4,<2' auditwheel 'twine>=6'
 
 say "source distribution"
-"$out/tools/bin/maturin" sdist --quiet --manifest-path bindings/python/Cargo.toml --out "$out"
+"$out/tools/bin/maturin" sdist --manifest-path bindings/python/Cargo.toml --out "$out"
 sdist=$(echo "$out"/*.tar.gz)
 
 say "a wheel from it"

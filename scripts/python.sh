@@ -36,7 +36,7 @@ fi
 
 say "building the source distribution"
 rm -rf "$out/sdist"
-"$tools/bin/maturin" sdist --quiet --manifest-path "$source/Cargo.toml" --out "$out/sdist"
+"$tools/bin/maturin" sdist --manifest-path "$source/Cargo.toml" --out "$out/sdist" 2>/dev/null
 tar -xzf "$out"/sdist/*.tar.gz -C "$out/sdist" --strip-components 1
 for file in LICENSE Cargo.lock pyproject.toml README.md python/agentmesh/py.typed; do
   [ -s "$out/sdist/$file" ] || {

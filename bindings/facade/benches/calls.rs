@@ -70,7 +70,8 @@ fn signatures(count: usize) {
 
 /// A call that the agent's task answers.
 async fn waiting(count: usize) {
-    let agent = open(AgentConfig { registry_url: None, relay_url: None, ..AgentConfig::default() }).await;
+    let agent =
+        open(AgentConfig { registry_url: None, relay_url: None, ..AgentConfig::default() }).await;
     let start = Instant::now();
     for _ in 0..count {
         black_box(agent.circuit_state().await.unwrap());
@@ -101,7 +102,8 @@ async fn sessions(count: usize) {
     let mut envelopes = Vec::with_capacity(count);
     let start = Instant::now();
     for _ in 0..count {
-        let encrypted = alice_sessions.encrypt_payload(&session, MessageType::Message, payload.clone());
+        let encrypted =
+            alice_sessions.encrypt_payload(&session, MessageType::Message, payload.clone());
         envelopes.push(encrypted.await.unwrap());
     }
     each("encrypt 1 KiB, µs", count, start);
@@ -140,7 +142,9 @@ async fn at_once(registry: &str, relay: &str, count: usize) {
         while let Some(message) = messages.next().await {
             let bob = answering.clone();
             let wait = SendOptions::wait_for(Stage::StoredByRelay);
-            answers.spawn(async move { drop(message.respond(&bob, "{\"n\":1}".to_owned(), wait).await) });
+            answers.spawn(async move {
+                drop(message.respond(&bob, "{\"n\":1}".to_owned(), wait).await)
+            });
             while answers.try_join_next().is_some() {}
         }
     });

@@ -120,7 +120,9 @@ impl Batch {
             }
             match finish(py) {
                 Ok(result) => waiter.call_method1(intern!(py, "set_result"), (result,))?,
-                Err(error) => waiter.call_method1(intern!(py, "set_exception"), (error.into_value(py),))?,
+                Err(error) => {
+                    waiter.call_method1(intern!(py, "set_exception"), (error.into_value(py),))?
+                }
             };
         }
         Ok(())
@@ -171,7 +173,8 @@ where
         })
     });
     let started = started.map_err(|error| raise(py, error))?;
-    waiter.call_method1(intern!(py, "add_done_callback"), (Bound::new(py, Canceller(started))?,))?;
+    waiter
+        .call_method1(intern!(py, "add_done_callback"), (Bound::new(py, Canceller(started))?,))?;
     Ok(waiter)
 }
 

@@ -160,7 +160,11 @@ impl SessionManager {
         content: &Bound<'_, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let (sessions, content) = (Arc::clone(&self.0), payload(content)?);
-        call_at_once(py, async move { sessions.encrypt_message(&session, content).await }, text_object)
+        call_at_once(
+            py,
+            async move { sessions.encrypt_message(&session, content).await },
+            text_object,
+        )
     }
 
     fn decrypt_message<'py>(
@@ -170,7 +174,11 @@ impl SessionManager {
         envelope: String,
     ) -> PyResult<Bound<'py, PyAny>> {
         let sessions = Arc::clone(&self.0);
-        call_at_once(py, async move { sessions.decrypt_message(&session, &envelope).await }, text_object)
+        call_at_once(
+            py,
+            async move { sessions.decrypt_message(&session, &envelope).await },
+            text_object,
+        )
     }
 
     fn open_envelope<'py>(
@@ -180,11 +188,16 @@ impl SessionManager {
         envelope: String,
     ) -> PyResult<Bound<'py, PyAny>> {
         let sessions = Arc::clone(&self.0);
-        call_at_once(py, async move { sessions.open_envelope(&session, &envelope).await }, |py, open| {
-            let content = payload_object(py, &open.payload);
-            let object = (open.sender, open.id, open.kind, open.in_reply_to, open.sent_at, content);
-            Ok(object.into_pyobject(py)?.into_any().unbind())
-        })
+        call_at_once(
+            py,
+            async move { sessions.open_envelope(&session, &envelope).await },
+            |py, open| {
+                let content = payload_object(py, &open.payload);
+                let object =
+                    (open.sender, open.id, open.kind, open.in_reply_to, open.sent_at, content);
+                Ok(object.into_pyobject(py)?.into_any().unbind())
+            },
+        )
     }
 
     fn sessions<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
@@ -194,7 +207,9 @@ impl SessionManager {
 
     fn session_by_peer<'py>(&self, py: Python<'py>, peer: String) -> PyResult<Bound<'py, PyAny>> {
         let sessions = Arc::clone(&self.0);
-        call_at_once(py, async move { sessions.session_by_peer(&peer).await }, |py, one| json(py, &one))
+        call_at_once(py, async move { sessions.session_by_peer(&peer).await }, |py, one| {
+            json(py, &one)
+        })
     }
 
     fn close_session<'py>(&self, py: Python<'py>, session: String) -> PyResult<Bound<'py, PyAny>> {
@@ -247,7 +262,9 @@ impl KnockProtocol {
         let decision: Decision =
             serde_json::from_str(decision).map_err(|e| raise(py, FacadeError::from(e)))?;
         let answering = async move { knocks.answer(&peer, &message, decision).await };
-        call_at_once(py, answering, |py, answered| Ok(answered.into_pyobject(py)?.into_any().unbind()))
+        call_at_once(py, answering, |py, answered| {
+            Ok(answered.into_pyobject(py)?.into_any().unbind())
+        })
     }
 
     fn verify_answer<'py>(

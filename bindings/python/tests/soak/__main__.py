@@ -16,7 +16,7 @@ from . import calls, connects, kills
 from .server import server
 
 MOST = 1.0
-"""Bytes that a round may leave, with what the measuring itself costs: 100 KiB in 10⁵ rounds are no leak."""
+"""Bytes that a call may leave: a megabyte in a million, which is what pools and the measuring itself move by."""
 
 
 def main() -> int:

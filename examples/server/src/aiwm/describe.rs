@@ -1,23 +1,16 @@
 //! `GET /api-docs`: the interface as OpenAPI, and a page to read and try it, served from the program itself.
 
 mod objects;
+#[cfg(feature = "api-page")]
+mod page;
 
-use std::sync::{Arc, LazyLock};
-
-use axum::{
-    Router,
-    extract::Path,
-    response::{IntoResponse, Redirect, Response},
-    routing::get,
-};
-use http::{StatusCode, header};
+use axum::{Router, routing::get};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::{
     IntoParams, Modify, OpenApi, ToSchema,
     openapi::security::{Http, HttpAuthScheme, SecurityScheme},
 };
-use utoipa_swagger_ui::{Config, Url};
 
 use self::objects::Objects;
 use super::{connect, credentials, heartbeat};
@@ -115,22 +108,16 @@ impl Modify for Bearer {
     }
 }
 
-static PAGE: LazyLock<Arc<Config<'static>>> =
-    LazyLock::new(|| Arc::new(Config::new([Url::from("/api-docs-json")])));
+/// Where the description is, as JSON.
+const DESCRIPTION: &str = "/api-docs-json";
 
 pub(super) fn routes() -> Router<Shared> {
-    Router::new()
-        .route("/api-docs", get(async || Redirect::permanent("/api-docs/")))
-        .route("/api-docs/", get(async || page("")))
-        .route("/api-docs/{*file}", get(async |Path(file): Path<String>| page(&file)))
-        .route("/api-docs-json", get(async || axum::Json(Interface::openapi())))
-}
-
-fn page(file: &str) -> Response {
-    match utoipa_swagger_ui::serve(file, Arc::clone(&PAGE)) {
-        Ok(Some(file)) => {
-            ([(header::CONTENT_TYPE, file.content_type)], file.bytes.into_owned()).into_response()
-        }
-        _ => StatusCode::NOT_FOUND.into_response(),
-    }
+    let description = get(async || axum::Json(Interface::openapi()));
+    let routes = Router::new().route(DESCRIPTION, description);
+    #[cfg(feature = "api-page")]
+    let routes = routes.merge(page::routes());
+    #[cfg(not(feature = "api-page"))]
+    let routes =
+        routes.route("/api-docs", get(async || axum::response::Redirect::temporary(DESCRIPTION)));
+    routes
 }

@@ -12,12 +12,7 @@ pub(super) fn sections() -> [Section; 1] {
     [Section { title: "Python", unit: Unit::AsIs, rows: rows() }]
 }
 
-const fn beside(
-    what: &'static str,
-    group: &'static str,
-    peer: &'static str,
-    goal: Goal,
-) -> Row {
+const fn beside(what: &'static str, group: &'static str, peer: &'static str, goal: Goal) -> Row {
     row(what, group, PYTHON, Some((peer, Peer::Beside(peer))), goal)
 }
 
