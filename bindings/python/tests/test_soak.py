@@ -22,8 +22,9 @@ async def test_calls_of_every_kind(tmp_path: Path, agentmesh_server: Server) -> 
 
 async def test_cancelled_connects_leave_no_socket(agentmesh_server: Server) -> None:
     left = await connects.run(60, agentmesh_server.urls)
+    assert left.cancelled > 0
     # The server in this process may still hold its ends.
-    assert left.cancelled > 0 and left.sockets <= 2
+    assert left.sockets <= 2
 
 
 def test_growth_and_sockets_are_noticed() -> None:
