@@ -43,6 +43,7 @@ VERIFY, ASK = "verify a signature, µs", "ask the agent, µs"
 ENCRYPT, DECRYPT = "encrypt 1 KiB, µs", "decrypt 1 KiB, µs"
 REQUESTS = "1,000 requests at once, ms"
 MESSAGE = bytes([7]) * 1024
+PICKLE_KEY = bytes(32)
 
 Add = Callable[[str, str, float], None]
 
@@ -90,6 +91,7 @@ async def sessions(count: int, add: Add) -> None:
 
 
 def vodozemac(count: int, add: Add) -> None:
+    """Both alone, and with the session written after each message, as ours is."""
     with suppress(ImportError):
         from vodozemac import Account
 
@@ -108,6 +110,16 @@ def vodozemac(count: int, add: Add) -> None:
         for message in messages:
             receiving.decrypt(message)
         add(DECRYPT, "vodozemac", each(count, start))
+        start, written = time.perf_counter(), []
+        for _ in range(count):
+            written.append(sending.encrypt(MESSAGE))
+            sending.pickle(PICKLE_KEY)
+        add(ENCRYPT, "vodozemac, written", each(count, start))
+        start = time.perf_counter()
+        for message in written:
+            receiving.decrypt(message)
+            receiving.pickle(PICKLE_KEY)
+        add(DECRYPT, "vodozemac, written", each(count, start))
 
 
 def olm(count: int, add: Add) -> None:
