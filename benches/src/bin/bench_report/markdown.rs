@@ -66,7 +66,8 @@ const PYTHON: &str = "\
 Wall time in microseconds a call, the wheel as it is released (`scripts/bench-python.sh`) under CPython, beside the same \
 work in Rust, and beside the packages `vodozemac` and `python-olm` of PyPI. A signature's check returns at once; the agent \
 is asked through its task, on another thread; sessions encrypt and decrypt one message after the other, and ours is written to its \
-store, in memory, each time, which the others leave to the application. The thousand requests are all under way together, both \
+store, in memory, each time, which the others leave to the application: `vodozemac, written` pickles its session after each \
+message. The thousand requests are all under way together, both \
 agents in one process, the server in another.
 ";
 

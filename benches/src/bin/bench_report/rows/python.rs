@@ -28,6 +28,7 @@ fn rows() -> Vec<Row> {
     ] {
         rows.push(beside(what, group, "rust", Time));
         rows.push(beside(what, group, "vodozemac", FasterBy(1.0)));
+        rows.push(beside(what, group, "vodozemac, written", FasterBy(1.0)));
         rows.push(beside(what, group, "python-olm", FasterBy(1.0)));
     }
     rows.push(beside("Python, 1,000 requests at once, ms", requests, "rust", TimeAtMost(1.5)));
