@@ -1,14 +1,20 @@
 //! A crowd at the signaling service: as many rooms as it takes, most of them with somebody who was cut off, thousands
 //! with two who are there. All are served, nobody is forgotten, and when they left, the memory is there for the next.
+//! And a thousand of our clients whose server dies and comes back.
 
 use std::{
     io::{BufRead, BufReader},
     net::SocketAddr,
+    path::Path,
     process::{Child, Command, Stdio},
     time::Duration,
 };
 
-use futures_util::{StreamExt, stream};
+use agentmesh_core::{
+    client::{http::HttpConfig, proxy::ProxyConfig, subscription::Subscription},
+    services::signaling::{SignalingClient, SignalingEvent},
+};
+use futures_util::{StreamExt, future::join_all, stream};
 use reqwest::{Client, Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::time::timeout;
@@ -41,9 +47,9 @@ struct Peer {
 }
 
 impl Server {
-    fn start(dir: &std::path::Path) -> Self {
+    fn start(dir: &Path, addr: &str) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_chaos_server"))
-            .arg("127.0.0.1:0")
+            .arg(addr)
             .arg(dir)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -147,7 +153,7 @@ impl Peer {
 async fn ten_thousand_rooms_are_served_and_leave_nothing_behind() {
     agentmesh_server::raise_file_limit();
     let dir = tempfile::tempdir().unwrap();
-    let server = Server::start(dir.path());
+    let server = Server::start(dir.path(), "127.0.0.1:0");
     let mut levels = Vec::new();
     for _ in 0..2 {
         let mut peers = server.fill().await;
@@ -169,4 +175,44 @@ async fn ten_thousand_rooms_are_served_and_leave_nothing_behind() {
     }
     // What the first crowd grew is used again by the next.
     assert!(levels[1] < levels[0] + levels[0] / 4, "KiB after each crowd: {levels:?}");
+}
+
+/// Waits for the event that a client is looking for.
+async fn until(
+    events: &mut Subscription<SignalingEvent>,
+    wanted: impl Fn(&SignalingEvent) -> bool,
+) {
+    let wait = async { while !wanted(&events.next().await.expect("no client gives up")) {} };
+    timeout(PATIENCE, wait).await.expect("it happens");
+}
+
+/// Every client comes back as somebody new, because a server forgets its sessions. How they spread over the seconds is
+/// asserted in virtual time, beside the state machine.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn thousand_clients_outlive_their_server() {
+    agentmesh_server::raise_file_limit();
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(dir.path(), "127.0.0.1:0");
+    let (addr, http) =
+        (server.addr, HttpConfig { proxies: ProxyConfig::none(), ..HttpConfig::default() });
+    let joining = stream::iter(0..1_000).map(|n| {
+        let client = SignalingClient::builder(format!("http://{addr}"), format!("{}", n / 4));
+        let client = client.http(http.clone());
+        async move {
+            let client = timeout(PATIENCE, client.connect()).await.unwrap().unwrap();
+            let events = client.events();
+            (client, events)
+        }
+    });
+    let mut clients: Vec<_> = joining.buffer_unordered(AT_ONCE).collect().await;
+    assert_eq!(server.health().await, (250, 1_000));
+    drop(server);
+    let gone = |event: &SignalingEvent| matches!(event, SignalingEvent::Disconnected { .. });
+    join_all(clients.iter_mut().map(|(_, events)| until(events, gone))).await;
+    let server = Server::start(dir.path(), &addr.to_string());
+    let back = |event: &SignalingEvent| matches!(event, SignalingEvent::IdentityChanged { .. });
+    join_all(clients.iter_mut().map(|(_, events)| until(events, back))).await;
+    assert_eq!(server.health().await, (250, 1_000));
+    join_all(clients.iter().map(|(client, _)| client.shutdown())).await;
+    assert_eq!(server.health().await, (0, 0), "who ends says so");
 }
