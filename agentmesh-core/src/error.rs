@@ -160,6 +160,12 @@ macro_rules! errors {
 }
 pub(crate) use errors;
 
+/// What somebody else said of an error, after a colon, if they said anything.
+#[cfg(any(feature = "signaling", feature = "agent-ws"))]
+pub(crate) fn words(text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!(": {text}") }
+}
+
 /// Joins the operation errors into [`Error`].
 macro_rules! union {
     ($( $(#[doc = $doc:expr])+ $(#[cfg($($cfg:tt)*)])? $variant:ident($ty:path); )*) => {

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use agentmesh_benches::child::Child;
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::TcpStream,
@@ -36,6 +37,16 @@ impl Peer {
         self.line.clear();
         let n = self.stream.read_line(&mut self.line).await.ok()?;
         (n > 0).then_some(&self.line)
+    }
+
+    /// Reads until the roster has everybody in it, so that nothing waits that was there before.
+    async fn settle(&mut self, everybody: usize) {
+        loop {
+            let line = self.next_line().await.unwrap();
+            if line.starts_with("data: [") && line.matches('"').count() == 2 * everybody {
+                return;
+            }
+        }
     }
 
     /// The number of the next signal that comes; `None` at the end of the stream.
@@ -89,11 +100,16 @@ impl Poster {
     }
 }
 
-/// So many people in one room.
-pub(crate) async fn crowd(addr: SocketAddr, count: usize) -> Vec<Peer> {
+/// So many people in one room, who all know of each other if the server tells them.
+pub(crate) async fn crowd(server: &Child, name: &str, count: usize) -> Vec<Peer> {
     let mut peers = Vec::with_capacity(count);
     for _ in 0..count {
-        peers.push(Peer::join(addr, ROOM).await);
+        peers.push(Peer::join(server.addr, ROOM).await);
+    }
+    if name == "agentmesh" {
+        for peer in &mut peers {
+            peer.settle(count).await;
+        }
     }
     peers
 }

@@ -15,7 +15,7 @@ use crate::client::{Poster, crowd};
 const PEERS: usize = 32;
 
 pub(crate) async fn run(name: &str, server: &Child, each: Duration, results: &mut Results) {
-    let peers = crowd(server.addr, PEERS).await;
+    let peers = crowd(server, name, PEERS).await;
     let ids: Arc<[String]> = peers.iter().map(|peer| peer.id.clone()).collect();
     let received = Arc::new(AtomicUsize::new(0));
     let (mut senders, mut readers) = (Vec::new(), Vec::new());

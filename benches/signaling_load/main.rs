@@ -18,6 +18,7 @@ mod flood;
 mod floor;
 mod idle;
 mod paced;
+mod restart;
 mod serve;
 
 use std::time::Duration;
@@ -31,10 +32,24 @@ struct Plan {
     rounds: usize,
     each: Duration,
     idle_clients: usize,
+    returning_clients: usize,
+    outages: &'static [Duration],
 }
 
-const FULL: Plan = Plan { rounds: 5, each: Duration::from_secs(2), idle_clients: 5_000 };
-const QUICK: Plan = Plan { rounds: 1, each: Duration::from_millis(100), idle_clients: 50 };
+const FULL: Plan = Plan {
+    rounds: 5,
+    each: Duration::from_secs(2),
+    idle_clients: 5_000,
+    returning_clients: 1_000,
+    outages: &[Duration::from_secs(2), Duration::from_secs(10), Duration::from_secs(30)],
+};
+const QUICK: Plan = Plan {
+    rounds: 1,
+    each: Duration::from_millis(100),
+    idle_clients: 50,
+    returning_clients: 20,
+    outages: &[Duration::ZERO],
+};
 const CONTENDERS: [&str; 2] = ["agentmesh", "floor"];
 
 fn main() {
@@ -42,7 +57,8 @@ fn main() {
     agentmesh_server::raise_file_limit();
     let runtime = Runtime::new().unwrap();
     if let Some(at) = args.iter().position(|arg| arg == "--serve") {
-        return runtime.block_on(serve::run(&args[at + 1]));
+        let listen = args.get(at + 2).map(|addr| addr.parse().unwrap());
+        return runtime.block_on(serve::run(&args[at + 1], listen));
     }
     let plan = if is_measuring() { FULL } else { QUICK };
     let mut results = Results::default();
@@ -56,6 +72,9 @@ fn main() {
     for name in CONTENDERS {
         let server = Child::serve(name, &[]);
         runtime.block_on(idle::run(name, &server, plan.idle_clients, &mut results));
+    }
+    for outage in plan.outages {
+        runtime.block_on(restart::run(plan.returning_clients, *outage, &mut results));
     }
     if !is_measuring() {
         println!("everything ran");

@@ -17,7 +17,7 @@ const POSTERS: usize = 10;
 const PACE: Duration = Duration::from_millis(10);
 
 pub(crate) async fn run(name: &str, server: &Child, each: Duration, results: &mut Results) {
-    let peers = crowd(server.addr, PEERS).await;
+    let peers = crowd(server, name, PEERS).await;
     let ids: Arc<[String]> = peers.iter().map(|peer| peer.id.clone()).collect();
     let rounds = usize::try_from(each.as_millis() / PACE.as_millis()).unwrap();
     let total = rounds * POSTERS;

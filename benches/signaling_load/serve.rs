@@ -1,11 +1,13 @@
 //! The contenders, each in a process of its own.
 
+use std::net::SocketAddr;
+
 use agentmesh_server::{Rate, Server, ServerConfig, SignalingLimits};
 
 use crate::floor;
 
 /// Prints the address and serves until killed.
-pub(crate) async fn run(what: &str) {
+pub(crate) async fn run(what: &str, listen: Option<SocketAddr>) {
     match what {
         "agentmesh" => {
             let signaling = SignalingLimits {
@@ -15,7 +17,9 @@ pub(crate) async fn run(what: &str) {
                 connects: None,
                 ..SignalingLimits::default()
             };
-            let config = ServerConfig { signaling, ..ServerConfig::for_development() };
+            let development = ServerConfig::for_development();
+            let listen = listen.unwrap_or(development.listen);
+            let config = ServerConfig { listen, signaling, ..development };
             let server = Server::start(config).await.unwrap();
             println!("{}", server.addr());
             std::future::pending::<()>().await;

@@ -81,11 +81,23 @@ impl Backoff {
     /// The pause before the next attempt. With `floor` (what a server asked for) it is never shorter than that, and
     /// the jitter comes on top: those who were all told the same second must not share it.
     pub fn next_delay(&mut self, floor: Option<Duration>, rng: &mut dyn CryptoRng) -> Duration {
+        self.next_delay_within(Duration::MAX, floor, rng)
+    }
+
+    /// The same with another bound: the lower one counts. Who drew short pauses again and again doubles faster than time
+    /// passes, and would stay away for long after what was down for a moment.
+    pub fn next_delay_within(
+        &mut self,
+        most: Duration,
+        floor: Option<Duration>,
+        rng: &mut dyn CryptoRng,
+    ) -> Duration {
         let bound = self
             .config
             .base
             .saturating_mul(1 << self.attempts.min(MAX_DOUBLINGS))
-            .min(self.config.max);
+            .min(self.config.max)
+            .min(most);
         self.attempts = self.attempts.saturating_add(1);
         let floor = floor.unwrap_or_default().min(MAX_FLOOR);
         match self.jitter {

@@ -49,6 +49,7 @@ pub(crate) struct Args {
 
 /// Flags that mean the same for every command, before or after its name.
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Global flags")]
 pub(crate) struct GlobalArgs {
     /// Directory with the agent's identity and state [default: ~/.agentmesh]
     #[arg(long, global = true, value_name = "DIR", env = "AGENTMESH_HOME", hide_env_values = true)]

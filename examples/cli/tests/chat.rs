@@ -2,8 +2,8 @@
 
 use std::{
     fs,
-    io::{Seek, Write},
-    net::TcpStream,
+    io::{BufRead, BufReader, Seek, Write},
+    net::{TcpListener, TcpStream},
     process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -149,4 +149,59 @@ fn token_and_question_are_in_no_log_of_either_process() {
         }
         assert!(log.contains("DEBUG") || log.contains("TRACE"), "nothing was logged");
     }
+}
+
+/// Answers everything but `slow`, which has to be cancelled. Returns what it was told.
+fn patient_agent(listener: &TcpListener) -> Vec<String> {
+    let (stream, _) = listener.accept().unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut socket = tungstenite::accept(stream).unwrap();
+    let say = |socket: &mut tungstenite::WebSocket<TcpStream>,
+               kind: &str,
+               content: &str,
+               id: &Value| {
+        let at = "2026-01-01T00:00:00.000Z";
+        let message = json!({"type": kind, "content": content, "timestamp": at, "correlationId": id, "sessionId": "s"});
+        socket.send(Message::text(message.to_string())).unwrap();
+    };
+    say(&mut socket, "notification", "Connected to Agent WebSocket.", &Value::Null);
+    let (mut seen, mut slow) = (Vec::new(), Value::Null);
+    while let Ok(Message::Text(text)) = socket.read() {
+        let message: Value = serde_json::from_str(&text).unwrap();
+        let content = message["content"].as_str().unwrap();
+        seen.push(content.to_owned());
+        match content {
+            "slow" => slow = message["id"].clone(),
+            "cancel" => say(&mut socket, "error", "Cancelled", &slow),
+            other => say(&mut socket, "response", &format!("it is {other}"), &message["id"]),
+        }
+    }
+    seen
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn at_a_terminal_commands_do_not_wait_for_answers_and_questions_do() {
+    let user = User::new();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    let agent = thread::spawn(move || patient_agent(&listener));
+    let chat = format!("{} chat ws://{addr}/", env!("CARGO_BIN_EXE_agentmesh"));
+    let mut terminal = Command::new("script");
+    terminal.args(["-qfec", &chat, "/dev/null"]).env("HOME", user.path("user"));
+    terminal.env_remove("RUST_LOG").env_remove("AGENTMESH_LOG").env_remove("AGENTMESH_HOME");
+    let mut terminal = terminal.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut keyboard = terminal.stdin.take().unwrap();
+    keyboard.write_all(b"slow\nnext\n/nonsense\n/cancel\n").unwrap();
+    let mut screen = Vec::new();
+    let mut lines = BufReader::new(terminal.stdout.take().unwrap()).lines();
+    while !screen.iter().any(|line: &String| line.contains("it is next")) {
+        screen.push(lines.next().expect("it goes on").unwrap());
+    }
+    keyboard.write_all(b"/quit\n").unwrap();
+    assert_eq!(terminal.wait().unwrap().code(), Some(0), "{screen:?}");
+    let shown = |text: &str| screen.iter().any(|line| line.contains(text));
+    assert!(shown("\"/nonsense\" is no command"), "{screen:?}");
+    assert!(shown("the agent answered with an error: Cancelled"), "{screen:?}");
+    assert_eq!(agent.join().unwrap(), ["slow", "cancel", "next"]);
 }

@@ -57,7 +57,17 @@ fn send_reaches_everybody_and_says_if_there_is_nobody() {
     assert_eq!(send("empty", &["--timeout", "100ms"]).code, 5);
     let done = send("agents", &["--to", "nobody"]);
     assert_eq!(done.code, 6, "{done:?}");
-    assert_eq!(user.run(&["signal", "send", "agents", "{", "--server", &server.addr]).code, 2);
+    // Nobody is waited for, and nothing asked, for what cannot be sent.
+    assert_eq!(send("agents", &["--to", ""]).code, 2);
+    for signal in ["{", "hello", "null"] {
+        let done = user.run(&["signal", "send", "agents", signal, "--server", "127.0.0.1:1"]);
+        assert_eq!(done.code, 2, "{done:?}");
+    }
+    let done = user.run(&["signal", "join", "x", "--server", "127.0.0.1:1"]);
+    assert!(done.stderr.contains("cannot connect: http://127.0.0.1:1: tcp connect"), "{done:?}");
+    let wrong = format!("{}/elsewhere", server.addr);
+    let done = user.run(&["signal", "join", "x", "--server", &wrong]);
+    assert!(done.stderr.trim().ends_with("HTTP 404"), "{done:?}");
     assert_eq!(user.run(&["signal", "join", " ", "--server", &server.addr]).code, 2);
     assert_eq!(user.run(&["signal", "join", "x", "--server", "127.0.0.1:1"]).code, 4);
     assert_eq!(user.run(&["signal", "join", "x", "--server", "http://192.0.2.1"]).code, 2);

@@ -43,6 +43,8 @@ pub struct ServerConfig {
     pub public_hosts: Vec<String>,
     /// What signaling allows.
     pub signaling: SignalingLimits,
+    /// Origins of the web pages that may use signaling; those of all origins if there are none.
+    pub signaling_origins: Vec<String>,
     /// Rooms of the signaling service that not everybody may join.
     pub join_keys: JoinKeys,
     /// ICE servers for clients of the signaling service.
@@ -74,6 +76,7 @@ impl Default for ServerConfig {
             faults: Faults::default(),
             public_hosts: Vec::new(),
             signaling: SignalingLimits::default(),
+            signaling_origins: Vec::new(),
             join_keys: JoinKeys::default(),
             ice: IceConfig::default(),
             aiwm: AiwmConfig::default(),

@@ -37,7 +37,9 @@ pub use files::raise_file_limit;
 pub use limits::Limits;
 pub use oauth::{OAuthEndpoints, OAuthProvider};
 pub use server::Server;
-pub use signaling::{IceConfig, JoinKeys, Rate, SignalingLimits, TurnConfig};
+pub use signaling::{
+    IceConfig, JoinKeys, Rate, SignalingLimits, SignalingTimes, TurnConfig, TurnCredentials,
+};
 pub use user_data::{
     AgentBackend, EchoAgent, Environment, HookAnswer, HookEvent, Options, RealtimeLimits, Secret,
     ThreadRule, ToolOutcome, Turn, TurnError, UserDataConfig,

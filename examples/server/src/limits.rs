@@ -1,7 +1,10 @@
 //! Every limit of the server that an operator may set, with its default; 0 switches one off. What the protocol fixes
 //! is in `agentmesh_core::limits`.
 
-use std::time::Duration;
+use std::{
+    net::{IpAddr, Ipv6Addr},
+    time::Duration,
+};
 
 use agentmesh_core::limits::MAX_ENCRYPTED_PAYLOAD;
 
@@ -29,6 +32,9 @@ pub struct Limits {
     pub redeliver_after: Duration,
     /// A connection that says nothing, not even a pong, for so long is closed.
     pub idle_timeout: Duration,
+    /// A connection on which nothing that was sent gets through for so long is broken off: its client takes nothing, or
+    /// its machine or network is gone. On Linux and Android only; elsewhere it is the system that gives up.
+    pub stalled_timeout: Duration,
     /// Time for the first frame.
     pub connect_timeout: Duration,
     /// Bytes waiting to be sent on one connection, beyond which it counts as slow.
@@ -50,6 +56,7 @@ impl Default for Limits {
             message_ttl: Duration::from_secs(72 * 3600),
             redeliver_after: Duration::from_secs(30),
             idle_timeout: Duration::from_secs(60),
+            stalled_timeout: Duration::from_secs(120),
             connect_timeout: Duration::from_secs(10),
             outgoing_bytes: 256 * 1024,
             connections: 50_000,
@@ -76,4 +83,12 @@ impl Limits {
 /// Whether `count` has reached `limit`, where 0 is no limit.
 pub(crate) fn reached(limit: u32, count: usize) -> bool {
     limit != 0 && count >= usize::try_from(limit).unwrap_or(usize::MAX)
+}
+
+/// Whom an address is counted as: whoever has one IPv6 address has a whole /64 of them.
+pub(crate) fn block(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into(),
+        v4 @ IpAddr::V4(_) => v4,
+    }
 }

@@ -121,6 +121,9 @@ struct LimitFlags {
     /// Silence after which a connection is closed.
     #[arg(long, value_name = "SECONDS", default_value_t = Limits::default().idle_timeout.as_secs())]
     idle_timeout_seconds: u64,
+    /// How long a connection may stand on which nothing gets through to the client (Linux).
+    #[arg(long, value_name = "SECONDS", default_value_t = Limits::default().stalled_timeout.as_secs())]
+    stalled_timeout_seconds: u64,
     /// Time for a connection's first frame.
     #[arg(long, value_name = "SECONDS", default_value_t = Limits::default().connect_timeout.as_secs())]
     connect_timeout_seconds: u64,
@@ -145,6 +148,7 @@ impl LimitFlags {
             message_ttl: Duration::from_secs(self.message_ttl_seconds),
             redeliver_after: Duration::from_secs(self.redeliver_after_seconds),
             idle_timeout: Duration::from_secs(self.idle_timeout_seconds),
+            stalled_timeout: Duration::from_secs(self.stalled_timeout_seconds),
             connect_timeout: Duration::from_secs(self.connect_timeout_seconds),
             outgoing_bytes: self.outgoing_bytes,
             connections: self.connections,
@@ -164,6 +168,7 @@ impl Serve {
             limits: self.limits.into_limits(),
             public_hosts: self.public_host,
             signaling: self.signaling.limits(),
+            signaling_origins: self.signaling.origins(),
             join_keys: self.signaling.join_keys()?,
             ice: self.signaling.ice()?,
             aiwm: self.aiwm.config(),

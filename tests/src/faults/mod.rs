@@ -4,6 +4,7 @@
 mod agent_ws;
 mod aiwm;
 mod network;
+mod signaling;
 
 use std::{
     sync::{

@@ -12,7 +12,7 @@ use agentmesh_core::{
         SignalingTimings,
     },
 };
-use agentmesh_server::{IceConfig, JoinKeys, Server, ServerConfig, TurnConfig};
+use agentmesh_server::{IceConfig, JoinKeys, Server, ServerConfig, TurnConfig, TurnCredentials};
 use serde_json::{Value, json};
 
 use super::{Peer, builder, proxy::Proxy, quick, server};
@@ -234,7 +234,8 @@ async fn rooms_with_a_key_are_for_those_who_have_it() {
 
 #[tokio::test]
 async fn ice_servers_come_with_credentials_of_their_own() {
-    let turn = TurnConfig { urls: vec!["turn:t.example".into()], secret: "north".into() };
+    let credentials = TurnCredentials::Secret("north".into());
+    let turn = TurnConfig { urls: vec!["turn:t.example".into()], credentials };
     let ice = IceConfig { urls: vec!["stun:s.example".into()], turn: Some(turn) };
     let config = ServerConfig { ice, ..ServerConfig::for_development() };
     let server = Server::start(config).await.unwrap();

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use agentmesh_server::{Rate, Server, ServerConfig, SignalingLimits};
+use agentmesh_server::{Limits, Rate, Server, ServerConfig, SignalingLimits};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -88,5 +88,44 @@ async fn b17_stream_that_nobody_reads_is_cut_off_and_nobody_else_notices() {
     let query = format!("room=r&session_id={}&token={}", slow.id, slow.token);
     let back = open(addr, query.strip_prefix("room=").unwrap(), None).await;
     assert_eq!(back.id, slow.id);
+    server.shutdown().await;
+}
+
+/// What would last for ever otherwise: the client reads nothing and closes nothing.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn b17_stream_that_is_stalled_does_not_keep_its_connection() {
+    let signals = Rate { burst: 1000, per_minute: 60_000 };
+    let config = ServerConfig::for_development();
+    let server = Server::start(ServerConfig {
+        signaling: SignalingLimits { signals, ..config.signaling },
+        limits: Limits { stalled_timeout: Duration::from_secs(1), ..config.limits },
+        ..config
+    })
+    .await
+    .unwrap();
+    let addr = server.addr();
+    let health = async || {
+        let request = "GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+        let answer = answer(addr, request).await;
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        let health: Value = serde_json::from_str(body).unwrap();
+        health["relay"]["sockets"].as_u64().unwrap()
+    };
+    let slow = open(addr, "r", Some(4096)).await;
+    let sender = open(addr, "r", None).await;
+    let signal = json!({"sender": sender.id, "to": slow.id, "token": sender.token, "signal": "x".repeat(60 * 1024)});
+    for _ in 0..200 {
+        let sent = post(addr, "signal?room=r", &signal).await;
+        assert!(sent.starts_with("HTTP/1.1 200 "), "{sent}");
+    }
+    let let_go = async {
+        // The sender's and the one that asks.
+        while health().await > 2 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(LONG, let_go).await.unwrap();
+    assert!(slow.socket.peer_addr().is_ok(), "it was open all the time");
     server.shutdown().await;
 }

@@ -156,13 +156,25 @@ pub(crate) fn retry_after_seconds(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()
 }
 
+/// What libraries say of an error whose cause says all of it.
+const SAYS_NOTHING: [&str; 6] = [
+    "error sending request",
+    "client error (Connect)",
+    "client error (SendRequest)",
+    "error decoding response body",
+    "request or response body error",
+    "error reading a body from connection",
+];
+
 /// An error and its causes on one line. The libraries below put no credentials and no payload there.
 pub(crate) fn reasons(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
         let next = error.to_string();
-        if !text.ends_with(&next) {
+        if SAYS_NOTHING.contains(&text.as_str()) {
+            text = next;
+        } else if !text.ends_with(&next) {
             text = format!("{text}: {next}");
         }
         cause = error.source();

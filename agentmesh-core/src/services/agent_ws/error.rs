@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::error::errors;
+use crate::error::{errors, words};
 
 errors! {
     /// Why a query got no answer, or why there is no connection.
@@ -16,7 +16,7 @@ errors! {
             problem: String,
         } = "AGENT_WS_CONFIG", InvalidInput, permanent;
         /// The server refuses a WebSocket for good: a wrong address (400, 404) or a missing permission (401, 403).
-        #[error("the server refused with HTTP {status}: {text}")]
+        #[error("the server refused with HTTP {status}{}", words(.text))]
         Refused {
             /// The HTTP status.
             status: u16,
@@ -42,7 +42,7 @@ errors! {
             after: Duration,
         } = "AGENT_WS_TIMEOUT", Timeout, retryable;
         /// The agent answered with an error. What it says is in `message`.
-        #[error("the agent answered: {message}")]
+        #[error("the agent answered with an error{}", words(.message))]
         Agent {
             /// The agent's words, cut.
             message: String,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::PeerId;
-use crate::error::errors;
+use crate::error::{errors, words};
 
 errors! {
     /// Why something about signaling failed.
@@ -17,7 +17,7 @@ errors! {
             problem: String,
         } = "SIGNALING_CONFIG", InvalidInput, permanent;
         /// The server refuses to open a stream for good (400, 404, 405): not this room, or not a signaling server.
-        #[error("the server refused with HTTP {status}: {text}")]
+        #[error("the server refused with HTTP {status}{}", words(.text))]
         Refused {
             /// The HTTP status.
             status: u16,
@@ -26,7 +26,7 @@ errors! {
         } = "SIGNALING_REFUSED", InvalidInput, permanent;
         /// 401 or 403: on joining, the join key is missing or wrong; on a signal, the session is not known any more, and
         /// the client joins again by itself.
-        #[error("not authorised: {text}")]
+        #[error("not authorised{}", words(.text))]
         Unauthorized {
             /// The server's words, cut.
             text: String,
@@ -86,7 +86,7 @@ errors! {
         #[error("the server limits the rate")]
         RateLimited = "SIGNALING_RATE_LIMITED", RateLimited, retryable;
         /// The server does not take this signal.
-        #[error("the server refused the signal with HTTP {status}: {text}")]
+        #[error("the server refused the signal with HTTP {status}{}", words(.text))]
         Rejected {
             /// The HTTP status.
             status: u16,

@@ -20,7 +20,8 @@ pub struct SignalingTimings {
     /// Upper bound of the pause before the first attempt after a stream was lost: 250 ms, since the server keeps the
     /// session for 90 seconds only.
     pub first_pause: Duration,
-    /// The pauses after that: up to half a second, doubling to 15 seconds, with full jitter.
+    /// The pauses after that: up to half a second, doubling to 15 seconds, with full jitter; none longer than twice the
+    /// time for which the stream has been away.
     pub backoff: BackoffConfig,
     /// A stream that held so long makes the pauses short again: 30 seconds.
     pub reset_after: Duration,

@@ -45,7 +45,9 @@ idle class keeps awake (`chrt -i`), where it shows what the servers do; the othe
 
 const SIGNALING: &str = "\
 A signal's time is from before its request is written until its recipient has read the event, with the sender's and the \
-recipient's work in it. The floor is axum with a map of names to channels: no rooms, tokens, rates or rosters.
+recipient's work in it. The floor is axum with a map of names to channels: no rooms, tokens, rates or rosters. \
+Clients come back to a server that was killed and is there again after so long; the mean is over the time from the first to \
+the last that is back.
 ";
 
 const DURABLE: &str = "\

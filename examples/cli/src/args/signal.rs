@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use clap::Subcommand;
+use clap::{Subcommand, builder::NonEmptyStringValueParser};
 
 use crate::duration;
 
@@ -45,7 +45,7 @@ pub(crate) struct SignalSendArgs {
     #[arg(value_name = "JSON")]
     pub(crate) signal: String,
     /// Whom to send it to; repeat for several [default: everybody in the room]
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) to: Vec<String>,
     /// How long to wait for somebody to be there
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration::parse)]

@@ -91,6 +91,9 @@ async fn send(args: SignalSendArgs, context: Context) -> Result<(), CliError> {
     let mut stop = StopSignal::catch()?;
     let signal: Value = serde_json::from_str(&args.signal)
         .map_err(|error| CliError::usage(format!("the signal is no JSON: {error}")))?;
+    if signal.is_null() {
+        return Err(CliError::usage("null is no signal"));
+    }
     let client = tokio::select! {
         client = connect(&args.room, &context) => client?,
         () = stop.requested() => return Ok(()),
@@ -147,7 +150,14 @@ async fn connect(args: &RoomArgs, context: &Context) -> Result<SignalingClient, 
         let key = std::fs::read_to_string(path).map_err(|e| CliError::file(path, &e))?;
         builder = builder.join_key(SecretText::new(key.trim()));
     }
-    builder.connect().await.map_err(|error| Error::from(error).into())
+    builder.connect().await.map_err(|error| {
+        let refused = matches!(error, SignalingError::Unauthorized { .. });
+        let error = CliError::from(Error::from(error));
+        match refused && args.join_key_file.is_none() {
+            true => error.with_hint("--join-key-file FILE has the key that the room wants"),
+            false => error,
+        }
+    })
 }
 
 /// What was given, made whole, or the development server of this user.

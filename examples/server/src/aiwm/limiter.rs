@@ -8,7 +8,10 @@ use std::{
 
 use agentmesh_core::Timestamp;
 
-use crate::signaling::{Rate, bucket::Bucket};
+use crate::{
+    limits::block,
+    signaling::{Rate, bucket::Bucket},
+};
 
 /// Pairs of address and agent remembered. Beyond, those that are as good as new go; then new ones are refused.
 const MAX_PAIRS: usize = 50_000;
@@ -28,7 +31,7 @@ impl Limiter {
     pub(super) fn admits(&self, address: IpAddr, id: &str, now: Timestamp) -> bool {
         let Some(rate) = self.rate else { return true };
         let mut pairs = self.pairs.lock().unwrap_or_else(PoisonError::into_inner);
-        let pair = (address, id.to_owned());
+        let pair = (block(address), id.to_owned());
         if pairs.len() >= MAX_PAIRS && !pairs.contains_key(&pair) {
             pairs.retain(|_, bucket| !bucket.is_full(rate, now));
             if pairs.len() >= MAX_PAIRS {
@@ -52,6 +55,10 @@ mod tests {
         let at = Timestamp::from_millis;
         assert_eq!((0..20).filter(|_| limiter.admits(address, "a", at(0))).count(), 10);
         assert!(limiter.admits(address, "b", at(0)));
+        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
+        assert!((1..=10).all(|n| limiter.admits(ip(&format!("2001:db8::{n}")), "a", at(0))));
+        assert!(!limiter.admits(ip("2001:db8::11"), "a", at(0)), "one /64 is one address");
+        assert!(limiter.admits(ip("2001:db8:0:1::1"), "a", at(0)));
         assert!(limiter.admits(address, "a", at(6_000)));
         assert!(!limiter.admits(address, "a", at(6_000)));
         assert!((0..100).all(|_| Limiter::new(None).admits(address, "a", at(0))));

@@ -60,7 +60,7 @@ pub(crate) fn router(shared: Shared) -> Router {
     };
     Router::new()
         .nest("/v1", v1)
-        .nest("/api", signaling::routes())
+        .nest("/api", signaling::routes(&shared))
         .merge(aiwm)
         .merge(agent_ws::routes())
         .merge(user_data)
@@ -111,13 +111,30 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, shared: Shared)
     }
 }
 
+/// Lets the system break a connection off on which nothing gets through. hyper waits for ever, and a client that is half
+/// gone would stay in its room until the system has had enough by itself, a quarter of an hour later.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn give_up_stalled(stream: &TcpStream, after: Duration) -> std::io::Result<()> {
+    if after.is_zero() {
+        return Ok(());
+    }
+    socket2::SockRef::from(stream).set_tcp_user_timeout(Some(after))
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[expect(clippy::unnecessary_wraps, reason = "as on Linux")]
+const fn give_up_stalled(_: &TcpStream, _: Duration) -> std::io::Result<()> {
+    Ok(())
+}
+
 async fn connection(
     stream: TcpStream,
     peer: SocketAddr,
     service: TowerToHyperService<Router>,
     shared: Shared,
 ) {
-    if let Err(error) = stream.set_nodelay(true) {
+    let stalled = shared.config.limits.stalled_timeout;
+    if let Err(error) = stream.set_nodelay(true).and_then(|()| give_up_stalled(&stream, stalled)) {
         tracing::debug!(%error, "a connection ended at once");
         return;
     }

@@ -2,25 +2,18 @@
 
 use std::{
     collections::HashMap,
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     sync::{Mutex, PoisonError},
 };
 
 use agentmesh_core::{Timestamp, time::MINUTE};
 
 use super::rate::Window;
+use crate::limits::block;
 
 /// Connections in the present minute, by address.
 #[derive(Debug, Default)]
 pub(crate) struct Arrivals(Mutex<HashMap<IpAddr, Window>>);
-
-/// Whoever has one IPv6 address has a whole /64 of them.
-fn block(ip: IpAddr) -> IpAddr {
-    match ip.to_canonical() {
-        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into(),
-        v4 @ IpAddr::V4(_) => v4,
-    }
-}
 
 impl Arrivals {
     /// Counts a connection, or says in how many seconds there is room for one.

@@ -8,6 +8,7 @@ use std::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use agentmesh_core::Timestamp;
@@ -20,7 +21,7 @@ use super::{
     ice::IceConfig,
     room::{Attached, Claim, Fresh, Refusal, Room, Timing},
 };
-use crate::limits::reached;
+use crate::limits::{block, reached};
 
 const SHARDS: usize = 32;
 /// Addresses whose connects are counted, at most; beyond, those with full buckets are forgotten.
@@ -37,6 +38,26 @@ pub struct SignalingLimits {
     pub signals: Rate,
     /// Connects and leaves of an address; `None` is no limit.
     pub connects: Option<Rate>,
+    /// How long what takes.
+    pub times: SignalingTimes,
+}
+
+/// The periods of the service. Clients count on the defaults, which are those of the protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SignalingTimes {
+    /// A stream gets a comment as often: 10 seconds. Clients take a stream that is silent for thrice as long for dead.
+    pub keepalive: Duration,
+    /// A client without a sign of life for so long is forgotten: 90 seconds.
+    pub idle: Duration,
+    /// How often the forgotten are looked for: 30 seconds.
+    pub prune_every: Duration,
+}
+
+impl Default for SignalingTimes {
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Self { keepalive: seconds(10), idle: seconds(90), prune_every: seconds(30) }
+    }
 }
 
 impl Default for SignalingLimits {
@@ -46,14 +67,13 @@ impl Default for SignalingLimits {
             peers: 256,
             signals: Rate { burst: 50, per_minute: 600 },
             connects: Some(Rate { burst: 20, per_minute: 10 }),
+            times: SignalingTimes::default(),
         }
     }
 }
 
-/// A comment every 10 seconds, and 90 seconds until a client without a sign of life is forgotten.
-const TIMING: Timing = Timing { keepalive: 10_000, idle: 90_000 };
-/// How often the forgotten are looked for.
-const PRUNE_EVERY: u64 = 30_000;
+/// How often it is looked whether something is due, at most.
+const TICK: Duration = Duration::from_millis(500);
 
 /// Why there is no stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +92,8 @@ pub(crate) struct Hub {
     shards: [Shard; SHARDS],
     hasher: RandomState,
     limits: SignalingLimits,
+    timing: Timing,
+    prune_every: u64,
     ice: IceConfig,
     rooms: AtomicUsize,
     sessions: AtomicUsize,
@@ -95,14 +117,18 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Hub {
     pub(crate) fn new(limits: SignalingLimits, ice: IceConfig, now: Timestamp) -> Self {
+        let SignalingTimes { keepalive, idle, prune_every } = limits.times;
+        let prune_every = millis(prune_every);
         Self {
             shards: std::array::from_fn(|_| Shard::default()),
             hasher: RandomState::new(),
             limits,
+            timing: Timing { keepalive: millis(keepalive), idle: millis(idle) },
+            prune_every,
             ice,
             rooms: AtomicUsize::new(0),
             sessions: AtomicUsize::new(0),
-            next_prune: Mutex::new(now.plus_millis(PRUNE_EVERY)),
+            next_prune: Mutex::new(now.plus_millis(prune_every)),
             addresses: Mutex::default(),
             started: (now, Instant::now()),
         }
@@ -111,7 +137,12 @@ impl Hub {
     /// The time, which no correction of the system's clock moves.
     pub(crate) fn now(&self) -> Timestamp {
         let (then, instant) = self.started;
-        then.plus_millis(u64::try_from(instant.elapsed().as_millis()).unwrap_or(u64::MAX))
+        then.plus_millis(millis(instant.elapsed()))
+    }
+
+    /// How often [`Self::tick`] is to be called.
+    pub(super) fn tick_every(&self) -> Duration {
+        TICK.min(self.limits.times.keepalive / 2).max(Duration::from_millis(1))
     }
 
     /// Rooms with somebody in them.
@@ -137,7 +168,7 @@ impl Hub {
             if let (Some(existing), Some(claim)) = (known, claim) {
                 let ice = self.ice.servers(&claim.id, now);
                 return existing
-                    .resume(claim, &ice, TIMING, now)
+                    .resume(claim, &ice, self.timing, now)
                     .map_err(|_| ConnectError::Unauthorized);
             }
             if !rooms.contains_key(room) && reached(self.limits.rooms, self.rooms()) {
@@ -152,7 +183,7 @@ impl Hub {
             let fresh = Fresh { id, token };
             let ice = self.ice.servers(&fresh.id, now);
             let room = rooms.entry(room.to_owned()).or_default();
-            Ok(room.join(fresh, self.limits.signals, &ice, TIMING, now))
+            Ok(room.join(fresh, self.limits.signals, &ice, self.timing, now))
         })
     }
 
@@ -188,6 +219,7 @@ impl Hub {
     /// Counts a connect or leave of an address.
     pub(super) fn admits(&self, address: IpAddr, now: Timestamp) -> bool {
         let Some(rate) = self.limits.connects else { return true };
+        let address = block(address);
         let mut addresses = lock(&self.addresses);
         if addresses.len() >= MAX_ADDRESSES && !addresses.contains_key(&address) {
             addresses.retain(|_, bucket| !bucket.is_full(rate, now));
@@ -204,16 +236,16 @@ impl Hub {
             let mut next = lock(&self.next_prune);
             let due = now >= *next;
             if due {
-                *next = next.plus_millis(PRUNE_EVERY).max(now);
+                *next = next.plus_millis(self.prune_every).max(now);
             }
             due
         };
         for shard in &self.shards {
             self.change(&mut lock(shard), |rooms| {
                 for room in rooms.values_mut() {
-                    room.keep_alive(now, TIMING);
+                    room.keep_alive(now, self.timing);
                     if prunes {
-                        room.prune(now, TIMING);
+                        room.prune(now, self.timing);
                     }
                 }
                 rooms.retain(|_, room| !room.is_empty());
@@ -280,6 +312,10 @@ impl Hub {
             }
         }
     }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A random UUID of version 4.

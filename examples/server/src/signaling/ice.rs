@@ -14,22 +14,40 @@ const TURN_TTL_S: u64 = 3600;
 pub struct IceConfig {
     /// URLs that need no credentials, such as `stun:stun.example:3478`.
     pub urls: Vec<String>,
-    /// A TURN server that shares a secret with us.
+    /// A TURN server, or several with the same credentials.
     pub turn: Option<TurnConfig>,
 }
 
-/// A TURN server with credentials as coturn's `use-auth-secret` checks them.
-#[derive(Clone)]
+/// A TURN server.
+#[derive(Debug, Clone)]
 pub struct TurnConfig {
     /// Its URLs, such as `turn:turn.example:3478?transport=udp`.
     pub urls: Vec<String>,
-    /// The secret that it shares with this server.
-    pub secret: String,
+    /// What lets clients use it.
+    pub credentials: TurnCredentials,
 }
 
-impl std::fmt::Debug for TurnConfig {
+/// How clients prove to a TURN server that they may use it.
+#[derive(Clone)]
+pub enum TurnCredentials {
+    /// By credentials for an hour, each client its own, made with a secret that the TURN server shares with this one
+    /// (coturn's `use-auth-secret`).
+    Secret(String),
+    /// By one name and password for all, which work until the TURN server's operator changes them.
+    Static {
+        /// The name.
+        username: String,
+        /// The password.
+        credential: String,
+    },
+}
+
+impl std::fmt::Debug for TurnCredentials {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TurnConfig").field("urls", &self.urls).finish_non_exhaustive()
+        f.write_str(match self {
+            Self::Secret(_) => "Secret",
+            Self::Static { .. } => "Static",
+        })
     }
 }
 
@@ -41,8 +59,7 @@ impl IceConfig {
             servers.push(json!({"urls": self.urls}));
         }
         if let Some(turn) = &self.turn {
-            let username = format!("{}:{client}", now.as_millis() / 1000 + TURN_TTL_S);
-            let credential = turn.credential(&username);
+            let (username, credential) = turn.credentials.of(client, now);
             servers
                 .push(json!({"urls": turn.urls, "username": username, "credential": credential}));
         }
@@ -50,21 +67,36 @@ impl IceConfig {
     }
 }
 
-impl TurnConfig {
-    /// SHA-1 is what TURN servers compute; as a HMAC it still holds.
-    fn credential(&self, username: &str) -> String {
-        let Ok(mut mac) = Hmac::<Sha1>::new_from_slice(self.secret.as_bytes()) else {
-            // A HMAC takes keys of any length.
-            return String::new();
-        };
-        mac.update(username.as_bytes());
-        Base64::encode_string(&mac.finalize().into_bytes())
+impl TurnCredentials {
+    fn of(&self, client: &str, now: Timestamp) -> (String, String) {
+        match self {
+            Self::Secret(secret) => {
+                let username = format!("{}:{client}", now.as_millis() / 1000 + TURN_TTL_S);
+                let credential = signed(&username, secret);
+                (username, credential)
+            }
+            Self::Static { username, credential } => (username.clone(), credential.clone()),
+        }
     }
+}
+
+/// SHA-1 is what TURN servers compute; as a HMAC it still holds.
+fn signed(username: &str, secret: &str) -> String {
+    let Ok(mut mac) = Hmac::<Sha1>::new_from_slice(secret.as_bytes()) else {
+        // A HMAC takes keys of any length.
+        return String::new();
+    };
+    mac.update(username.as_bytes());
+    Base64::encode_string(&mac.finalize().into_bytes())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn turn(credentials: TurnCredentials) -> TurnConfig {
+        TurnConfig { urls: vec!["turn:t.example".into()], credentials }
+    }
 
     #[test]
     fn nothing_configured_is_an_empty_list() {
@@ -73,7 +105,7 @@ mod tests {
 
     #[test]
     fn turn_credentials_are_what_coturn_computes() {
-        let turn = TurnConfig { urls: vec!["turn:t.example".into()], secret: "north".into() };
+        let turn = turn(TurnCredentials::Secret("north".into()));
         let config = IceConfig { urls: vec!["stun:s.example".into()], turn: Some(turn) };
         let servers = config.servers("client", Timestamp::from_millis(1_000_000));
         // printf %s 4600:client | openssl dgst -sha1 -hmac north -binary | base64
@@ -85,5 +117,19 @@ mod tests {
             ])
         );
         assert!(!format!("{config:?}").contains("north"));
+    }
+
+    #[test]
+    fn one_name_and_password_are_everybodys() {
+        let (username, credential) = ("agents".to_owned(), "hush".to_owned());
+        let turn = turn(TurnCredentials::Static { username, credential });
+        let config = IceConfig { urls: Vec::new(), turn: Some(turn) };
+        let same =
+            json!([{"urls": ["turn:t.example"], "username": "agents", "credential": "hush"}]);
+        for client in ["a", "b"] {
+            let servers = config.servers(client, Timestamp::ZERO);
+            assert_eq!(serde_json::to_value(servers).unwrap(), same);
+        }
+        assert!(!format!("{config:?}").contains("hush"));
     }
 }

@@ -6,6 +6,7 @@
 
 mod body;
 pub(crate) mod bucket;
+mod cors;
 mod event;
 mod hub;
 mod ice;
@@ -19,23 +20,20 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
 pub use bucket::Rate;
 pub(crate) use hub::Hub;
-pub use hub::SignalingLimits;
-pub use ice::{IceConfig, TurnConfig};
+pub use hub::{SignalingLimits, SignalingTimes};
+pub use ice::{IceConfig, TurnConfig, TurnCredentials};
 pub use join_keys::JoinKeys;
 pub(crate) use routes::routes;
 
-/// How often it is looked whether a keepalive is due.
-const TICK: Duration = Duration::from_millis(500);
-
 /// Keepalives and pruning, until the server stops; then ends every stream.
 pub(crate) async fn run(hub: Arc<Hub>, stopping: CancellationToken) {
-    let mut ticks = tokio::time::interval(TICK);
+    let mut ticks = tokio::time::interval(hub.tick_every());
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {

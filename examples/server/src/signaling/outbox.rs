@@ -18,6 +18,8 @@ const MAX_BYTES: usize = 1024 * 1024;
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]
 enum Kind {
     Event,
+    /// Waits for the next stream if this one ends before it was read.
+    Signal,
     /// Only the newest roster matters.
     Roster,
     Keepalive,
@@ -44,6 +46,23 @@ impl Outbox {
     /// behind: it will not have this event, and comes back for it.
     pub(super) fn push(&self, event: Bytes) -> bool {
         self.append(Kind::Event, event)
+    }
+
+    /// The same for a signal of a peer.
+    pub(super) fn push_signal(&self, signal: Bytes) -> bool {
+        self.append(Kind::Signal, signal)
+    }
+
+    /// Takes the signals back that nobody has read.
+    pub(super) fn take_signals(&self) -> Vec<Bytes> {
+        let mut state = self.lock();
+        let (signals, rest) = std::mem::take(&mut state.waiting)
+            .into_iter()
+            .partition::<VecDeque<_>, _>(|(kind, _)| *kind == Kind::Signal);
+        state.waiting = rest;
+        let signals: Vec<_> = signals.into_iter().map(|(_, bytes)| bytes).collect();
+        state.bytes -= signals.iter().map(Bytes::len).sum::<usize>();
+        signals
     }
 
     /// Appends a roster; it replaces one that nobody has read yet.

@@ -7,6 +7,7 @@ use axum::{
     Extension, Router,
     body::Body,
     extract::State,
+    middleware::from_fn_with_state,
     response::{IntoResponse, Response},
     routing::any,
 };
@@ -17,6 +18,7 @@ use tokio::time::timeout;
 
 use super::{
     body::{BodyError, Members},
+    cors,
     hub::ConnectError,
     query::Query,
     room::{Claim, Refusal},
@@ -34,27 +36,22 @@ const FEATURES: (&str, &str) = ("x-signal-features", "header-auth");
 const SESSION_HEADER: &str = "x-session-id";
 const JOIN_KEY_HEADER: &str = "x-join-key";
 
-pub(crate) fn routes() -> Router<Shared> {
+pub(crate) fn routes(shared: &Shared) -> Router<Shared> {
     Router::new()
         .route("/connect", any(connect))
         .route("/signal", any(signal))
         .route("/leave", any(leave))
         .fallback(async || answer(StatusCode::NOT_FOUND, "Not found"))
+        .layer(from_fn_with_state(Arc::clone(shared), cors::cors))
 }
 
 /// An error in the shape of this service.
 fn answer(status: StatusCode, error: &str) -> Response {
-    with_cors(reply::json(status, json!({"error": error})))
-}
-
-fn with_cors(mut response: Response) -> Response {
-    let allowed = HeaderValue::from_static("*");
-    response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
-    response
+    reply::json(status, json!({"error": error}))
 }
 
 fn success() -> Response {
-    with_cors(reply::json(StatusCode::OK, json!({"success": true})))
+    reply::json(StatusCode::OK, json!({"success": true}))
 }
 
 fn missing() -> Response {
@@ -91,21 +88,10 @@ impl IntoResponse for BodyError {
     }
 }
 
-/// What a browser asks before it sends, and verbs that the path does not have.
+/// Verbs that the path does not have.
 fn other_verb(method: &Method, wanted: &Method) -> Option<Response> {
     if method == wanted {
         return None;
-    }
-    if method == Method::OPTIONS {
-        let headers = [
-            (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, OPTIONS"),
-            (
-                header::ACCESS_CONTROL_ALLOW_HEADERS,
-                "Content-Type, Authorization, X-Session-Id, X-Join-Key",
-            ),
-            (header::ACCESS_CONTROL_MAX_AGE, "600"),
-        ];
-        return Some(with_cors((StatusCode::NO_CONTENT, headers).into_response()));
     }
     let mut response = answer(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed");
     if let Ok(allowed) = HeaderValue::from_str(&format!("{wanted}, OPTIONS")) {
@@ -177,7 +163,7 @@ async fn connect(
         ("x-accel-buffering", "no"),
         FEATURES,
     ];
-    with_cors((headers, Body::from_stream(stream)).into_response())
+    (headers, Body::from_stream(stream)).into_response()
 }
 
 async fn read(request: Request<Body>) -> Result<Vec<u8>, Box<Response>> {

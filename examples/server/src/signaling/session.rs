@@ -52,7 +52,8 @@ impl Session {
         ct_eq(&sha256(&[token.as_bytes()]), &self.token_hash)
     }
 
-    /// Puts a new stream in the place of the one before, which it returns.
+    /// Puts a new stream in the place of the one before, which it returns without the signals that nobody has read: they
+    /// wait for the new one.
     pub(super) fn attach(
         &mut self,
         stream: Arc<Outbox>,
@@ -62,13 +63,19 @@ impl Session {
         self.generation += 1;
         self.last_seen = now;
         self.next_keepalive = now.plus_millis(keepalive_ms);
-        (self.generation, self.stream.replace(stream))
+        let before = self.stream.replace(stream);
+        if let Some(before) = &before {
+            self.take_back(before);
+        }
+        (self.generation, before)
     }
 
     /// The stream of this generation has ended.
     pub(super) fn detach(&mut self, generation: u64, now: Timestamp) {
         if self.generation == generation {
-            self.stream = None;
+            if let Some(stream) = self.stream.take() {
+                self.take_back(&stream);
+            }
             self.last_seen = self.last_seen.max(now);
         }
     }
@@ -79,14 +86,27 @@ impl Session {
         std::mem::take(&mut self.held)
     }
 
-    /// Gives the client an event, now or when it is back.
+    /// Gives the client a signal, now or when it is back.
     pub(super) fn deliver(&mut self, event: Bytes) {
-        let delivered = self.stream.as_ref().is_some_and(|stream| stream.push(event.clone()));
-        if delivered {
-            return;
+        let delivered =
+            self.stream.as_ref().is_some_and(|stream| stream.push_signal(event.clone()));
+        if !delivered {
+            self.held_bytes += event.len();
+            self.held.push_back(event);
+            self.trim();
         }
-        self.held_bytes += event.len();
-        self.held.push_back(event);
+    }
+
+    /// Keeps what a stream that is over was given and has not sent, before what came after it.
+    fn take_back(&mut self, stream: &Outbox) {
+        for signal in stream.take_signals().into_iter().rev() {
+            self.held_bytes += signal.len();
+            self.held.push_front(signal);
+        }
+        self.trim();
+    }
+
+    fn trim(&mut self) {
         while self.held.len() > MAX_HELD || self.held_bytes > MAX_HELD_BYTES {
             let Some(oldest) = self.held.pop_front() else { break };
             self.held_bytes -= oldest.len();

@@ -219,6 +219,35 @@ fn case_13_and_14_a_client_that_comes_back_is_the_same_and_gets_what_waited() {
 }
 
 #[test]
+fn what_a_stream_was_given_and_did_not_send_comes_with_the_next() {
+    let hub = hub();
+    let (a, b) = (Client::join(&hub, at(0)), Client::join(&hub, at(0)));
+    let signal = |n: u64| ("signal".to_owned(), json!({"sender": b.id(), "signal": n}));
+    let send = |n: u64| b.signal(&hub, a.id(), &json!(n), at(n)).unwrap();
+    a.events();
+    send(1);
+    send(2);
+    assert_eq!(next(&a.attached), Some(signal(1)));
+    a.cut(&hub, at(3));
+    send(3);
+    let back = a.resume(&hub, at(4));
+    assert_eq!(back.events()[1..], [signal(2), signal(3)]);
+    // Likewise if the next stream is there before the end of this one was noticed.
+    send(4);
+    let again = back.resume(&hub, at(5));
+    assert_eq!(back.events(), [("superseded".to_owned(), json!({"reason": "replaced"}))]);
+    assert_eq!(again.events()[1..], [signal(4)]);
+    // And if it was cut off for being too slow.
+    for n in 10..300 {
+        send(n);
+    }
+    assert!(again.attached.outbox.is_closed());
+    again.cut(&hub, at(300));
+    let last: Vec<_> = (300 - 64..300).map(signal).collect();
+    assert_eq!(again.resume(&hub, at(301)).events()[1..], last);
+}
+
+#[test]
 fn what_waits_for_an_absent_client_is_bounded() {
     let hub = hub();
     let (a, b) = (Client::join(&hub, at(0)), Client::join(&hub, at(0)));
@@ -339,4 +368,8 @@ fn an_address_connects_twenty_times_and_then_ten_times_a_minute() {
     assert!(hub.admits(other, at(0)));
     assert!(!hub.admits(one, at(5)));
     assert!(hub.admits(one, at(6)));
+    // Whoever has one IPv6 address has a /64 of them.
+    let of_64 = |n: u32| hub.admits(format!("2001:db8::{n:x}").parse().unwrap(), at(0));
+    assert_eq!((0..30).filter(|n| of_64(*n)).count(), 20);
+    assert!(hub.admits("2001:db8:0:1::1".parse().unwrap(), at(0)));
 }

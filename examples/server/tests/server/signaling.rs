@@ -167,6 +167,35 @@ async fn case_6_and_21_bad_requests_get_the_documented_answers() {
 }
 
 #[tokio::test]
+async fn case_7_and_20_refusals_have_the_documented_bodies() {
+    let server = start().await;
+    let mut a = Events::open(&server, "room=r").await;
+    let joined = a.event("joined").await;
+    let body = |to: &Value| {
+        json!({"sender": joined["id"], "to": to, "token": joined["token"], "signal": {}})
+            .to_string()
+    };
+    let answer = post(&server, "signal?room=r", body(&json!("nobody"))).await;
+    assert_eq!(answer, (StatusCode::NOT_FOUND, json!({"error": "Recipient not found"})));
+    let (client, url) = (Client::new(), format!("{}/api/signal?room=r", server.url()));
+    let send = || client.post(&url).body(body(&joined["id"])).send();
+    // However slow this machine is: so many at once are faster than ten a second.
+    let answers = futures_util::future::join_all((0..400).map(|_| send())).await;
+    let answers: Vec<_> = answers.into_iter().map(Result::unwrap).collect();
+    let taken = answers.iter().filter(|answer| answer.status() == StatusCode::OK).count();
+    assert!((49..400).contains(&taken), "{taken}");
+    for answer in answers {
+        if answer.status() != StatusCode::OK {
+            assert_eq!(answer.status(), StatusCode::TOO_MANY_REQUESTS);
+            assert_eq!(answer.headers()["retry-after"], "1");
+            let body = json!({"error": "Too Many Requests: signaling rate limit exceeded"});
+            assert_eq!(answer.json::<Value>().await.unwrap(), body);
+        }
+    }
+    server.shutdown().await;
+}
+
+#[tokio::test]
 async fn rooms_with_a_key_admit_who_brings_it_in_a_header_or_the_query() {
     let mut join_keys = JoinKeys::default();
     join_keys.require("team", "open sesame").unwrap();
@@ -205,14 +234,57 @@ async fn other_verbs_and_paths_are_answered_in_json() {
         let response = client.request(method.clone(), url).send().await.unwrap();
         assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED, "{method} {path}");
         assert!(response.headers().contains_key("allow"));
+        if method != Method::HEAD {
+            let body: Value = response.json().await.unwrap();
+            assert_eq!(body, json!({"error": "Method not allowed"}));
+        }
     }
-    let url = format!("{}/api/signal", server.url());
-    let preflight = client.request(Method::OPTIONS, url).send().await.unwrap();
-    assert_eq!(preflight.status(), StatusCode::NO_CONTENT);
-    assert_eq!(preflight.headers()["access-control-allow-methods"], "GET, POST, OPTIONS");
+    for path in ["signal", "nothing"] {
+        let url = format!("{}/api/{path}", server.url());
+        let preflight = client.request(Method::OPTIONS, url).send().await.unwrap();
+        assert_eq!(preflight.status(), StatusCode::NO_CONTENT);
+        let headers = preflight.headers();
+        assert_eq!(headers["access-control-allow-methods"], "GET, POST, OPTIONS");
+        let allowed = headers["access-control-allow-headers"].to_str().unwrap();
+        assert!(allowed.starts_with("Content-Type, Authorization"), "{allowed}");
+        assert_eq!(headers["access-control-max-age"], "600");
+        assert_eq!(headers["access-control-allow-origin"], "*");
+        assert!(!headers.contains_key("access-control-allow-credentials"));
+    }
     let unknown = reqwest::get(format!("{}/api/nothing", server.url())).await.unwrap();
     assert_eq!(unknown.status(), StatusCode::NOT_FOUND);
     assert_eq!(unknown.json::<Value>().await.unwrap(), json!({"error": "Not found"}));
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn pages_of_origins_that_were_not_named_are_not_let_in_if_some_were() {
+    let page = "https://page.example";
+    let signaling_origins = vec![page.to_owned()];
+    let config = ServerConfig { signaling_origins, ..ServerConfig::for_development() };
+    let server = Server::start(config).await.unwrap();
+    let client = Client::new();
+    for (origin, allowed) in
+        [(Some(page), true), (Some("https://page.example.evil"), false), (None, false)]
+    {
+        for (method, path, status) in [
+            (Method::GET, "connect?room=r", StatusCode::OK),
+            (Method::POST, "signal?room=r", StatusCode::BAD_REQUEST),
+            (Method::GET, "nothing", StatusCode::NOT_FOUND),
+            (Method::OPTIONS, "leave", StatusCode::NO_CONTENT),
+        ] {
+            let url = format!("{}/api/{path}", server.url());
+            let mut request = client.request(method.clone(), url);
+            if let Some(origin) = origin {
+                request = request.header("origin", origin);
+            }
+            let response = request.send().await.unwrap();
+            assert_eq!(response.status(), status, "{method} {path}");
+            let told = response.headers().get("access-control-allow-origin");
+            assert_eq!(told.map(|told| told.to_str().unwrap()), origin.filter(|_| allowed));
+            assert_eq!(response.headers()["vary"], "Origin");
+        }
+    }
     server.shutdown().await;
 }
 

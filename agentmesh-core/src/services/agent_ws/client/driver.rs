@@ -300,6 +300,9 @@ fn failure(error: OpenError) -> OpenFailure {
         TransportError::InvalidUrl { reason } => {
             OpenFailure::Refused { status: 0, text: reason, retry_after: None }
         }
+        TransportError::Connect { host, reason } => {
+            OpenFailure::Network(format!("{host}: {reason}"))
+        }
         other => OpenFailure::Network(other.to_string()),
     }
 }

@@ -19,7 +19,7 @@ use super::{
     AgentWebSocketError, AgentWebSocketEvent, Dialect, MAX_FRAME, Message, MessageKind,
     SessionInfo, id, message::write,
 };
-use crate::{Timestamp, client::backoff::Backoff};
+use crate::{Timestamp, client::backoff::Backoff, error::words};
 
 /// The caller's name for a query.
 pub(super) type Key = u64;
@@ -259,7 +259,7 @@ impl Machine {
                 // A page instead of an agent that was there before is a portal or a proxy in trouble, and passes.
                 let page = self.sessions > 0 && (200..400).contains(&status);
                 if status == 429 || status == 408 || status >= 500 || page {
-                    let reason = format!("the server answered with HTTP {status}: {text}");
+                    let reason = format!("the server answered with HTTP {status}{}", words(&text));
                     let error = AgentWebSocketError::Connect { reason };
                     self.lost(error, retry_after, now, rng);
                 } else {

@@ -186,9 +186,11 @@ impl Transport {
                     .header(SESSION, held.id.as_str())
                     .header(header::AUTHORIZATION, secret_value(&bearer)?);
             }
-            // Its address may hold a token.
-            let failed =
-                |error: reqwest::Error| OpenFailure::Network(reasons(&error.without_url()));
+            // The server, and not the whole address, which may hold a token.
+            let failed = |error: reqwest::Error| {
+                let server = self.base.origin().ascii_serialization();
+                OpenFailure::Network(format!("{server}: {}", reasons(&error.without_url())))
+            };
             let response = request.send().await.map_err(failed)?;
             if !response.status().is_redirection() {
                 return Ok(response);

@@ -17,7 +17,7 @@ use rand_core::CryptoRng;
 use self::outbound::Outbound;
 use super::{PeerId, SessionCredentials, SignalingError, SignalingEvent, SignalingTimings};
 use crate::client::backoff::{Backoff, BackoffConfig};
-use crate::services::sse::SseEvent;
+use crate::{error::words, services::sse::SseEvent};
 
 /// Events kept while a new stream has not said `joined`.
 const MAX_BUFFERED: usize = 64;
@@ -129,6 +129,8 @@ pub(super) struct Machine {
     seen_roster: bool,
     outbound: Outbound,
     backoff: Backoff,
+    /// Since when there was no stream that held; `None` while there is one.
+    away_since: Option<Duration>,
     /// The quick attempt after a loss was made, and no stream has held since.
     hurried: bool,
     /// The server of this stream takes credentials in headers.
@@ -154,6 +156,7 @@ impl Machine {
             seen_roster: false,
             outbound: Outbound::new(&timings, now),
             backoff: Backoff::new(timings.backoff),
+            away_since: None,
             hurried: false,
             header_auth: false,
             floor: None,
@@ -283,7 +286,7 @@ impl Machine {
             }
             OpenFailure::Status { status, text, retry_after } => {
                 if matches!(status, 204 | 408 | 425 | 429 | 500..) {
-                    let reason = format!("the server answered with HTTP {status}: {text}");
+                    let reason = format!("the server answered with HTTP {status}{}", words(&text));
                     self.lost(SignalingError::Connect { reason }, retry_after, now, rng);
                 } else {
                     self.end(SignalingError::Refused { status, text });
@@ -307,7 +310,9 @@ impl Machine {
         {
             self.backoff.reset();
             self.hurried = false;
+            self.away_since = None;
         }
+        let away = now.saturating_sub(*self.away_since.get_or_insert(now));
         let floor = asked.max(self.floor);
         let pause = if was_online && !self.hurried {
             // The server keeps the session for a while only.
@@ -319,7 +324,10 @@ impl Machine {
                 self.end(error);
                 return;
             }
-            self.backoff.next_delay(floor, rng)
+            // Whoever was away for a moment is not to wait for many: a crowd that lost a server together would have
+            // stragglers for long after the others are back.
+            let most = (away * 2).max(self.timings.backoff.base);
+            self.backoff.next_delay_within(most, floor, rng)
         };
         self.phase = Phase::Waiting { until: now + pause };
         self.event(SignalingEvent::Disconnected { error, retry_in: pause });

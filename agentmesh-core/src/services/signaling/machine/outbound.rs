@@ -10,6 +10,7 @@ use super::{
     super::{PeerId, SignalingError, SignalingTimings},
     Action, Key, Outcome, Outgoing,
 };
+use crate::error::words;
 
 /// Requests under way at a time.
 const MAX_IN_FLIGHT: usize = 8;
@@ -248,7 +249,8 @@ impl Outbound {
                 408 | 425 | 500.. => match self.try_again(waiting, now) {
                     None => return None,
                     Some(_) => {
-                        let reason = format!("the server answered with HTTP {status}: {text}");
+                        let reason =
+                            format!("the server answered with HTTP {status}{}", words(&text));
                         (Err(SignalingError::NotConfirmed { reason }), None)
                     }
                 },

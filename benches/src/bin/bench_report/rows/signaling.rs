@@ -46,6 +46,30 @@ pub(super) fn sections() -> [Section; 1] {
                 None,
                 AtMost(150.0),
             ),
+            row(
+                "1,000 clients back after 2 s, the fullest second by the mean",
+                "back after 2 s, fullest by mean",
+                OURS,
+                None,
+                AtMost(3.0),
+            ),
+            row("the same, clients in it", "back after 2 s, fullest second", OURS, None, Rate),
+            row(
+                "1,000 clients back after 10 s, the fullest second by the mean",
+                "back after 10 s, fullest by mean",
+                OURS,
+                None,
+                AtMost(3.0),
+            ),
+            row("the same, clients in it", "back after 10 s, fullest second", OURS, None, Rate),
+            row(
+                "1,000 clients back after 30 s, the fullest second by the mean",
+                "back after 30 s, fullest by mean",
+                OURS,
+                None,
+                AtMost(3.0),
+            ),
+            row("the same, clients in it", "back after 30 s, fullest second", OURS, None, Rate),
         ],
     }]
 }

@@ -1,9 +1,11 @@
 //! `agentmesh chat`: each line of standard input is a question, the answers follow in its order. At a terminal, lines that
-//! begin with a slash are commands, and what the agent says besides goes to standard error.
+//! begin with a slash are commands, which do not wait for answers (`typed`), and what the agent says besides goes to
+//! standard error.
 
 mod pace;
+mod typed;
 
-use std::{fmt, io::IsTerminal, time::Duration};
+use std::{fmt, time::Duration};
 
 use agentmesh_core::{
     Error,
@@ -15,10 +17,8 @@ use agentmesh_core::{
 use futures_util::StreamExt;
 use pace::Pace;
 use serde::Serialize;
-use tokio::{
-    io::{AsyncBufReadExt, BufReader, Lines, Stdin},
-    time::{Instant, sleep, sleep_until},
-};
+use tokio::time::{Instant, sleep, sleep_until};
+use typed::{Line, Typed};
 
 use crate::{
     args::ChatArgs, context::Context, error::CliError, output::Output, signals::StopSignal,
@@ -34,7 +34,14 @@ pub(super) async fn run(args: ChatArgs, context: Context) -> Result<(), CliError
         builder = builder.bearer(SecretText::trimmed(token));
     }
     let client = tokio::select! {
-        connected = builder.connect() => connected.map_err(Error::from)?,
+        connected = builder.connect() => connected.map_err(|error| {
+            let refused = matches!(error, AgentWebSocketError::Refused { status: 401, .. });
+            let error = CliError::from(Error::from(error));
+            match refused && args.token_file.is_none() {
+                true => error.with_hint("--token-file FILE has the token that it wants"),
+                false => error,
+            }
+        })?,
         () = stop.requested() => return Ok(()),
     };
     let chat = Chat { client, out: context.out, stream: args.stream, patience: args.timeout };
@@ -56,35 +63,28 @@ struct Chat {
 
 impl Chat {
     async fn talk(&self) -> Result<(), CliError> {
-        let interactive = std::io::stdin().is_terminal();
+        let mut typed = Typed::new(self.out);
+        let interactive = typed.is_terminal();
         if let Some(session) = self.client.session() {
             let id = session.session_id.unwrap_or_default();
             self.out
                 .show_event(interactive, &Said { event: "connected", content: &id, id: None })?;
         }
         if interactive {
-            self.out.note(
-                "one question a line; /clear, /cancel, /history, /ping; /quit or Ctrl-D ends",
-            );
+            self.out.note(typed::HELP);
         }
         let mut events = self.client.events();
-        let mut lines = BufReader::new(tokio::io::stdin()).lines();
         let (mut failed, mut pace) = (None, Pace::default());
-        while let Some(line) = self.line(&mut lines, &mut events).await? {
-            let line = line.trim();
-            if line.is_empty() {
-                continue;
-            }
-            if let Some(command) = line.strip_prefix('/').filter(|_| interactive) {
-                if command == "quit" {
-                    break;
+        while let Some(line) = self.line(&mut typed, &mut events).await? {
+            let question = match line {
+                Line::Quit => break,
+                Line::Command(command) => {
+                    self.command(&command).await;
+                    continue;
                 }
-                if let Err(error) = self.client.command(command).await {
-                    self.out.note(&error);
-                }
-                continue;
-            }
-            if let Err(error) = self.ask(line, &mut events, &mut pace).await {
+                Line::Question(question) => question,
+            };
+            if let Err(error) = self.ask(&question, &mut typed, &mut events, &mut pace).await {
                 let over = matches!(
                     error,
                     AgentWebSocketError::Closed { .. } | AgentWebSocketError::Refused { .. }
@@ -111,29 +111,29 @@ impl Chat {
     }
 
     /// The next line; meanwhile, what happens is shown.
-    async fn line(
-        &self,
-        lines: &mut Lines<BufReader<Stdin>>,
-        events: &mut Events,
-    ) -> Result<Option<String>, CliError> {
+    async fn line(&self, typed: &mut Typed, events: &mut Events) -> Result<Option<Line>, CliError> {
         loop {
             tokio::select! {
-                line = lines.next_line() => {
-                    return line.map_err(|e| CliError::failed(format!("standard input: {e}")));
-                }
+                line = typed.next() => return line,
                 event = events.next() => match event {
                     Some(event) => self.show(&event)?,
                     // The connection is over for good; the next question says why.
-                    None => return lines.next_line().await
-                        .map_err(|e| CliError::failed(format!("standard input: {e}"))),
+                    None => return typed.next().await,
                 },
             }
+        }
+    }
+
+    async fn command(&self, command: &str) {
+        if let Err(error) = self.client.command(command).await {
+            self.out.note(&error);
         }
     }
 
     async fn ask(
         &self,
         question: &str,
+        typed: &mut Typed,
         events: &mut Events,
         pace: &mut Pace,
     ) -> Result<(), AgentWebSocketError> {
@@ -142,6 +142,11 @@ impl Chat {
         loop {
             tokio::select! {
                 answered = &mut answer => return answered,
+                line = typed.next_urgent() => match line {
+                    Line::Command(command) => self.command(&command).await,
+                    // Nobody waits for the answer any more.
+                    _ => return Ok(()),
+                },
                 Some(event) = events.next() => {
                     // A reader that is gone is noticed with the answer.
                     let _ = self.show(&event);
@@ -252,8 +257,8 @@ fn address(given: &str) -> Result<String, CliError> {
             format!("{}://{given}", if local { "ws" } else { "wss" })
         }
     };
-    let mut url =
-        url::Url::parse(&text).map_err(|error| CliError::usage(format!("{given}: {error}")))?;
+    let mut url = url::Url::parse(&text)
+        .map_err(|e| CliError::usage(format!("{given:?} is no address: {e}")))?;
     if url.path() == "/" || url.path().is_empty() {
         url.set_path(PATH);
     }

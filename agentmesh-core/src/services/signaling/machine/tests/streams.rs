@@ -355,42 +355,64 @@ fn client_that_was_cut_off_leaves_all_the_same() {
     assert_eq!(test.take(), [Action::PostLeave]);
 }
 
-/// When clients that all lost their stream at once come back to a server that was away for `down`, by the second.
-fn arrivals(clients: u64, down: Duration) -> Vec<usize> {
-    let mut seconds = Vec::new();
-    for seed in 0..clients {
-        let mut test = Test::online();
-        test.rng = seeded_rng(seed);
-        test.end_stream();
-        loop {
-            test.until_open();
-            if test.now >= down {
-                break;
+/// When clients that all lost their stream at once come back to a server that was away for `down`, in order.
+fn arrivals(clients: u64, down: Duration) -> Vec<Duration> {
+    let mut arrivals: Vec<_> = (0..clients)
+        .map(|seed| {
+            let mut test = Test::online();
+            test.rng = seeded_rng(seed);
+            let lost = test.now;
+            test.end_stream();
+            loop {
+                test.until_open();
+                if test.now - lost >= down {
+                    return test.now - lost;
+                }
+                test.tell(Input::OpenFailed(OpenFailure::Network("refused".into())));
+                test.take();
             }
-            test.tell(Input::OpenFailed(OpenFailure::Network("refused".into())));
-            test.take();
-        }
-        let second = usize::try_from((test.now - down).as_secs()).unwrap();
-        seconds.resize(seconds.len().max(second + 1), 0);
-        seconds[second] += 1;
-    }
-    seconds
+        })
+        .collect();
+    arrivals.sort_unstable();
+    arrivals
 }
 
 #[test]
-fn thousand_clients_come_back_to_a_restarted_server_spread_over_seconds() {
-    for down in [2, 5, 20, 60] {
-        let seconds = arrivals(1000, SECOND * down);
-        let most = *seconds.iter().max().unwrap();
-        // Of the time in which nine of ten are back: those who drew the longest pauses do not make a crowd thinner.
-        let mut back = 0;
-        let most_are_back = seconds.iter().take_while(|second| {
-            let before = back;
-            back += **second;
-            before < 900
-        });
-        let mean = 900.0 / most_are_back.count() as f64;
-        assert!(most as f64 <= 3.0 * mean, "down for {down} s: {seconds:?}");
-        assert!(seconds.len() <= 16, "nobody stays away: {seconds:?}");
+fn thousand_clients_come_back_to_a_restarted_server_and_no_second_gets_thrice_the_mean() {
+    for down in [1, 2, 3, 5, 10, 20, 30, 60] {
+        let down = SECOND * down;
+        let arrivals = arrivals(1000, down);
+        let (first, last) = (arrivals[0], arrivals[999]);
+        let within = |start: &Duration| arrivals.partition_point(|at| *at < *start + SECOND);
+        // Whenever the second begins.
+        let most = arrivals.iter().enumerate().map(|(n, start)| within(start) - n).max().unwrap();
+        let mean = 1000.0 / (last - first).max(SECOND).as_secs_f64();
+        assert!(most as f64 <= 3.0 * mean, "down for {down:?}: {most}, {mean} a second on average");
+        let longest = (down * 2).min(SECOND * 15);
+        assert!(last <= down + longest + SECOND, "down for {down:?}: the last came after {last:?}");
+    }
+}
+
+#[test]
+fn pauses_are_no_longer_than_twice_the_time_away() {
+    for seed in 0..100 {
+        let mut test = Test::online();
+        test.rng = seeded_rng(seed);
+        let lost = test.now;
+        test.end_stream();
+        for n in 0..20 {
+            let began = test.now;
+            test.until_open();
+            let documented =
+                if n == 0 { 250 * MS } else { (500 * MS * (1 << (n - 1))).min(15 * SECOND) };
+            let (pause, away) = (test.now - began, began - lost);
+            assert!(pause <= documented + MS, "{n}: {pause:?}");
+            assert!(
+                n == 0 || pause <= (away * 2).max(500 * MS) + MS,
+                "{n}: {pause:?} after {away:?}"
+            );
+            test.tell(Input::OpenFailed(OpenFailure::Network("refused".into())));
+            test.take();
+        }
     }
 }

@@ -1,0 +1,58 @@
+//! How clients come back whose server was killed and is there again some seconds later. They are the SDK's own.
+
+use std::time::{Duration, Instant};
+
+use agentmesh_benches::{child::Child, results::Results};
+use agentmesh_core::{
+    client::{http::HttpConfig, proxy::ProxyConfig},
+    services::signaling::{SignalingClient, SignalingEvent},
+};
+use tokio::{task::JoinSet, time::sleep};
+
+/// Joins at a time.
+const AT_ONCE: usize = 64;
+
+pub(crate) async fn run(clients: usize, outage: Duration, results: &mut Results) {
+    let server = Child::serve("agentmesh", &[]);
+    let addr = server.addr;
+    let mut joined = Vec::with_capacity(clients);
+    while joined.len() < clients {
+        let mut joining = JoinSet::new();
+        for n in joined.len()..clients.min(joined.len() + AT_ONCE) {
+            let http = HttpConfig { proxies: ProxyConfig::none(), ..HttpConfig::default() };
+            let client = SignalingClient::builder(format!("http://{addr}"), format!("{}", n / 4));
+            joining.spawn(client.http(http).connect());
+        }
+        joined.extend(joining.join_all().await.into_iter().map(Result::unwrap));
+    }
+    let mut returning = JoinSet::new();
+    for client in joined {
+        let mut events = client.events();
+        returning.spawn(async move {
+            while !matches!(events.next().await, Some(SignalingEvent::IdentityChanged { .. })) {}
+            // It stays, as clients do.
+            (Instant::now(), client)
+        });
+    }
+    drop(server);
+    sleep(outage).await;
+    let server = Child::serve("agentmesh", &[&addr.to_string()]);
+    let (mut arrivals, back): (Vec<_>, Vec<_>) = returning.join_all().await.into_iter().unzip();
+    drop((back, server));
+    arrivals.sort_unstable();
+    let (fullest, mean) = spread(&arrivals);
+    let seconds = outage.as_secs();
+    results.add(&format!("back after {seconds} s, fullest second"), "agentmesh", fullest);
+    results.add(&format!("back after {seconds} s, fullest by mean"), "agentmesh", fullest / mean);
+}
+
+/// How many come in the second in which most come, whenever it begins, and in a second on average from the first to the
+/// last.
+#[expect(clippy::cast_precision_loss, reason = "counts")]
+fn spread(arrivals: &[Instant]) -> (f64, f64) {
+    const SECOND: Duration = Duration::from_secs(1);
+    let within = |start: &Instant| arrivals.partition_point(|at| *at < *start + SECOND);
+    let fullest = arrivals.iter().enumerate().map(|(n, start)| within(start) - n).max().unwrap();
+    let whole = (arrivals[arrivals.len() - 1] - arrivals[0]).max(SECOND);
+    (fullest as f64, arrivals.len() as f64 / whole.as_secs_f64())
+}
