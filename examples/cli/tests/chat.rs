@@ -12,7 +12,7 @@ use std::{
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::{self, Message};
 
-use crate::support::{Done, PATIENCE, Running, Server, User, finish};
+use crate::support::{Done, PATIENCE, Running, Server, User, finish, refusing};
 
 /// The command with these lines on its standard input.
 fn command(user: &User, args: &[&str], lines: &str) -> Command {
@@ -128,6 +128,21 @@ fn server_that_is_not_there_is_an_error_of_the_network() {
     assert_eq!(done.lines()[0]["error"]["code"], "AGENT_WS_CONNECT");
     let done = chat(&user, &["ftp://x", "--json"], "x\n");
     assert_eq!(done.code, 2, "{done:?}");
+}
+
+#[test]
+fn who_wants_a_token_is_said_to_want_one() {
+    let user = User::new();
+    let addr = refusing("401 Unauthorized", "Unauthorized");
+    let done = chat(&user, &[&addr], "x\n");
+    assert_eq!(done.code, 4, "{done:?}");
+    assert!(done.stderr.contains("HTTP 401: Unauthorized\n  --token-file FILE"), "{done:?}");
+    fs::write(user.path("token"), "wrong").unwrap();
+    let done = chat(&user, &[&addr, "--token-file", "token"], "x\n");
+    assert!(done.stderr.trim_end().ends_with("HTTP 401: Unauthorized"), "{done:?}");
+    // Also one line for who cannot be reached, which names it.
+    let done = chat(&user, &["127.0.0.1:1"], "x\n");
+    assert!(done.stderr.contains("cannot connect: 127.0.0.1:1: tcp connect error"), "{done:?}");
 }
 
 #[test]

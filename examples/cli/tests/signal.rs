@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::support::{Running, Server, User};
+use crate::support::{Running, Server, User, refusing};
 
 fn id(running: &mut Running) -> String {
     running.event("joined")["id"].as_str().unwrap().to_owned()
@@ -71,6 +71,20 @@ fn send_reaches_everybody_and_says_if_there_is_nobody() {
     assert_eq!(user.run(&["signal", "join", " ", "--server", &server.addr]).code, 2);
     assert_eq!(user.run(&["signal", "join", "x", "--server", "127.0.0.1:1"]).code, 4);
     assert_eq!(user.run(&["signal", "join", "x", "--server", "http://192.0.2.1"]).code, 2);
+}
+
+#[test]
+fn room_that_wants_a_key_is_said_to_want_one() {
+    let user = User::new();
+    let addr = refusing("403 Forbidden", r#"{"error":"invalid join key"}"#);
+    let join =
+        |more: &[&str]| user.run(&[&["signal", "join", "r", "--server", &addr][..], more].concat());
+    let done = join(&[]);
+    assert_eq!(done.code, 4, "{done:?}");
+    assert!(done.stderr.contains("invalid join key\n  --join-key-file FILE"), "{done:?}");
+    fs::write(user.path("key"), "wrong").unwrap();
+    let done = join(&["--join-key-file", "key"]);
+    assert!(done.stderr.trim_end().ends_with("invalid join key"), "{done:?}");
 }
 
 #[test]

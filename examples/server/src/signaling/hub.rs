@@ -79,6 +79,8 @@ const TICK: Duration = Duration::from_millis(500);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ConnectError {
     Unauthorized,
+    /// A later attempt of the same client was first.
+    Stale,
     RoomFull,
     TooManyRooms,
     /// The system's random number generator failed.
@@ -167,9 +169,12 @@ impl Hub {
             let known = rooms.get_mut(room).filter(|r| claim.as_ref().is_some_and(|c| r.knows(c)));
             if let (Some(existing), Some(claim)) = (known, claim) {
                 let ice = self.ice.servers(&claim.id, now);
-                return existing
-                    .resume(claim, &ice, self.timing, now)
-                    .map_err(|_| ConnectError::Unauthorized);
+                return existing.resume(claim, &ice, self.timing, now).map_err(|refusal| {
+                    match refusal {
+                        Refusal::Stale => ConnectError::Stale,
+                        _ => ConnectError::Unauthorized,
+                    }
+                });
             }
             if !rooms.contains_key(room) && reached(self.limits.rooms, self.rooms()) {
                 return Err(ConnectError::TooManyRooms);

@@ -24,6 +24,15 @@ pub(super) struct Fresh {
 pub(super) struct Claim {
     pub(super) id: String,
     pub(super) token: Option<String>,
+    /// Which of its attempts to open a stream this is, if it says so.
+    pub(super) attempt: Option<Attempt>,
+}
+
+/// The number of an attempt, among those of one process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Attempt {
+    pub(super) process: String,
+    pub(super) number: u64,
 }
 
 /// Why a request of a client was refused.
@@ -35,6 +44,8 @@ pub(super) enum Refusal {
     TooFast,
     /// The recipient is not in the room.
     NoRecipient,
+    /// The request is older than the one before: the client gave it up and made another.
+    Stale,
 }
 
 /// A stream of a client, as its own end knows it.
@@ -93,6 +104,9 @@ impl Room {
         let roster = self.roster();
         let token = claim.token.ok_or(Refusal::Unauthorized)?;
         let session = self.authenticated(&claim.id, &token)?;
+        if !session.attempted(claim.attempt) {
+            return Err(Refusal::Stale);
+        }
         let outbox = Arc::new(Outbox::default());
         let (generation, before) = session.attach(Arc::clone(&outbox), now, timing.keepalive);
         if let Some(before) = before {

@@ -21,7 +21,7 @@ use super::{
     cors,
     hub::ConnectError,
     query::Query,
-    room::{Claim, Refusal},
+    room::{Attempt, Claim, Refusal},
     stream::EventStream,
 };
 use crate::{http::Peer, http::reply, state::Shared};
@@ -34,6 +34,7 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Tells clients that they need not put their token into the URL.
 const FEATURES: (&str, &str) = ("x-signal-features", "header-auth");
 const SESSION_HEADER: &str = "x-session-id";
+const ATTEMPT_HEADER: &str = "x-attempt";
 const JOIN_KEY_HEADER: &str = "x-join-key";
 
 pub(crate) fn routes(shared: &Shared) -> Router<Shared> {
@@ -75,6 +76,7 @@ impl IntoResponse for Refusal {
             Self::Unauthorized => unauthorized(),
             Self::TooFast => too_fast(),
             Self::NoRecipient => answer(StatusCode::NOT_FOUND, "Recipient not found"),
+            Self::Stale => answer(StatusCode::CONFLICT, "A newer stream of this session is open"),
         }
     }
 }
@@ -112,7 +114,14 @@ fn claim(headers: &HeaderMap, query: &Query) -> Option<Claim> {
     let text = |name: &str| headers.get(name)?.to_str().ok();
     let id = text(SESSION_HEADER).or_else(|| query.get("session_id"))?.to_owned();
     let bearer = text("authorization").and_then(|value| value.strip_prefix("Bearer "));
-    Some(Claim { id, token: bearer.or_else(|| query.get("token")).map(str::to_owned) })
+    let token = bearer.or_else(|| query.get("token")).map(str::to_owned);
+    Some(Claim { id, token, attempt: text(ATTEMPT_HEADER).and_then(attempt) })
+}
+
+/// `PROCESS/NUMBER`.
+fn attempt(text: &str) -> Option<Attempt> {
+    let (process, number) = text.rsplit_once('/').filter(|(process, _)| process.len() <= 64)?;
+    Some(Attempt { process: process.to_owned(), number: number.parse().ok()? })
 }
 
 /// Whether the client may join the room: by a header, or by the query for who can set none.
@@ -144,6 +153,7 @@ async fn connect(
     let attached = match hub.connect(&room, claim(request.headers(), &query), now) {
         Ok(attached) => attached,
         Err(ConnectError::Unauthorized) => return unauthorized(),
+        Err(ConnectError::Stale) => return Refusal::Stale.into_response(),
         Err(ConnectError::RoomFull) => {
             return answer(StatusCode::TOO_MANY_REQUESTS, "The room is full");
         }

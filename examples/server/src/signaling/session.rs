@@ -11,6 +11,7 @@ use axum::body::Bytes;
 use super::{
     bucket::{Bucket, Rate},
     outbox::Outbox,
+    room::Attempt,
 };
 
 /// Signals kept for a client whose stream was cut; beyond, the oldest go.
@@ -26,6 +27,8 @@ pub(super) struct Session {
     stream: Option<Arc<Outbox>>,
     /// Counts streams: the end of an old one must not look like the end of the newest.
     generation: u64,
+    /// The last that opened a stream.
+    attempt: Option<Attempt>,
     last_seen: Timestamp,
     next_keepalive: Timestamp,
     bucket: Bucket,
@@ -40,6 +43,7 @@ impl Session {
             token_hash: sha256(&[token.as_bytes()]),
             stream: None,
             generation: 0,
+            attempt: None,
             last_seen: now,
             next_keepalive: now,
             bucket: Bucket::full(rate, now),
@@ -50,6 +54,19 @@ impl Session {
 
     pub(super) fn is_proved_by(&self, token: &str) -> bool {
         ct_eq(&sha256(&[token.as_bytes()]), &self.token_hash)
+    }
+
+    /// Notes an attempt to open a stream. False if a later one of the same process was first: a request that waited on
+    /// a line that was dead must not take the stream of the one that was made instead.
+    pub(super) fn attempted(&mut self, attempt: Option<Attempt>) -> bool {
+        let is_stale = match (&attempt, &self.attempt) {
+            (Some(now), Some(last)) => now.process == last.process && now.number < last.number,
+            _ => false,
+        };
+        if !is_stale {
+            self.attempt = attempt;
+        }
+        !is_stale
     }
 
     /// Puts a new stream in the place of the one before, which it returns without the signals that nobody has read: they

@@ -8,7 +8,7 @@ use serde_json::{Value, json, value::RawValue};
 use super::{
     hub::{ConnectError, Hub, SignalingLimits},
     ice::IceConfig,
-    room::{Attached, Claim, Refusal},
+    room::{Attached, Attempt, Claim, Refusal},
 };
 
 const ROOM: &str = "ROOM";
@@ -47,7 +47,12 @@ impl Client {
     }
 
     fn claim(&self) -> Option<Claim> {
-        Some(Claim { id: self.id().to_owned(), token: Some(self.token.clone()) })
+        self.attempt(None)
+    }
+
+    fn attempt(&self, attempt: Option<(&str, u64)>) -> Option<Claim> {
+        let attempt = attempt.map(|(process, number)| Attempt { process: process.into(), number });
+        Some(Claim { id: self.id().to_owned(), token: Some(self.token.clone()), attempt })
     }
 
     fn cut(&self, hub: &Hub, now: Timestamp) {
@@ -266,7 +271,7 @@ fn case_15_a_wrong_token_takes_nothing_over() {
     let a = Client::join(&hub, at(0));
     a.events();
     for token in [None, Some("wrong".to_owned())] {
-        let claim = Some(Claim { id: a.id().to_owned(), token });
+        let claim = Some(Claim { id: a.id().to_owned(), token, attempt: None });
         assert_eq!(hub.connect(ROOM, claim, at(1)).err(), Some(ConnectError::Unauthorized));
     }
     a.signal(&hub, a.id(), &json!("still here"), at(1)).unwrap();
@@ -286,6 +291,24 @@ fn case_16_the_newest_stream_wins_and_the_other_is_told() {
     second.events();
     second.signal(&hub, a.id(), &json!(1), at(3)).unwrap();
     assert_eq!(second.events().len(), 1);
+}
+
+#[test]
+fn case_16_a_request_that_comes_late_takes_no_stream_from_a_later_one() {
+    let hub = hub();
+    let a = Client::join(&hub, at(0));
+    let connect = |attempt| hub.connect(ROOM, a.attempt(attempt), at(1));
+    let second = connect(Some(("p", 2))).unwrap();
+    assert_eq!(connect(Some(("p", 1))).err(), Some(ConnectError::Stale));
+    assert!(!second.outbox.is_closed());
+    // Something on the way asks twice.
+    let again = connect(Some(("p", 2))).unwrap();
+    assert!(second.outbox.is_closed() && !again.outbox.is_closed());
+    // Another process counts for itself, and a client that does not count is the newest.
+    let other = connect(Some(("q", 1))).unwrap();
+    assert!(again.outbox.is_closed() && !other.outbox.is_closed());
+    connect(None).unwrap();
+    assert!(other.outbox.is_closed());
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use rand_core::Rng;
 use tokio::sync::{mpsc, watch};
 use url::Url;
 
@@ -23,6 +24,7 @@ use crate::{
         transport::goes_in_clear,
     },
     identity::Identity,
+    rng::SystemRng,
 };
 
 /// Reads and whole answers of a stream are not timed by the HTTP client but by the state machine.
@@ -139,6 +141,7 @@ impl SignalingBuilder {
             room,
             room_text: self.room,
             join_key: self.join_key,
+            process: SystemRng.next_u64(),
         });
         let events = Arc::new(Fanout::new(EVENTS));
         let first_events = Mutex::new(Some(events.subscribe()));

@@ -56,6 +56,7 @@ pub(super) struct Driver {
     state: watch::Sender<State>,
     waiting: HashMap<Key, Waiter>,
     next_key: Key,
+    attempts: u64,
     opening: Option<BoxFuture<'static, Result<Opened, OpenFailure>>>,
     stream: Option<Stream>,
     posts: FuturesUnordered<BoxFuture<'static, (Key, Outcome)>>,
@@ -89,6 +90,7 @@ impl Driver {
             state: watch::channel(State::default()).0,
             waiting: HashMap::new(),
             next_key: 0,
+            attempts: 0,
             opening: None,
             stream: None,
             posts: FuturesUnordered::new(),
@@ -225,7 +227,10 @@ impl Driver {
             Action::Open => {
                 let transport = Arc::clone(&self.transport);
                 let held = self.held();
-                self.opening = Some(Box::pin(async move { transport.open(held.as_ref()).await }));
+                self.attempts += 1;
+                let attempt = self.attempts;
+                let opening = async move { transport.open(held.as_ref(), attempt).await };
+                self.opening = Some(Box::pin(opening));
             }
             Action::Drop => (self.opening, self.stream) = (None, None),
             Action::Post { key, to, signal } => {

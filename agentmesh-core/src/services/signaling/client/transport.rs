@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use reqwest::RequestBuilder;
 use serde::Serialize;
 use serde_json::{Value, value::RawValue};
 use url::Url;
@@ -20,6 +21,7 @@ use super::{
 use crate::client::http::{reasons, retry_after_seconds};
 
 const SESSION: HeaderName = HeaderName::from_static("x-session-id");
+const ATTEMPT: HeaderName = HeaderName::from_static("x-attempt");
 const JOIN_KEY: HeaderName = HeaderName::from_static("x-join-key");
 const FEATURES: HeaderName = HeaderName::from_static("x-signal-features");
 const HEADER_AUTH: &str = "header-auth";
@@ -42,6 +44,8 @@ pub(in super::super) struct Transport {
     /// The room as it was given: servers normalise it themselves.
     pub(super) room_text: String,
     pub(super) join_key: Option<SecretText>,
+    /// Whose attempts are counted.
+    pub(super) process: u64,
 }
 
 /// A stream that is open.
@@ -65,9 +69,12 @@ struct LeaveBody<'a> {
 }
 
 impl Transport {
+    /// Opens a stream. `attempt` grows, so that the server can tell a request that comes late from the one that was made
+    /// instead: the one would take the stream of the other.
     pub(super) async fn open(
         &self,
         credentials: Option<&SessionCredentials>,
+        attempt: u64,
     ) -> Result<Opened, OpenFailure> {
         let mut url = self.url("connect");
         // An id that no header can carry goes into the query all the same.
@@ -79,7 +86,27 @@ impl Transport {
                 .append_pair("token", held.token.expose());
         }
         let in_headers = credentials.filter(fits);
-        let response = self.send(Method::GET, url, in_headers, None, None).await?;
+        let dressed = |mut request: RequestBuilder| {
+            request = request
+                .header(header::ACCEPT, EVENT_STREAM)
+                // Compressed streams are flushed late.
+                .header(header::ACCEPT_ENCODING, "identity")
+                .header(header::CACHE_CONTROL, "no-store");
+            if credentials.is_some() {
+                request = request.header(ATTEMPT, format!("{:016x}/{attempt}", self.process));
+            }
+            if let Some(key) = &self.join_key {
+                request = request.header(JOIN_KEY, secret_value(key.expose())?);
+            }
+            if let Some(held) = in_headers {
+                let bearer = Zeroizing::new(format!("Bearer {}", held.token.expose()));
+                request = request
+                    .header(SESSION, held.id.as_str())
+                    .header(header::AUTHORIZATION, secret_value(&bearer)?);
+            }
+            Ok(request)
+        };
+        let response = self.send(Method::GET, url, dressed).await?;
         let status = response.status();
         if status != StatusCode::OK {
             let retry_after = retry_after_seconds(response.headers()).map(Duration::from_secs);
@@ -130,8 +157,11 @@ impl Transport {
             Ok(body) => Zeroizing::new(body),
             Err(error) => return Outcome::Network(error.to_string()),
         };
-        let sent = self.send(Method::POST, self.url(path), None, Some(&body), Some(within)).await;
-        let response = match sent {
+        let dressed = |request: RequestBuilder| {
+            let request = request.timeout(within);
+            Ok(request.header(header::CONTENT_TYPE, "application/json").body(body.to_vec()))
+        };
+        let response = match self.send(Method::POST, self.url(path), dressed).await {
             Ok(response) => response,
             Err(OpenFailure::Fatal(error)) => return Outcome::Fatal(error),
             Err(OpenFailure::Network(reason)) => return Outcome::Network(reason),
@@ -158,34 +188,10 @@ impl Transport {
         &self,
         method: Method,
         mut url: Url,
-        credentials: Option<&SessionCredentials>,
-        body: Option<&[u8]>,
-        within: Option<Duration>,
+        dressed: impl Fn(RequestBuilder) -> Result<RequestBuilder, OpenFailure>,
     ) -> Result<reqwest::Response, OpenFailure> {
         for _ in 0..=MAX_REDIRECTS {
-            let mut request = self.client.request(method.clone(), url.clone());
-            if let Some(within) = within {
-                request = request.timeout(within);
-            }
-            request = match body {
-                Some(body) => {
-                    request.header(header::CONTENT_TYPE, "application/json").body(body.to_vec())
-                }
-                // Compressed streams are flushed late.
-                None => request
-                    .header(header::ACCEPT, EVENT_STREAM)
-                    .header(header::ACCEPT_ENCODING, "identity")
-                    .header(header::CACHE_CONTROL, "no-store"),
-            };
-            if let Some(key) = self.join_key.as_ref().filter(|_| body.is_none()) {
-                request = request.header(JOIN_KEY, secret_value(key.expose())?);
-            }
-            if let Some(held) = credentials {
-                let bearer = Zeroizing::new(format!("Bearer {}", held.token.expose()));
-                request = request
-                    .header(SESSION, held.id.as_str())
-                    .header(header::AUTHORIZATION, secret_value(&bearer)?);
-            }
+            let request = dressed(self.client.request(method.clone(), url.clone()))?;
             // The server, and not the whole address, which may hold a token.
             let failed = |error: reqwest::Error| {
                 let server = self.base.origin().ascii_serialization();

@@ -15,6 +15,7 @@ use std::time::Duration;
 use rand_core::CryptoRng;
 
 use self::outbound::Outbound;
+pub(super) use self::outbound::{Outcome, Outgoing};
 use super::{PeerId, SessionCredentials, SignalingError, SignalingEvent, SignalingTimings};
 use crate::client::backoff::{Backoff, BackoffConfig};
 use crate::{error::words, services::sse::SseEvent};
@@ -58,25 +59,6 @@ pub(super) enum OpenFailure {
         retry_after: Option<Duration>,
     },
     /// Will not change by itself.
-    Fatal(SignalingError),
-    Network(String),
-}
-
-/// A signal to send, as JSON text.
-#[derive(Debug)]
-pub(super) struct Outgoing {
-    pub(super) key: Key,
-    pub(super) to: PeerId,
-    pub(super) signal: std::sync::Arc<str>,
-    /// It holds a candidate and no description: others go first.
-    pub(super) is_candidate: bool,
-}
-
-/// What became of a try to send.
-#[derive(Debug)]
-pub(super) enum Outcome {
-    Accepted,
-    Status { status: u16, text: String, retry_after: Option<Duration> },
     Fatal(SignalingError),
     Network(String),
 }
@@ -285,7 +267,7 @@ impl Machine {
                 self.end(SignalingError::Unauthorized { text });
             }
             OpenFailure::Status { status, text, retry_after } => {
-                if matches!(status, 204 | 408 | 425 | 429 | 500..) {
+                if matches!(status, 204 | 408 | 409 | 425 | 429 | 500..) {
                     let reason = format!("the server answered with HTTP {status}{}", words(&text));
                     self.lost(SignalingError::Connect { reason }, retry_after, now, rng);
                 } else {

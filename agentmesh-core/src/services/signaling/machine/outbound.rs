@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     super::{PeerId, SignalingError, SignalingTimings},
-    Action, Key, Outcome, Outgoing,
+    Action, Key,
 };
 use crate::error::words;
 
@@ -21,6 +21,25 @@ const PAUSES: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(1
 /// The wait after 429 without `Retry-After`, and the longest one that a server can ask for.
 const RATE_PAUSE: Duration = Duration::from_secs(1);
 const MAX_RATE_PAUSE: Duration = Duration::from_secs(60);
+
+/// A signal to send, as JSON text.
+#[derive(Debug)]
+pub(in super::super) struct Outgoing {
+    pub(in super::super) key: Key,
+    pub(in super::super) to: PeerId,
+    pub(in super::super) signal: std::sync::Arc<str>,
+    /// It holds a candidate and no description: others go first.
+    pub(in super::super) is_candidate: bool,
+}
+
+/// What became of a try to send.
+#[derive(Debug)]
+pub(in super::super) enum Outcome {
+    Accepted,
+    Status { status: u16, text: String, retry_after: Option<Duration> },
+    Fatal(SignalingError),
+    Network(String),
+}
 
 #[derive(Debug)]
 struct Waiting {
