@@ -14,7 +14,7 @@ mod signal;
 mod trust;
 mod user_data;
 
-pub(crate) use aiwm::{AiwmArgs, AiwmCommand, AiwmRunArgs};
+pub(crate) use aiwm::{AIWM_VARIABLES, AiwmArgs, AiwmCommand, AiwmRunArgs};
 pub(crate) use chat::ChatArgs;
 pub(crate) use control::{AuditCommand, PeerArgs, SessionsArgs};
 pub(crate) use signal::{RoomArgs, SignalCommand, SignalJoinArgs, SignalSendArgs};
@@ -98,7 +98,7 @@ pub(crate) enum Command {
     /// Run a development server, relay, registry and services, on loopback; with faults on demand
     Dev(DevArgs),
     /// Run programs under an AIWM controller
-    #[command(subcommand)]
+    #[command(subcommand, after_help = AIWM_VARIABLES)]
     Aiwm(AiwmCommand),
     /// Make, show, back up and restore the identity
     #[command(subcommand)]

@@ -125,6 +125,45 @@ fn case_24_a_signal_goes_to_the_program_which_ends_by_itself() {
     assert!(running.stop().contains(&json!("asked")));
 }
 
+/// A terminal gives Ctrl-C to all processes in its foreground: the program must not get it from us as well.
+#[cfg(target_os = "linux")]
+#[test]
+fn ctrl_c_at_a_terminal_reaches_the_program_once() {
+    use std::io::{BufRead, BufReader, Write};
+
+    const COUNT: &str = "\
+import os, select, signal, time
+r, w = os.pipe(); os.set_blocking(w, False); signal.set_wakeup_fd(w)
+signal.signal(signal.SIGINT, lambda *_: None)
+print('ready', flush=True)
+n, end = 0, time.time() + 60
+while time.time() < end:
+    if select.select([r], [], [], 0.5)[0]: n += len(os.read(r, 10))
+    elif n: break
+print('interrupts', n, flush=True)
+";
+    let has = |program: &str| Command::new(program).arg("--version").output().is_ok();
+    if !has("script") || !has("python3") {
+        return crate::support::not_run("Ctrl-C at a terminal");
+    }
+    let user = User::new();
+    std::fs::write(user.path("count.py"), COUNT).unwrap();
+    let ours = user.command(&["aiwm"]);
+    let line = format!("'{}' aiwm run -- python3 count.py", ours.get_program().to_str().unwrap());
+    let mut command = Command::new("script");
+    command.args(["-qec", &line, "/dev/null"]).current_dir(user.path("."));
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut terminal = command.spawn().unwrap();
+    let mut lines = BufReader::new(terminal.stdout.take().unwrap()).lines();
+    let mut until = |part: &str| {
+        lines.by_ref().map(Result::unwrap).find(|line| line.contains(part)).unwrap()
+    };
+    until("ready");
+    terminal.stdin.as_mut().unwrap().write_all(b"\x03").unwrap();
+    assert!(until("interrupts").ends_with("interrupts 1"));
+    assert!(terminal.wait().unwrap().success());
+}
+
 #[test]
 fn case_25_nothing_secret_is_logged_at_trace() {
     let user = User::new();
@@ -173,4 +212,32 @@ fn without_a_controller_the_environment_counts() {
     let done = user.run(&["aiwm", "run", "--", "true"]);
     assert_eq!(done.code, 2, "{done:?}");
     assert!(done.stderr.contains("AIWM_BASE_URL, AIWM_AGENT_SECRET"), "{done:?}");
+}
+
+#[test]
+fn what_the_local_configuration_is_for_is_said() {
+    let user = User::new();
+    let done = user.run(&["aiwm", "run", "--", "true"]);
+    assert_eq!(done.code, 0, "{done:?}");
+    assert!(done.stderr.contains(".env, which does not exist"), "{done:?}");
+    let done = user.run(&["aiwm", "connect"]);
+    assert_eq!(done.code, 2, "{done:?}");
+    assert!(done.stderr.contains(".env, which does not exist"), "{done:?}");
+    let done = user.run(&["aiwm", "run", "--env-file", "other.env", "--", "true"]);
+    assert_eq!(done.code, 2, "one that is named has to be there: {done:?}");
+
+    let (_server, ..) = prepared(&user);
+    let env = std::fs::read_to_string(user.path(".env")).unwrap();
+    std::fs::write(user.path("good.env"), format!("{env}AIWM_INSTRUCTION_FILE=absent.md\n")).unwrap();
+    let done = user.run(&["aiwm", "run", "--env-file", "good.env", "--", "true"]);
+    assert!(done.stderr.contains("absent.md: No such file"), "{done:?}");
+    assert!(!done.stderr.contains("local configuration"), "{done:?}");
+    let wrong = env.replace(&secret(&user), WRONG);
+    std::fs::write(user.path("wrong.env"), wrong).unwrap();
+    let args = ["aiwm", "run", "--env-file", "wrong.env", "--", "echo", "started"];
+    let done = user.run(&args);
+    assert_eq!((done.code, done.stdout.as_str()), (0, "started\n"), "{done:?}");
+    assert!(done.stderr.contains("Invalid credentials"), "{done:?}");
+    let done = user.run(&["aiwm", "run", "--fail-fast", "--env-file", "wrong.env", "--", "true"]);
+    assert_eq!(done.code, 4, "{done:?}");
 }

@@ -58,6 +58,11 @@ fn skills_are_stored_listed_shown_byte_for_byte_and_deleted() {
     // Without --url, the user's own development server is meant.
     let found = with_key(&user, &["skills", "list", "--user", "alice"]);
     assert_eq!(found.stdout, "piped.md\n", "{found:?}");
+    // It takes any key, so that none need be made up.
+    let found = user.run(&["skills", "list", "--user", "alice"]);
+    assert_eq!(found.stdout, "piped.md\n", "{found:?}");
+    let elsewhere = user.run(&[&["skills", "list"], &at[..]].concat());
+    assert_eq!(elsewhere.code, 4, "{elsewhere:?}");
 }
 
 #[test]
@@ -110,6 +115,9 @@ fn wrong_usage_wrong_keys_and_absent_servers_have_exit_codes() {
     assert_eq!(done.code, 2, "{done:?}");
     let done = with_key(&user, &[&args[..], &["--url", "http://127.0.0.1:1"]].concat());
     assert_eq!((done.code, code(&done).as_str()), (4, "USER_DATA_UNREACHABLE"));
+    let done = with_key(&user, &[&args[..], &["--url", "127.0.0.1:8787"]].concat());
+    assert_eq!(done.code, 2, "{done:?}");
+    assert!(done.stderr.contains("https://"), "{done:?}");
 }
 
 #[test]

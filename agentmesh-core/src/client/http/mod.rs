@@ -82,7 +82,7 @@ pub(crate) struct HttpRequest {
     pub(crate) method: Method,
     pub(crate) url: Url,
     pub(crate) headers: HeaderMap,
-    /// JSON.
+    /// JSON, unless the headers say otherwise.
     pub(crate) body: Option<Vec<u8>>,
 }
 
@@ -227,9 +227,13 @@ impl HttpClient {
     pub(crate) async fn send_any(&self, request: HttpRequest) -> Result<AnyResponse, HttpError> {
         let HttpRequest { what: _, method, url, headers, body } = request;
         let host = authority(&url);
+        let untyped = !headers.contains_key(header::CONTENT_TYPE);
         let mut builder = self.0.client.request(method, url).headers(headers);
         if let Some(body) = body {
-            builder = builder.header(header::CONTENT_TYPE, "application/json").body(body);
+            if untyped {
+                builder = builder.header(header::CONTENT_TYPE, "application/json");
+            }
+            builder = builder.body(body);
         }
         self.receive(builder, &host).await
     }

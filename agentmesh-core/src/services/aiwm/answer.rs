@@ -42,6 +42,8 @@ pub struct Connected {
     pub settings: Map<String, Value>,
     /// Where a managed agent's model is.
     pub deployment: Map<String, Value>,
+    /// Whatever else it says. Newer controllers may put secrets there.
+    pub other: Map<String, Value>,
 }
 
 impl fmt::Debug for Connected {
@@ -68,10 +70,10 @@ impl Connected {
         if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err("a token that cannot be sent");
         }
-        let instruction = match body.get("instruction") {
+        let instruction = match body.remove("instruction") {
             None | Some(Value::Null) => None,
-            Some(Value::String(text)) => Some(text.clone()),
-            Some(Value::Object(object)) => rendered(object),
+            Some(Value::String(text)) => Some(text),
+            Some(Value::Object(object)) => rendered(&object),
             Some(_) => return Err("an instruction that is neither text nor an object"),
         };
         let tools = match body.remove("tools") {
@@ -95,6 +97,10 @@ impl Connected {
             settings: object("settings"),
             deployment: object("deployment"),
             token: SecretText::new(token),
+            other: {
+                body.retain(|name, _| !["token", "accessToken"].contains(&name.as_str()));
+                body
+            },
         })
     }
 }
@@ -149,6 +155,8 @@ mod tests {
         assert_eq!(old.token, new.token);
         assert_eq!((old.lifetime, new.lifetime), (LIFETIME, Duration::from_secs(60)));
         assert_eq!(old.tools.unwrap()[0].fields["y"], 1);
+        // What is not known is kept.
+        assert_eq!((new.other.len(), &new.other["x"]), (2, &json!([])));
         assert!(new.tools.is_none());
     }
 

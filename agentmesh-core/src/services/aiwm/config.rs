@@ -1,6 +1,10 @@
 //! One configuration from three sources: what the controller says, then the environment, then defaults.
 
-use std::{fmt, path::Path};
+use std::{
+    fmt,
+    io::{ErrorKind, Read},
+    path::Path,
+};
 
 use serde_json::{Map, Value};
 
@@ -8,6 +12,8 @@ use super::{
     SecretText,
     answer::{Connected, Tool},
     environment::Environment,
+    options::INSTRUCTION_FILE,
+    pick::Pick,
 };
 
 const MODEL: &str = "claude-3-5-haiku-latest";
@@ -46,6 +52,8 @@ pub struct AgentConfig {
     pub instruction: Option<String>,
     /// Where it is from.
     pub instruction_source: InstructionSource,
+    /// Why the local file is not used although it was named or is there.
+    pub instruction_problem: Option<String>,
     /// Tools that the agent may use; `None` if the controller did not say.
     pub tools: Option<Vec<Tool>>,
     /// Model.
@@ -108,19 +116,30 @@ impl AgentConfig {
         let settings = connected.map_or(&none, |connected| &connected.settings);
         let pick = Pick { settings, environment };
         let given = connected.and_then(|connected| connected.instruction.clone());
+        let mut instruction_problem = None;
         let (instruction, instruction_source) = match given {
             Some(text) => (Some(text), InstructionSource::Controller),
             None => match read(instruction_file) {
-                Some(text) => (Some(text), InstructionSource::File),
-                None => (None, InstructionSource::None),
+                Ok(text) => (Some(text), InstructionSource::File),
+                Err(problem) => {
+                    let named = environment.get(INSTRUCTION_FILE).is_some();
+                    instruction_problem = Some(problem)
+                        .filter(|(kind, _)| named || *kind != ErrorKind::NotFound)
+                        .map(|(_, problem)| format!("{}: {problem}", instruction_file.display()));
+                    (None, InstructionSource::None)
+                }
             },
         };
+        if let Some(problem) = &instruction_problem {
+            tracing::warn!(target: "agentmesh", problem, "AIWM: the instruction file is not used");
+        }
         let secret = |names: [&str; 3], variable| pick.text(names, variable).map(SecretText::new);
         let name = connected.and_then(|c| c.agent.get("name")).and_then(Value::as_str);
         let roles = pick.list(["", "", "auth_roles"], "");
         Self {
             instruction,
             instruction_source,
+            instruction_problem,
             tools: connected.and_then(|connected| connected.tools.clone()),
             model: pick
                 .text(["", "claudeModel", "claude_model"], "CLAUDE_MODEL")
@@ -176,6 +195,7 @@ impl AgentConfig {
         Self {
             instruction: self.instruction.clone(),
             instruction_source: self.instruction_source,
+            instruction_problem: self.instruction_problem.clone(),
             tools: self.tools.clone(),
             model: self.model.clone(),
             max_turns: self.max_turns,
@@ -223,81 +243,21 @@ impl AgentConfig {
     }
 }
 
-fn read(path: &Path) -> Option<String> {
-    let length = std::fs::metadata(path).ok()?.len();
-    if length > MAX_INSTRUCTION {
-        tracing::warn!(target: "agentmesh", "AIWM: the instruction file is over 1 MiB and is not used");
-        return None;
+/// The text of a file, or what is wrong with it.
+fn read(path: &Path) -> Result<String, (ErrorKind, String)> {
+    let failed = |error: std::io::Error| (error.kind(), error.to_string());
+    let wrong = |problem: &str| Err((ErrorKind::InvalidData, problem.to_owned()));
+    // Opening a pipe would wait for whoever writes into it.
+    if !std::fs::metadata(path).map_err(failed)?.is_file() {
+        return wrong("it is no file");
     }
-    std::fs::read_to_string(path).ok().filter(|text| !text.trim().is_empty())
-}
-
-/// Looks a setting up: `[group, nested name, flat name]`, then a variable. Flat counts before nested; empty text and 0
-/// count as absent, `false` does not.
-struct Pick<'a> {
-    settings: &'a Map<String, Value>,
-    environment: &'a Environment,
-}
-
-impl Pick<'_> {
-    fn values(&self, [group, nested, flat]: [&str; 3]) -> impl Iterator<Item = &Value> {
-        let inner = if group.is_empty() {
-            self.settings.get(nested)
-        } else {
-            self.settings.get(group).and_then(|group| group.get(nested))
-        };
-        [self.settings.get(flat), inner].into_iter().flatten()
-    }
-
-    fn text(&self, names: [&str; 3], variable: &str) -> Option<String> {
-        let found = self.values(names).find_map(|value| match value {
-            Value::String(text) if !text.is_empty() => Some(text.clone()),
-            Value::Number(n) if n.as_f64() != Some(0.0) => Some(n.to_string()),
-            _ => None,
-        });
-        found.or_else(|| self.environment.get(variable).map(str::to_owned))
-    }
-
-    fn number(&self, names: [&str; 3], variable: &str) -> Option<u64> {
-        let found = self.values(names).find_map(|value| match value {
-            Value::String(text) => text.trim().parse().ok().filter(|n| *n > 0),
-            value => value.as_u64().filter(|n| *n > 0),
-        });
-        found.or_else(|| self.environment.get(variable)?.trim().parse().ok().filter(|n| *n > 0))
-    }
-
-    fn flag(&self, names: [&str; 3], variable: &str) -> Option<bool> {
-        let parse = |text: &str| match text.trim().to_ascii_lowercase().as_str() {
-            "true" | "1" | "yes" => Some(true),
-            "false" | "0" | "no" => Some(false),
-            _ => None,
-        };
-        let found = self.values(names).find_map(|value| match value {
-            Value::Bool(flag) => Some(*flag),
-            Value::String(text) => parse(text),
-            _ => None,
-        });
-        found.or_else(|| parse(self.environment.get(variable)?))
-    }
-
-    fn list(&self, names: [&str; 3], variable: &str) -> Vec<String> {
-        let split = |text: &str| -> Vec<String> {
-            let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
-            parts.map(str::to_owned).collect()
-        };
-        let found = self.values(names).find_map(|value| {
-            let items: Vec<String> = match value {
-                Value::String(text) => split(text),
-                Value::Array(items) => items
-                    .iter()
-                    .filter(|item| item.is_string() || item.is_number())
-                    .map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned))
-                    .collect(),
-                _ => Vec::new(),
-            };
-            (!items.is_empty()).then_some(items)
-        });
-        found.unwrap_or_else(|| self.environment.get(variable).map(split).unwrap_or_default())
+    let file = std::fs::File::open(path).map_err(failed)?;
+    let mut text = String::new();
+    file.take(MAX_INSTRUCTION + 1).read_to_string(&mut text).map_err(failed)?;
+    match u64::try_from(text.len()) {
+        _ if text.trim().is_empty() => wrong("it is empty"),
+        Ok(length) if length <= MAX_INSTRUCTION => Ok(text),
+        _ => wrong("it is over 1 MiB"),
     }
 }
 
@@ -362,6 +322,28 @@ mod tests {
         assert_eq!(config.instruction_source, InstructionSource::File);
         assert_eq!((config.model.as_str(), config.max_turns), ("env", 100));
         assert_eq!(config.discord.places, ["1", "2"]);
+    }
+
+    #[test]
+    fn instruction_files_that_cannot_be_used_are_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("instruction.md");
+        let problem = |named: &[(&str, &str)]| {
+            let environment = Environment::from_pairs(named.iter().copied());
+            let config = AgentConfig::merge(None, &environment, &file);
+            assert_eq!((config.instruction, config.instruction_source), (None, InstructionSource::None));
+            config.instruction_problem
+        };
+        let named = [("AIWM_INSTRUCTION_FILE", "instruction.md")];
+        assert_eq!(problem(&[]), None, "nobody asked for it");
+        assert!(problem(&named).unwrap().contains("instruction.md: "));
+        for content in [&b" \n"[..], b"\xff\xfe", &vec![b'x'; 1024 * 1024 + 1]] {
+            std::fs::write(&file, content).unwrap();
+            assert!(problem(&[]).is_some());
+        }
+        std::fs::remove_file(&file).unwrap();
+        std::fs::create_dir(&file).unwrap();
+        assert!(problem(&[]).unwrap().ends_with("it is no file"));
     }
 
     #[test]

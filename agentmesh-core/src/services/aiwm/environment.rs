@@ -41,6 +41,9 @@ impl Environment {
         }
         // The library's words quote the line that it stumbles over, which may hold a secret.
         let wrong = |what: &str| AiwmError::config(format!("{}: {what}", path.display()));
+        if path.is_dir() {
+            return Err(wrong("is a directory"));
+        }
         let lines = dotenvy::from_path_iter(path).map_err(|_| wrong("cannot be read"))?;
         lines
             .map(|line| line.map_err(|_| wrong("has a line that is no assignment")))

@@ -13,6 +13,7 @@ mod error;
 mod health;
 mod machine;
 mod options;
+mod pick;
 #[cfg(test)]
 mod redaction;
 mod supervisor;

@@ -2,13 +2,15 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use url::{Host, Url};
+use url::{Host, ParseError, Url};
 
 use super::{SecretText, environment::Environment, error::AiwmError};
 use crate::client::http::HttpConfig;
 
-/// File of the instruction that is used while the controller gives none.
-const INSTRUCTION_FILE: &str = "instruction.md";
+/// Variable that names the file of the instruction that is used while the controller gives none, and the file that is
+/// meant otherwise.
+pub(super) const INSTRUCTION_FILE: &str = "AIWM_INSTRUCTION_FILE";
+const DEFAULT_FILE: &str = "instruction.md";
 
 /// How to reach the controller.
 #[derive(Debug)]
@@ -31,8 +33,14 @@ impl AiwmOptions {
     /// # Errors
     /// [`AiwmError::Config`] for a URL that is none.
     pub fn new(base_url: &str, agent_id: &str, secret: SecretText) -> Result<Self, AiwmError> {
-        let base_url = Url::parse(base_url.trim())
-            .map_err(|error| AiwmError::config(format!("AIWM_BASE_URL: {error}")))?;
+        let base_url = Url::parse(base_url.trim()).map_err(|error| {
+            AiwmError::config(match error {
+                ParseError::RelativeUrlWithoutBase => {
+                    "AIWM_BASE_URL: it has to begin with https:// or http://".to_owned()
+                }
+                error => format!("AIWM_BASE_URL: {error}"),
+            })
+        })?;
         Ok(Self {
             base_url,
             agent_id: agent_id.trim().to_owned(),
@@ -103,5 +111,5 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// The file whose content is the instruction while the controller gives none: `AIWM_INSTRUCTION_FILE`, or
 /// `./instruction.md`.
 pub fn instruction_file(environment: &Environment) -> PathBuf {
-    environment.get("AIWM_INSTRUCTION_FILE").unwrap_or(INSTRUCTION_FILE).into()
+    environment.get(INSTRUCTION_FILE).unwrap_or(DEFAULT_FILE).into()
 }

@@ -1,15 +1,19 @@
-//! The WebSocket below a connection: opened with bounds, its frames told apart.
+//! What is below a connection: opened with bounds, its frames told apart.
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use futures_util::StreamExt;
+use futures_util::{SinkExt, StreamExt};
 use http::HeaderMap;
-use tokio_tungstenite::tungstenite::{self, Message, error::CapacityError};
+use tokio_tungstenite::tungstenite::{
+    self, Message,
+    error::CapacityError,
+    protocol::{CloseFrame, frame::coding::CloseCode},
+};
 use url::Url;
 
-use super::MAX_RECEIVED;
+use super::{MAX_RECEIVED, polling::Polling};
 use crate::client::{
-    http::{reasons, retry_after_seconds},
+    http::{HttpConfig, reasons, retry_after_seconds},
     platform::BoxFuture,
     transport::{
         TransportError,
@@ -20,20 +24,32 @@ use crate::client::{
 /// Characters of a server's words.
 const MAX_TEXT: usize = 200;
 
-/// Whom to connect to. The address holds the session's id, so it is not printed.
+/// How frames travel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Transport {
+    WebSocket,
+    Polling,
+}
+
+/// Whom to connect to. The addresses hold the session's id, so they are not printed.
 #[derive(Clone)]
 pub(crate) struct Dial {
     pub(crate) connector: Arc<WsConnector>,
-    pub(crate) url: Url,
+    /// For polling: proxies, certificates, the time for a TCP connection.
+    pub(crate) http: HttpConfig,
+    pub(crate) socket: Url,
+    pub(crate) polling: Url,
 }
 
-/// Why there is no WebSocket.
+/// Why there is no connection.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum DialFailure {
     /// The host answered with something else.
     Refused { status: u16, text: String, retry_after: Option<Duration> },
-    /// It did not answer, or TLS failed.
+    /// The host is not there.
     Network(String),
+    /// It is, but what was asked for broke off, or TLS failed.
+    Interrupted(String),
 }
 
 /// What came.
@@ -48,26 +64,81 @@ pub(crate) enum Received {
     Fault(String),
 }
 
+/// A connection below Engine.IO.
+pub(crate) enum Line {
+    Socket(Box<NativeSocket>),
+    Polling(Box<Polling>),
+}
+
 impl Dial {
-    /// Opens a WebSocket; the caller bounds the time.
-    pub(crate) fn open(&self) -> BoxFuture<'static, Result<Box<NativeSocket>, DialFailure>> {
-        let Self { connector, url } = self.clone();
-        Box::pin(async move {
-            let opened = connector.open(&url, HeaderMap::new(), MAX_RECEIVED).await;
-            opened.map(Box::new).map_err(failure)
-        })
+    /// Opens a connection; the caller bounds the time.
+    pub(crate) fn open(
+        &self,
+        transport: Transport,
+    ) -> BoxFuture<'static, Result<Line, DialFailure>> {
+        let Self { connector, http, socket, polling } = self.clone();
+        match transport {
+            Transport::WebSocket => Box::pin(async move {
+                let opened = connector.open(&socket, HeaderMap::new(), MAX_RECEIVED).await;
+                opened.map(|socket| Line::Socket(Box::new(socket))).map_err(failure)
+            }),
+            Transport::Polling => Box::pin(async move {
+                let opened = Polling::open(http, polling).await;
+                opened.map(|polling| Line::Polling(Box::new(polling)))
+            }),
+        }
     }
 }
 
 impl fmt::Debug for Dial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Dial").field("host", &self.url.host_str()).finish_non_exhaustive()
+        f.debug_struct("Dial").field("host", &self.socket.host_str()).finish_non_exhaustive()
     }
 }
 
-/// The next frame; never ends while there is no socket.
-pub(crate) async fn received(socket: &mut Option<Box<NativeSocket>>) -> Received {
-    let Some(socket) = socket else { return std::future::pending().await };
+impl Line {
+    /// Sends a frame; the caller bounds the time. `Err` says why there is no connection any more.
+    pub(crate) async fn send(&mut self, frame: &str) -> Result<(), String> {
+        match self {
+            Self::Socket(socket) => {
+                socket.send(Message::text(frame)).await.map_err(|error| reasons(&error))
+            }
+            Self::Polling(polling) => polling.send(frame).await,
+        }
+    }
+
+    /// Asks the server to close; the caller bounds the time.
+    pub(crate) async fn close(&mut self) -> Result<(), String> {
+        match self {
+            Self::Socket(socket) => {
+                let frame = CloseFrame { code: CloseCode::Normal, reason: "".into() };
+                let sent = socket.send(Message::Close(Some(frame))).await;
+                sent.map_err(|error| reasons(&error))
+            }
+            Self::Polling(polling) => polling.close().await,
+        }
+    }
+}
+
+impl fmt::Debug for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Socket(_) => "Socket",
+            Self::Polling(_) => "Polling",
+        })
+    }
+}
+
+/// The next frame; never ends while there is no connection. Safe to cancel.
+pub(crate) async fn received(line: &mut Option<Line>) -> Received {
+    match line {
+        None => std::future::pending().await,
+        Some(Line::Socket(socket)) => of_socket(socket).await,
+        Some(Line::Polling(polling)) => polling.next().await,
+    }
+}
+
+async fn of_socket(socket: &mut NativeSocket) -> Received {
     match socket.next().await {
         Some(Ok(Message::Text(text))) => Received::Text(text.as_str().to_owned()),
         Some(Ok(Message::Binary(_))) => Received::Fault("a binary frame".into()),
@@ -89,7 +160,7 @@ fn failure(error: OpenError) -> DialFailure {
                 text: plain(response.body().as_deref().unwrap_or_default()),
                 retry_after: retry_after_seconds(response.headers()).map(Duration::from_secs),
             },
-            other => DialFailure::Network(reasons(&other)),
+            other => DialFailure::Interrupted(reasons(&other)),
         },
         OpenError::Transport(TransportError::InvalidUrl { reason }) => {
             DialFailure::Refused { status: 0, text: reason, retry_after: None }
@@ -99,7 +170,7 @@ fn failure(error: OpenError) -> DialFailure {
 }
 
 /// A server's words on one line; nothing for a page of HTML.
-fn plain(body: &[u8]) -> String {
+pub(super) fn plain(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
     let text = text.trim();
     if text.starts_with('<') {

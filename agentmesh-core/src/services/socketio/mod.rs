@@ -1,16 +1,18 @@
-//! Socket.IO 5 over Engine.IO 4, as a client: what a service says in events over one WebSocket.
+//! Socket.IO 5 over Engine.IO 4, as a client: what a service says in events over one connection.
 //!
-//! `packet` reads and writes the text frames, `connection` is one connection as a state machine, `dial` opens the
-//! WebSocket. Knows no service, no event names, no tasks. Binary packets are refused, other namespaces than the one that
+//! `packet` reads and writes the text frames, `connection` is one connection as a state machine, `dial` opens what is
+//! below it: a WebSocket, or, where something between lets none through, requests that wait for their answers
+//! (`polling`). Knows no service, no event names, no tasks. Binary packets are refused, other namespaces than the one that
 //! was joined are ignored. Why this is not a crate's: `docs/decisions/`, "Socket.IO without a client crate".
 
 mod connection;
 mod dial;
 mod packet;
+mod polling;
 
 pub(crate) use self::{
     connection::{Connection, Happened, OutFrame},
-    dial::{Dial, DialFailure, Received, received},
+    dial::{Dial, DialFailure, Line, Received, Transport, received},
 };
 
 /// Bytes of an event that is sent: what servers take by default.

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     client::{proxy::ProxyConfig, subscription::Fanout},
     redaction::Shown,
-    services::socketio::{Connection, Dial},
+    services::socketio::Connection,
 };
 
 const SECRET: &str = "open-sesame";
@@ -40,7 +40,7 @@ async fn user_data_types_print_redacted() {
         timings: ChannelTimings::default(),
     };
     shown.add("Terms", &terms());
-    let dial = Dial { connector: client.connector(), url: client.channel_url(SECRET).unwrap() };
+    let dial = client.dial(SECRET).unwrap();
     shown.add("Dial", &dial);
     let (publish, _state) = tokio::sync::watch::channel(Default::default());
     shown.add("Driver", &Driver::new(dial, terms(), Arc::new(Fanout::new(1)), publish));

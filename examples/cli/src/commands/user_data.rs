@@ -24,6 +24,7 @@ use crate::{
 const MAX_INPUT: u64 = 16 * 1024 * 1024;
 /// Where the key is, if it is in no file.
 const KEY: &str = "AGENTMESH_API_KEY";
+const ANY_KEY: &str = "any";
 
 pub(super) async fn skills(command: SkillsCommand, context: Context) -> Result<(), CliError> {
     let out = context.out;
@@ -116,6 +117,7 @@ pub(super) async fn conversations(
 
 fn client(service: &ServiceArgs, context: &Context) -> Result<UserDataClient, CliError> {
     let given = service.url.clone().filter(|url| !url.is_empty());
+    let development = given.is_none();
     let url = given
         .or_else(of_dev)
         .ok_or_else(|| CliError::usage("no service: give --url, or start `agentmesh dev`"))?;
@@ -125,8 +127,10 @@ fn client(service: &ServiceArgs, context: &Context) -> Result<UserDataClient, Cl
             let missing = || CliError::usage(format!("{}: no such file", path.display()));
             Some(SecretText::trimmed(key.ok_or_else(missing)?))
         }
-        None => std::env::var(KEY).ok().map(SecretText::trimmed),
+        None => std::env::var(KEY).ok().filter(|key| !key.is_empty()).map(SecretText::trimmed),
     };
+    // A development server takes any key but none, unless it was given one of its own.
+    let key = key.or_else(|| development.then(|| SecretText::new(ANY_KEY)));
     let mut builder = UserDataClient::builder(url).allow_insecure(context.allow_insecure());
     if let Some(key) = key {
         builder = builder.api_key(key);

@@ -7,8 +7,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{Request, StatusCode, header};
+use serde_json::json;
 
-use super::Peer;
+use super::{Peer, reply};
 use crate::{
     relay::{is_upgrade, upgrade},
     state::Shared,
@@ -17,7 +18,7 @@ use crate::{
 /// The path that clients are told of. A relay of 0.2 takes any other as well.
 const CONNECT: &str = "/v1/connect";
 
-/// A WebSocket, or 404 with an empty body, as the deployed servers answer.
+/// A WebSocket, or 404: below `/v1` with an empty body, as the deployed registries answer, elsewhere in JSON.
 pub(super) async fn fallback(
     State(shared): State<Shared>,
     Extension(Peer(peer)): Extension<Peer>,
@@ -30,5 +31,9 @@ pub(super) async fn fallback(
         let wanted = [(header::CONNECTION, "upgrade"), (header::UPGRADE, "websocket")];
         return (StatusCode::UPGRADE_REQUIRED, wanted, "this is a WebSocket").into_response();
     }
-    StatusCode::NOT_FOUND.into_response()
+    if matches!(request.uri().path().strip_prefix("/v1"), Some(rest) if rest.is_empty() || rest.starts_with('/'))
+    {
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    reply::json(StatusCode::NOT_FOUND, json!({"error": "Not found"}))
 }

@@ -267,6 +267,21 @@ async fn malformed_unknown_and_oversized_requests_get_the_deployed_answers() {
     assert_eq!(health["status"], "ok");
 }
 
+#[tokio::test]
+async fn paths_of_no_service_are_not_found_in_json() {
+    let server = start().await;
+    for path in ["/", "/nothing", "/v1x", "/user", "/functions/v2/agent_websocket"] {
+        let response = http().get(format!("{}{path}", server.url())).send().await.unwrap();
+        assert_eq!(response.status(), 404, "{path}");
+        assert_eq!(response.json::<Value>().await.unwrap(), json!({"error": "Not found"}), "{path}");
+    }
+    for path in ["/v1", "/v1/"] {
+        let response = http().get(format!("{}{path}", server.url())).send().await.unwrap();
+        assert_eq!(response.status(), 404, "{path}");
+        assert_eq!(response.bytes().await.unwrap().len(), 0, "{path}");
+    }
+}
+
 async fn set_status(server: &Server, alice: &Identity, status: &str) -> (u16, Value) {
     post(server, "/registry/status", &signed(alice, json!({"status": status}))).await
 }

@@ -473,6 +473,8 @@ async fn without_the_service_its_paths_are_nobodys() {
     for path in ["/users/u/skills", "/socket.io/", "/ws", "/setup/s"] {
         let response = Http::new().get(format!("{}{path}", server.url())).send().await.unwrap();
         assert_eq!(response.status(), 404, "{path}");
+        let body = response.json::<Value>().await.unwrap();
+        assert_eq!(body, json!({"error": "Not found"}), "{path}");
     }
     let health = Http::new().get(format!("{}/health", server.url())).send().await.unwrap();
     assert_eq!(health.json::<Value>().await.unwrap()["user_data"], json!({"enabled": false}));

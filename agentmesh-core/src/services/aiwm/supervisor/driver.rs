@@ -175,6 +175,7 @@ impl<C: Controller> Driver<C> {
             Err(error) => {
                 self.shared.counters.connection_failure.add();
                 tracing::warn!(target: "agentmesh", %error, "AIWM: connect failed");
+                *lock(&self.shared.failure) = Some(error.clone());
                 let failure = match &error {
                     AiwmError::AuthRejected { .. }
                     | AiwmError::NotFound { .. }
@@ -187,6 +188,7 @@ impl<C: Controller> Driver<C> {
             }
         };
         self.shared.counters.connection_success.add();
+        *lock(&self.shared.failure) = None;
         let now = self.options.clock.now();
         let lifetime = connected.lifetime;
         {

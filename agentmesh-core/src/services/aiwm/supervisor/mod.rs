@@ -100,6 +100,8 @@ struct Shared {
     config: Mutex<Arc<AgentConfig>>,
     status: Mutex<AgentStatus>,
     times: Mutex<Times>,
+    /// Why the last connect failed, if it did.
+    failure: Mutex<Option<AiwmError>>,
     counters: AiwmCounters,
     events: Fanout<AiwmEvent>,
 }
@@ -151,6 +153,7 @@ impl AiwmSupervisor {
             config: Mutex::new(Arc::new(config)),
             status: Mutex::default(),
             times: Mutex::default(),
+            failure: Mutex::default(),
             counters: AiwmCounters::new(),
             events: Fanout::new(EVENTS),
         };
@@ -163,7 +166,6 @@ impl AiwmSupervisor {
     ) -> Result<Self, AiwmError> {
         let supervisor = Self::prepare(&options, AiwmState::Connecting);
         let fail_fast = options.fail_fast;
-        let mut events = supervisor.events();
         let mut state = supervisor.shared.state.subscribe();
         let driver = Driver::new(
             controller,
@@ -174,19 +176,18 @@ impl AiwmSupervisor {
         *lock(&supervisor.task) = Some(platform::spawn(driver.run()));
         let left = state.wait_for(|state| *state != AiwmState::Connecting).await;
         let left = left.map_or(AiwmState::Stopped, |state| *state);
-        if fail_fast && left != AiwmState::Online {
-            while let Some(event) = events.try_next() {
-                if let AiwmEvent::ConnectFailed(
-                    error @ (AiwmError::AuthRejected { .. }
+        let refused = supervisor.failure().filter(|error| {
+            matches!(
+                error,
+                AiwmError::AuthRejected { .. }
                     | AiwmError::NotFound { .. }
-                    | AiwmError::Rejected { .. }),
-                ) = event
-                {
-                    return Err(error);
-                }
-            }
+                    | AiwmError::Rejected { .. }
+            )
+        });
+        match refused {
+            Some(error) if fail_fast && left != AiwmState::Online => Err(error),
+            _ => Ok(supervisor),
         }
-        Ok(supervisor)
     }
 
     /// The configuration now.
@@ -197,6 +198,11 @@ impl AiwmSupervisor {
     /// The state now.
     pub fn state(&self) -> AiwmState {
         *self.shared.state.borrow()
+    }
+
+    /// Why the last connect failed; `None` if it succeeded, or there was none.
+    pub fn failure(&self) -> Option<AiwmError> {
+        lock(&self.shared.failure).clone()
     }
 
     /// What happens from now on.

@@ -16,10 +16,7 @@ use super::{
     handle::{EVENTS, Inner, ORDERS},
     machine::Terms,
 };
-use crate::{
-    client::{platform::spawn, subscription::Fanout},
-    services::socketio::Dial,
-};
+use crate::client::{platform::spawn, subscription::Fanout};
 
 /// The namespace that every server has.
 const ROOT: &str = "/";
@@ -158,11 +155,10 @@ impl ChannelBuilder {
             ChannelAuth::None => None,
         };
         let auth = token.map(auth_json);
-        let url = self
+        let dial = self
             .client
-            .channel_url(&self.session)
+            .dial(&self.session)
             .ok_or_else(|| UserDataError::config("URL", "it has no path"))?;
-        let dial = Dial { connector: self.client.connector(), url };
         let events = Arc::new(Fanout::new(EVENTS));
         let first_events = Mutex::new(Some(events.subscribe()));
         let (orders, ordered) = mpsc::channel(ORDERS);

@@ -2,14 +2,10 @@
 
 use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
-use futures_util::{SinkExt, StreamExt, stream::FuturesUnordered};
+use futures_util::{StreamExt, stream::FuturesUnordered};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     time::{Instant, timeout},
-};
-use tokio_tungstenite::tungstenite::{
-    self,
-    protocol::{CloseFrame, frame::coding::CloseCode},
 };
 
 use super::{
@@ -20,14 +16,12 @@ use super::{
 };
 use crate::{
     client::{
-        http::reasons,
         platform::{BoxFuture, Task, spawn},
         subscription::Fanout,
-        transport::ws_native::NativeSocket,
     },
     rng::SystemRng,
     services::{
-        socketio::{Dial, DialFailure, Received, received},
+        socketio::{Dial, DialFailure, Line, Received, received},
         waiting::{due, if_any},
     },
 };
@@ -59,7 +53,7 @@ pub(in super::super) struct State {
     pub(super) ended: Option<UserDataError>,
 }
 
-type Opening = BoxFuture<'static, Result<Box<NativeSocket>, DialFailure>>;
+type Opening = BoxFuture<'static, Result<Line, DialFailure>>;
 type Asked = BoxFuture<'static, (u64, Option<HookAnswer>)>;
 
 /// See the module.
@@ -73,14 +67,14 @@ pub(in super::super) struct Driver {
     waiting: HashMap<Key, Waiter>,
     next_key: Key,
     opening: Option<Opening>,
-    socket: Option<Box<NativeSocket>>,
+    line: Option<Line>,
     asked: FuturesUnordered<Asked>,
     ended: bool,
 }
 
 enum Woken {
     Ordered(Option<Command>),
-    Opened(Result<Box<NativeSocket>, DialFailure>),
+    Opened(Result<Line, DialFailure>),
     Received(Received),
     Decided(u64, Option<HookAnswer>),
     Due,
@@ -103,7 +97,7 @@ impl Driver {
             waiting: HashMap::new(),
             next_key: 0,
             opening: None,
-            socket: None,
+            line: None,
             asked: FuturesUnordered::new(),
             ended: false,
         }
@@ -119,7 +113,7 @@ impl Driver {
             let woken = tokio::select! {
                 order = orders.recv() => Woken::Ordered(order),
                 opened = if_any(&mut self.opening) => Woken::Opened(opened),
-                received = received(&mut self.socket) => Woken::Received(received),
+                received = received(&mut self.line) => Woken::Received(received),
                 Some((ack, answer)) = self.asked.next() => Woken::Decided(ack, answer),
                 () = due(wake) => Woken::Due,
             };
@@ -134,8 +128,8 @@ impl Driver {
                 Woken::Opened(result) => {
                     self.opening = None;
                     match result {
-                        Ok(socket) => {
-                            self.socket = Some(socket);
+                        Ok(line) => {
+                            self.line = Some(line);
                             self.tell(Input::Opened);
                         }
                         Err(failure) => self.tell(Input::OpenFailed(failure)),
@@ -143,7 +137,7 @@ impl Driver {
                 }
                 Woken::Received(received) => {
                     if matches!(received, Received::Gone(_) | Received::Fault(_)) {
-                        self.socket = None;
+                        self.line = None;
                     }
                     self.tell(Input::Received(received));
                 }
@@ -174,18 +168,13 @@ impl Driver {
 
     async fn perform(&mut self, action: Action) {
         match action {
-            Action::Open => self.opening = Some(self.dial.open()),
+            Action::Open(transport) => self.opening = Some(self.dial.open(transport)),
             Action::Drop => {
-                (self.opening, self.socket) = (None, None);
+                (self.opening, self.line) = (None, None);
                 self.asked.clear();
             }
-            Action::Send(frame) => {
-                self.write(tungstenite::Message::text(frame.text())).await;
-            }
-            Action::Close => {
-                let frame = CloseFrame { code: CloseCode::Normal, reason: "".into() };
-                self.write(tungstenite::Message::Close(Some(frame))).await;
-            }
+            Action::Send(frame) => self.write(Some(frame.text())).await,
+            Action::Close => self.write(None).await,
             Action::Event(event) => self.publish(&event),
             Action::Part(key, part) => {
                 if let Some(Waiter::Turn(turn)) = self.waiting.get_mut(&key) {
@@ -246,14 +235,21 @@ impl Driver {
         }
     }
 
-    async fn write(&mut self, message: tungstenite::Message) {
-        let Some(socket) = &mut self.socket else { return };
-        let reason = match timeout(WRITE, socket.send(message)).await {
+    /// A frame, or the wish to close.
+    async fn write(&mut self, frame: Option<&str>) {
+        let Some(line) = &mut self.line else { return };
+        let written = async {
+            match frame {
+                Some(frame) => line.send(frame).await,
+                None => line.close().await,
+            }
+        };
+        let reason = match timeout(WRITE, written).await {
             Ok(Ok(())) => return,
-            Ok(Err(error)) => reasons(&error),
+            Ok(Err(reason)) => reason,
             Err(_) => "the server takes nothing".to_owned(),
         };
-        self.socket = None;
+        self.line = None;
         self.tell(Input::Received(Received::Gone(reason)));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use url::Url;
+use url::{ParseError, Url};
 
 use super::{
     super::{RetryPolicy, SecretText, UserDataError},
@@ -111,7 +111,10 @@ impl UserDataBuilder {
     /// [`UserDataError::Config`] for a URL, key or time limit that cannot be used, or `http` to another machine.
     pub fn build(self) -> Result<UserDataClient, UserDataError> {
         let url = |problem: &str| UserDataError::config("URL", problem);
-        let base = Url::parse(self.base_url.trim()).map_err(|error| url(&error.to_string()))?;
+        let base = Url::parse(self.base_url.trim()).map_err(|error| match error {
+            ParseError::RelativeUrlWithoutBase => url("it has to begin with https:// or http://"),
+            error => url(&error.to_string()),
+        })?;
         if !matches!(base.scheme(), "http" | "https") {
             return Err(url("neither http nor https"));
         }
@@ -134,7 +137,7 @@ impl UserDataBuilder {
         if request.is_zero() || setup.is_zero() || upload.is_zero() {
             return Err(UserDataError::config("timeouts", "they must be more than nothing"));
         }
-        let http = HttpClient::new(HttpConfig {
+        let config = HttpConfig {
             connect_timeout: CONNECT,
             read_timeout: longest,
             try_timeout: longest,
@@ -144,13 +147,15 @@ impl UserDataBuilder {
             proxies: self.proxies.clone(),
             tls: self.tls.clone(),
             ..HttpConfig::default()
-        })
+        };
+        let http = HttpClient::new(config.clone())
         .map_err(|error| UserDataError::config("HTTP", error.to_string()))?;
         let connector = WsConnector::with_tls(&self.proxies, &self.tls, CONNECT)
             .map_err(|error| UserDataError::config("TLS", error.to_string()))?;
         Ok(UserDataClient(Arc::new(Inner {
             http,
             connector: Arc::new(connector),
+            polling: config,
             base,
             key: self.key,
             timeouts: self.timeouts,

@@ -20,7 +20,13 @@ use super::{
     RetryPolicy, SecretText, UserDataError,
     names::{Name, NameKind},
 };
-use crate::client::{http::HttpClient, transport::ws_native::WsConnector};
+use crate::{
+    client::{
+        http::{HttpClient, HttpConfig},
+        transport::ws_native::WsConnector,
+    },
+    services::socketio::Dial,
+};
 
 /// Talks to a user data service.
 ///
@@ -45,6 +51,8 @@ pub struct UserDataClient(Arc<Inner>);
 struct Inner {
     http: HttpClient,
     connector: Arc<WsConnector>,
+    /// For a channel where no WebSocket is let through.
+    polling: HttpConfig,
     base: Url,
     key: Option<SecretText>,
     timeouts: Timeouts,
@@ -62,21 +70,22 @@ impl UserDataClient {
         self.0.key.as_ref()
     }
 
-    pub(super) fn connector(&self) -> Arc<WsConnector> {
-        Arc::clone(&self.0.connector)
-    }
-
-    /// Where the channel of a session is.
-    pub(super) fn channel_url(&self, session: &str) -> Option<Url> {
-        let mut url = self.0.base.clone();
-        let scheme = if url.scheme() == "https" { "wss" } else { "ws" };
-        url.set_scheme(scheme).ok()?;
-        url.path_segments_mut().ok()?.pop_if_empty().extend(["socket.io", ""]);
-        url.query_pairs_mut()
-            .append_pair("EIO", "4")
-            .append_pair("transport", "websocket")
-            .append_pair("sessionId", session);
-        Some(url)
+    /// The way to the channel of a session.
+    pub(super) fn dial(&self, session: &str) -> Option<Dial> {
+        let url = |transport: &str| {
+            let mut url = self.0.base.clone();
+            url.path_segments_mut().ok()?.pop_if_empty().extend(["socket.io", ""]);
+            url.query_pairs_mut()
+                .append_pair("EIO", "4")
+                .append_pair("transport", transport)
+                .append_pair("sessionId", session);
+            Some(url)
+        };
+        let mut socket = url("websocket")?;
+        let scheme = if socket.scheme() == "https" { "wss" } else { "ws" };
+        socket.set_scheme(scheme).ok()?;
+        let connector = Arc::clone(&self.0.connector);
+        Some(Dial { connector, http: self.0.polling.clone(), socket, polling: url("polling")? })
     }
 }
 

@@ -3,7 +3,7 @@
 mod process;
 mod run;
 
-use std::fmt;
+use std::{fmt, path::Path};
 
 use agentmesh_core::{
     Error,
@@ -27,13 +27,20 @@ pub(super) async fn run(command: AiwmCommand, context: Context) -> Result<(), Cl
     }
 }
 
+/// The file of variables, if none is named.
+const ENV_FILE: &str = ".env";
+
 fn failed(error: AiwmError) -> CliError {
     Error::from(error).into()
 }
 
 /// The environment, and the controller if it is enabled.
 fn load(args: &AiwmArgs) -> Result<(Environment, Option<AiwmOptions>), CliError> {
-    let environment = Environment::load(Some(&args.env_file)).map_err(failed)?;
+    let file = args.env_file.as_deref().unwrap_or(Path::new(ENV_FILE));
+    if args.env_file.is_some() && !file.exists() {
+        return Err(CliError::usage(format!("{}: no such file", file.display())));
+    }
+    let environment = Environment::load(Some(file)).map_err(failed)?;
     let mut options = AiwmOptions::from_environment(&environment).map_err(failed)?;
     if let Some(options) = &mut options {
         options.allow_insecure = args.allow_insecure;
@@ -41,13 +48,26 @@ fn load(args: &AiwmArgs) -> Result<(Environment, Option<AiwmOptions>), CliError>
     Ok((environment, options))
 }
 
+/// Why there is no controller, for people who thought that there is one.
+fn not_enabled(args: &AiwmArgs) -> String {
+    let file = args.env_file.as_deref().unwrap_or(Path::new(ENV_FILE));
+    let missing = if file.exists() { "" } else { ", which does not exist" };
+    format!(
+        "AIWM_ENABLED is true neither in the environment nor in {}{missing}",
+        file.display()
+    )
+}
+
 async fn connect(args: &AiwmArgs, context: &Context) -> Result<(), CliError> {
     let (environment, options) = load(args)?;
-    let options = options.ok_or_else(|| CliError::usage("AIWM_ENABLED is not true"))?;
+    let options = options.ok_or_else(|| CliError::usage(not_enabled(args)))?;
     let client = AiwmClient::new(options).map_err(failed)?;
     let connected = client.connect().await.map_err(failed)?;
     let config =
         AgentConfig::merge(Some(&connected), &environment, &instruction_file(&environment));
+    if let Some(problem) = &config.instruction_problem {
+        context.out.note(format_args!("the instruction file is not used: {problem}"));
+    }
     context.out.show(&Shown::new(&config, connected.lifetime.as_secs()))
 }
 
@@ -97,7 +117,11 @@ impl fmt::Display for Shown {
         writeln!(f, "model        {}, {} turns", self.model, self.max_turns)?;
         writeln!(f, "permissions  {}", self.permission_mode)?;
         writeln!(f, "resume       {}", self.resume)?;
-        let tools = self.tools.as_ref().map_or_else(|| "not said".to_owned(), |t| t.join(", "));
+        let tools = match self.tools.as_deref() {
+            None => "not said".to_owned(),
+            Some([]) => "none".to_owned(),
+            Some(tools) => tools.join(", "),
+        };
         writeln!(f, "tools        {tools}")?;
         writeln!(f, "discord      {}", yes(self.discord))?;
         writeln!(f, "telegram     {}", yes(self.telegram))?;

@@ -2,12 +2,12 @@
 
 use std::{process::ExitStatus, sync::Arc};
 
-use agentmesh_core::services::aiwm::{AiwmEvent, AiwmSupervisor, SupervisorOptions};
+use agentmesh_core::services::aiwm::{AiwmEvent, AiwmState, AiwmSupervisor, SupervisorOptions};
 use axum::{Router, extract::State, http::Uri, response::Response};
 use sysinfo::Signal;
 use tokio::{net::TcpListener, process::Command};
 
-use super::{failed, load, process::Observer};
+use super::{failed, load, not_enabled, process::Observer};
 use crate::{args::AiwmRunArgs, context::Context, error::CliError};
 
 /// What the program must not see: with it, it could connect itself.
@@ -16,6 +16,9 @@ const SECRET: &str = "AIWM_AGENT_SECRET";
 pub(super) async fn run(args: AiwmRunArgs, context: &Context) -> Result<(), CliError> {
     let mut signals = Signals::catch()?;
     let (environment, controller) = load(&args.aiwm)?;
+    if controller.is_none() {
+        context.out.note(format_args!("{}: the configuration is local", not_enabled(&args.aiwm)));
+    }
     let observer = Arc::new(Observer::new());
     let looking = Arc::clone(&observer);
     let options = SupervisorOptions {
@@ -28,6 +31,14 @@ pub(super) async fn run(args: AiwmRunArgs, context: &Context) -> Result<(), CliE
         started = AiwmSupervisor::start(controller, options) => started.map_err(failed)?,
         signal = signals.next() => std::process::exit(128 + number(signal)),
     };
+    if let Some(error) = supervisor.failure() {
+        context.out.note(format_args!(
+            "starting with the local configuration, the controller is asked again every five minutes: {error}"
+        ));
+    }
+    if let Some(problem) = &supervisor.config().instruction_problem {
+        context.out.note(format_args!("the instruction file is not used: {problem}"));
+    }
     let supervisor = Arc::new(supervisor);
     let listening = match args.health_listen {
         None => None,
@@ -45,6 +56,7 @@ pub(super) async fn run(args: AiwmRunArgs, context: &Context) -> Result<(), CliE
     let (program, arguments) =
         args.command.split_first().ok_or_else(|| CliError::usage("no command"))?;
     let mut events = supervisor.events();
+    let mut degraded = supervisor.state() == AiwmState::Degraded;
     let mut command = Command::new(program);
     command.args(arguments).env_remove(SECRET).envs(supervisor.config().variables());
     command.kill_on_drop(true);
@@ -57,10 +69,12 @@ pub(super) async fn run(args: AiwmRunArgs, context: &Context) -> Result<(), CliE
         tokio::select! {
             status = child.wait() => break status,
             signal = signals.next() => {
-                // A program that is gone has ended, which is waited for.
-                let _ = observer.signal(signal);
+                if !(signal == Signal::Interrupt && in_foreground()) {
+                    // A program that is gone has ended, which is waited for.
+                    let _ = observer.signal(signal);
+                }
             }
-            Some(event) = events.next() => tell(context, &event),
+            Some(event) = events.next() => tell(context, &event, &supervisor, &mut degraded),
         }
     };
     drop(listening);
@@ -70,8 +84,20 @@ pub(super) async fn run(args: AiwmRunArgs, context: &Context) -> Result<(), CliE
     std::process::exit(code(status))
 }
 
-fn tell(context: &Context, event: &AiwmEvent) {
+fn tell(
+    context: &Context,
+    event: &AiwmEvent,
+    supervisor: &AiwmSupervisor,
+    degraded: &mut bool,
+) {
     match event {
+        AiwmEvent::State(AiwmState::Online) if std::mem::take(degraded) => {
+            context.out.note("the controller is there");
+        }
+        AiwmEvent::State(AiwmState::Degraded) if !std::mem::replace(degraded, true) => {
+            let why = supervisor.failure().map(|error| format!(": {error}")).unwrap_or_default();
+            context.out.note(format_args!("the controller cannot be used any more{why}"));
+        }
         AiwmEvent::ConfigUpdated(_) => {
             context.out.note("the controller has another configuration; restart to use it");
         }
@@ -105,6 +131,21 @@ fn code(status: ExitStatus) -> i32 {
 #[cfg(not(unix))]
 fn code(status: ExitStatus) -> i32 {
     status.code().unwrap_or(1)
+}
+
+/// Whether a terminal shows this process. What is typed there, such as Ctrl-C, goes to all processes in the foreground: the
+/// program has it already, and a second one would mean "at once" to many.
+#[cfg(unix)]
+fn in_foreground() -> bool {
+    let Ok(terminal) = std::fs::File::open("/dev/tty") else { return false };
+    let group = rustix::termios::tcgetpgrp(terminal);
+    group.is_ok_and(|group| group == rustix::process::getpgrp())
+}
+
+/// Consoles do the same.
+#[cfg(not(unix))]
+const fn in_foreground() -> bool {
+    true
 }
 
 /// As shells number them.

@@ -1,11 +1,12 @@
 //! The channel as a state machine: inputs and a time go in, actions come out. No sockets, no clock, no tasks.
 //!
-//! Opening (the WebSocket, and being let in) → joined → waiting to open again → … → closed. `reading` has what events
-//! mean, `ordering` what applications want, `turns`, `calls` and `hooks` what is under way. Times are durations since the
-//! channel was made.
+//! Opening (the connection, and being let in) → joined → waiting to open again → … → closed. `opening` is the first of
+//! these, `reading` has what events mean, `ordering` what applications want, `turns`, `calls` and `hooks` what is under
+//! way. Times are durations since the channel was made.
 
 mod calls;
 mod hooks;
+mod opening;
 mod ordering;
 mod reading;
 mod seen;
@@ -28,7 +29,7 @@ use super::{
 use crate::{
     client::backoff::Backoff,
     services::{
-        socketio::{Connection, DialFailure, Happened, OutFrame, Received},
+        socketio::{Connection, DialFailure, Happened, OutFrame, Received, Transport},
         user_data::UserDataError,
     },
 };
@@ -71,11 +72,11 @@ pub(super) enum Answer {
 /// What the driver has to do.
 #[derive(Debug, PartialEq)]
 pub(super) enum Action {
-    Open,
+    Open(Transport),
     /// Drop the connection, or the attempt to make one, and stop asking about hooks.
     Drop,
     Send(OutFrame),
-    /// Close the WebSocket.
+    /// Close the connection.
     Close,
     Event(ChannelEvent),
     Part(Key, TurnPart),
@@ -89,7 +90,7 @@ pub(super) enum Action {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    Opening { until: Duration },
+    Opening { until: Duration, by: Transport },
     Joined { since: Duration },
     Waiting { until: Duration },
     Closing { until: Duration },
@@ -120,6 +121,8 @@ impl fmt::Debug for Terms {
 pub(super) struct Machine {
     terms: Terms,
     phase: Phase,
+    /// How the next connection is tried first.
+    transport: Transport,
     connection: Option<Connection>,
     turns: Turns,
     calls: Calls,
@@ -143,6 +146,7 @@ impl Machine {
     pub(super) fn start(terms: Terms, now: Duration) -> Self {
         let mut machine = Self {
             phase: Phase::Closed,
+            transport: Transport::WebSocket,
             connection: None,
             turns: Turns::default(),
             calls: Calls::default(),
@@ -168,13 +172,7 @@ impl Machine {
 
     pub(super) fn handle(&mut self, input: Input, now: Duration, rng: &mut dyn CryptoRng) {
         match input {
-            Input::Opened => {
-                if matches!(self.phase, Phase::Opening { .. }) {
-                    let auth = self.terms.auth.clone();
-                    let connection = Connection::new(self.terms.namespace.clone(), auth, now);
-                    self.connection = Some(connection);
-                }
-            }
+            Input::Opened => self.opened(now),
             Input::OpenFailed(failure) => self.open_failed(failure, now, rng),
             Input::Received(Received::Text(text)) => self.frame(&text, now, rng),
             Input::Received(Received::Alive) => {}
@@ -191,9 +189,9 @@ impl Machine {
     /// When [`Machine::tick`] is due.
     pub(super) fn next_wake(&self) -> Option<Duration> {
         let phase = match self.phase {
-            Phase::Opening { until } | Phase::Waiting { until } | Phase::Closing { until } => {
-                Some(until)
-            }
+            Phase::Opening { until, .. }
+            | Phase::Waiting { until }
+            | Phase::Closing { until } => Some(until),
             Phase::Joined { .. } => self.connection.as_ref().and_then(Connection::dead_at),
             Phase::Closed => None,
         };
@@ -222,10 +220,7 @@ impl Machine {
             self.check_turns(now);
         }
         match self.phase {
-            Phase::Opening { until } if now >= until => {
-                let reason = format!("not let in within {} s", self.terms.timings.open.as_secs());
-                self.lost(UserDataError::Connect { reason }, None, now, rng);
-            }
+            Phase::Opening { until, .. } if now >= until => self.not_let_in(now, rng),
             Phase::Waiting { until } if now >= until => self.open(now),
             Phase::Closing { until } if now >= until => self.end(closed_by_us()),
             Phase::Joined { .. } => {
@@ -237,33 +232,6 @@ impl Machine {
             _ => {}
         }
         self.flush();
-    }
-
-    fn open(&mut self, now: Duration) {
-        self.phase = Phase::Opening { until: now + self.terms.timings.open };
-        self.actions.push(Action::Open);
-    }
-
-    fn open_failed(&mut self, failure: DialFailure, now: Duration, rng: &mut dyn CryptoRng) {
-        if !matches!(self.phase, Phase::Opening { .. }) {
-            return;
-        }
-        match failure {
-            DialFailure::Refused {
-                status: status @ (408 | 425 | 429 | 500..),
-                text,
-                retry_after,
-            } => {
-                let reason = format!("the server answered with HTTP {status}: {text}");
-                self.lost(UserDataError::Connect { reason }, retry_after, now, rng);
-            }
-            DialFailure::Refused { status, text, .. } => {
-                self.end(UserDataError::Refused { message: format!("HTTP {status}: {text}") });
-            }
-            DialFailure::Network(reason) => {
-                self.lost(UserDataError::Connect { reason }, None, now, rng);
-            }
-        }
     }
 
     fn frame(&mut self, text: &str, now: Duration, rng: &mut dyn CryptoRng) {
@@ -289,14 +257,6 @@ impl Machine {
         }
     }
 
-    fn joined(&mut self, now: Duration) {
-        self.phase = Phase::Joined { since: now };
-        self.rejoining = std::mem::replace(&mut self.joined_before, true);
-        self.turns.carry_over();
-        self.event(ChannelEvent::Connected);
-        self.ask(None, calls::Kind::History, now);
-    }
-
     fn gone(&mut self, reason: String, now: Duration, rng: &mut dyn CryptoRng) {
         match self.phase {
             Phase::Closing { .. } => self.end(closed_by_us()),
@@ -307,7 +267,9 @@ impl Machine {
                 self.lost(UserDataError::ConnectionLost { reason }, None, now, rng);
             }
             Phase::Opening { .. } => {
-                self.lost(UserDataError::Connect { reason }, None, now, rng);
+                if !self.falls_back(now) {
+                    self.lost(UserDataError::Connect { reason }, None, now, rng);
+                }
             }
             Phase::Waiting { .. } | Phase::Closed => {}
         }
@@ -323,6 +285,9 @@ impl Machine {
     ) {
         if self.backoff.attempts() >= self.terms.timings.attempts {
             return self.end(error);
+        }
+        if matches!(self.phase, Phase::Opening { .. }) {
+            self.transport = Transport::WebSocket;
         }
         self.actions.push(Action::Drop);
         self.connection = None;
