@@ -155,9 +155,8 @@ print('interrupts', n, flush=True)
     command.stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut terminal = command.spawn().unwrap();
     let mut lines = BufReader::new(terminal.stdout.take().unwrap()).lines();
-    let mut until = |part: &str| {
-        lines.by_ref().map(Result::unwrap).find(|line| line.contains(part)).unwrap()
-    };
+    let mut until =
+        |part: &str| lines.by_ref().map(Result::unwrap).find(|line| line.contains(part)).unwrap();
     until("ready");
     terminal.stdin.as_mut().unwrap().write_all(b"\x03").unwrap();
     assert!(until("interrupts").ends_with("interrupts 1"));
@@ -228,7 +227,8 @@ fn what_the_local_configuration_is_for_is_said() {
 
     let (_server, ..) = prepared(&user);
     let env = std::fs::read_to_string(user.path(".env")).unwrap();
-    std::fs::write(user.path("good.env"), format!("{env}AIWM_INSTRUCTION_FILE=absent.md\n")).unwrap();
+    std::fs::write(user.path("good.env"), format!("{env}AIWM_INSTRUCTION_FILE=absent.md\n"))
+        .unwrap();
     let done = user.run(&["aiwm", "run", "--env-file", "good.env", "--", "true"]);
     assert!(done.stderr.contains("absent.md: No such file"), "{done:?}");
     assert!(!done.stderr.contains("local configuration"), "{done:?}");

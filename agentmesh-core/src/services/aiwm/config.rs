@@ -331,7 +331,10 @@ mod tests {
         let problem = |named: &[(&str, &str)]| {
             let environment = Environment::from_pairs(named.iter().copied());
             let config = AgentConfig::merge(None, &environment, &file);
-            assert_eq!((config.instruction, config.instruction_source), (None, InstructionSource::None));
+            assert_eq!(
+                (config.instruction, config.instruction_source),
+                (None, InstructionSource::None)
+            );
             config.instruction_problem
         };
         let named = [("AIWM_INSTRUCTION_FILE", "instruction.md")];

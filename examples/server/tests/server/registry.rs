@@ -273,7 +273,11 @@ async fn paths_of_no_service_are_not_found_in_json() {
     for path in ["/", "/nothing", "/v1x", "/user", "/functions/v2/agent_websocket"] {
         let response = http().get(format!("{}{path}", server.url())).send().await.unwrap();
         assert_eq!(response.status(), 404, "{path}");
-        assert_eq!(response.json::<Value>().await.unwrap(), json!({"error": "Not found"}), "{path}");
+        assert_eq!(
+            response.json::<Value>().await.unwrap(),
+            json!({"error": "Not found"}),
+            "{path}"
+        );
     }
     for path in ["/v1", "/v1/"] {
         let response = http().get(format!("{}{path}", server.url())).send().await.unwrap();

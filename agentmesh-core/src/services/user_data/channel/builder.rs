@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use super::{
     super::{SecretText, Setup, UserDataClient, UserDataError, client::check, names::NameKind},
     ChannelTimings, HookPolicy, UserDataChannel,
-    driver::{Driver, State},
+    driver::{Driver, Renew, State},
     handle::{EVENTS, Inner, ORDERS},
     machine::Terms,
 };
@@ -154,6 +154,7 @@ impl ChannelBuilder {
             ChannelAuth::Token(token) => Some(token),
             ChannelAuth::None => None,
         };
+        let renews = matches!(self.auth, ChannelAuth::SessionToken) && issued.is_some();
         let auth = token.map(auth_json);
         let dial = self
             .client
@@ -163,9 +164,22 @@ impl ChannelBuilder {
         let first_events = Mutex::new(Some(events.subscribe()));
         let (orders, ordered) = mpsc::channel(ORDERS);
         let (publish, state) = watch::channel(State::default());
-        let terms =
-            Terms { namespace: self.namespace, auth, hooks: self.hooks, timings: self.timings };
-        let driver = Driver::new(dial, terms, events.clone(), publish);
+        let terms = Terms {
+            namespace: self.namespace,
+            auth,
+            renews,
+            hooks: self.hooks,
+            timings: self.timings,
+        };
+        let (client, session, user) = (self.client.clone(), self.session, self.user);
+        let renew: Renew = Box::new(move || {
+            let (client, session, user) = (client.clone(), session.clone(), user.clone());
+            Box::pin(async move {
+                let ready = client.setup(&session, user.as_deref()).await?;
+                Ok(ready.session_token.as_ref().map(auth_json))
+            })
+        });
+        let driver = Driver::new(dial, renew, terms, events.clone(), publish);
         Ok(UserDataChannel(Arc::new(Inner {
             orders,
             events,

@@ -7,6 +7,7 @@ use tokio::{
     sync::{mpsc, oneshot, watch},
     time::{Instant, timeout},
 };
+use zeroize::Zeroizing;
 
 use super::{
     super::UserDataError,
@@ -54,11 +55,15 @@ pub(in super::super) struct State {
 }
 
 type Opening = BoxFuture<'static, Result<Line, DialFailure>>;
+type Renewing = BoxFuture<'static, Result<Option<Zeroizing<String>>, UserDataError>>;
+/// Sets the session up again, and says with what the channel is opened then.
+pub(super) type Renew = Box<dyn Fn() -> Renewing + Send + Sync>;
 type Asked = BoxFuture<'static, (u64, Option<HookAnswer>)>;
 
 /// See the module.
 pub(in super::super) struct Driver {
     dial: Dial,
+    renew: Renew,
     machine: Machine,
     handler: Option<Arc<dyn HookHandler>>,
     started: Instant,
@@ -67,6 +72,7 @@ pub(in super::super) struct Driver {
     waiting: HashMap<Key, Waiter>,
     next_key: Key,
     opening: Option<Opening>,
+    renewing: Option<Renewing>,
     line: Option<Line>,
     asked: FuturesUnordered<Asked>,
     ended: bool,
@@ -77,18 +83,21 @@ enum Woken {
     Opened(Result<Line, DialFailure>),
     Received(Received),
     Decided(u64, Option<HookAnswer>),
+    Renewed(Result<Option<Zeroizing<String>>, UserDataError>),
     Due,
 }
 
 impl Driver {
     pub(in super::super) fn new(
         dial: Dial,
+        renew: Renew,
         terms: Terms,
         events: Arc<Fanout<ChannelEvent>>,
         state: watch::Sender<State>,
     ) -> Self {
         Self {
             dial,
+            renew,
             handler: terms.hooks.handler().cloned(),
             machine: Machine::start(terms, Duration::ZERO),
             started: Instant::now(),
@@ -97,6 +106,7 @@ impl Driver {
             waiting: HashMap::new(),
             next_key: 0,
             opening: None,
+            renewing: None,
             line: None,
             asked: FuturesUnordered::new(),
             ended: false,
@@ -113,6 +123,7 @@ impl Driver {
             let woken = tokio::select! {
                 order = orders.recv() => Woken::Ordered(order),
                 opened = if_any(&mut self.opening) => Woken::Opened(opened),
+                renewed = if_any(&mut self.renewing) => Woken::Renewed(renewed),
                 received = received(&mut self.line) => Woken::Received(received),
                 Some((ack, answer)) = self.asked.next() => Woken::Decided(ack, answer),
                 () = due(wake) => Woken::Due,
@@ -142,6 +153,10 @@ impl Driver {
                     self.tell(Input::Received(received));
                 }
                 Woken::Decided(ack, answer) => self.tell(Input::Decided(ack, answer)),
+                Woken::Renewed(result) => {
+                    self.renewing = None;
+                    self.tell(Input::Renewed(result));
+                }
                 Woken::Due => {
                     let now = self.started.elapsed();
                     self.machine.tick(now, &mut SystemRng);
@@ -170,9 +185,10 @@ impl Driver {
         match action {
             Action::Open(transport) => self.opening = Some(self.dial.open(transport)),
             Action::Drop => {
-                (self.opening, self.line) = (None, None);
+                (self.opening, self.renewing, self.line) = (None, None, None);
                 self.asked.clear();
             }
+            Action::Renew => self.renewing = Some((self.renew)()),
             Action::Send(frame) => self.write(Some(frame.text())).await,
             Action::Close => self.write(None).await,
             Action::Event(event) => self.publish(&event),

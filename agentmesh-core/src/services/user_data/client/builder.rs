@@ -149,7 +149,7 @@ impl UserDataBuilder {
             ..HttpConfig::default()
         };
         let http = HttpClient::new(config.clone())
-        .map_err(|error| UserDataError::config("HTTP", error.to_string()))?;
+            .map_err(|error| UserDataError::config("HTTP", error.to_string()))?;
         let connector = WsConnector::with_tls(&self.proxies, &self.tls, CONNECT)
             .map_err(|error| UserDataError::config("TLS", error.to_string()))?;
         Ok(UserDataClient(Arc::new(Inner {

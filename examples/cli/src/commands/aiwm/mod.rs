@@ -52,10 +52,7 @@ fn load(args: &AiwmArgs) -> Result<(Environment, Option<AiwmOptions>), CliError>
 fn not_enabled(args: &AiwmArgs) -> String {
     let file = args.env_file.as_deref().unwrap_or(Path::new(ENV_FILE));
     let missing = if file.exists() { "" } else { ", which does not exist" };
-    format!(
-        "AIWM_ENABLED is true neither in the environment nor in {}{missing}",
-        file.display()
-    )
+    format!("AIWM_ENABLED is true neither in the environment nor in {}{missing}", file.display())
 }
 
 async fn connect(args: &AiwmArgs, context: &Context) -> Result<(), CliError> {

@@ -84,12 +84,7 @@ pub(super) async fn run(args: AiwmRunArgs, context: &Context) -> Result<(), CliE
     std::process::exit(code(status))
 }
 
-fn tell(
-    context: &Context,
-    event: &AiwmEvent,
-    supervisor: &AiwmSupervisor,
-    degraded: &mut bool,
-) {
+fn tell(context: &Context, event: &AiwmEvent, supervisor: &AiwmSupervisor, degraded: &mut bool) {
     match event {
         AiwmEvent::State(AiwmState::Online) if std::mem::take(degraded) => {
             context.out.note("the controller is there");

@@ -46,6 +46,8 @@ pub(super) enum Input {
     Ordered(Key, Order),
     /// What somebody says to a hook.
     Decided(u64, Option<HookAnswer>),
+    /// What a new setup issued.
+    Renewed(Result<Option<Zeroizing<String>>, UserDataError>),
     Close,
 }
 
@@ -73,6 +75,8 @@ pub(super) enum Answer {
 #[derive(Debug, PartialEq)]
 pub(super) enum Action {
     Open(Transport),
+    /// Set the session up again.
+    Renew,
     /// Drop the connection, or the attempt to make one, and stop asking about hooks.
     Drop,
     Send(OutFrame),
@@ -93,6 +97,7 @@ enum Phase {
     Opening { until: Duration, by: Transport },
     Joined { since: Duration },
     Waiting { until: Duration },
+    Renewing,
     Closing { until: Duration },
     Closed,
 }
@@ -102,6 +107,8 @@ pub(in super::super) struct Terms {
     pub(in super::super) namespace: String,
     /// JSON with a token.
     pub(in super::super) auth: Option<Zeroizing<String>>,
+    /// Whether a setup issued that token, and can issue another.
+    pub(in super::super) renews: bool,
     pub(in super::super) hooks: HookPolicy,
     pub(in super::super) timings: ChannelTimings,
 }
@@ -133,6 +140,8 @@ pub(super) struct Machine {
     /// Counts the failures in a row.
     backoff: Backoff,
     joined_before: bool,
+    /// Set up again, and not let in since.
+    renewed: bool,
     /// Joined again, and whether the server still has the session is not known yet.
     rejoining: bool,
     taken_over: bool,
@@ -156,6 +165,7 @@ impl Machine {
             backoff: terms.timings.backoff(),
             terms,
             joined_before: false,
+            renewed: false,
             rejoining: false,
             taken_over: false,
             recheck: None,
@@ -181,6 +191,7 @@ impl Machine {
             }
             Input::Ordered(key, order) => self.ordered(key, order, now),
             Input::Decided(ack, answer) => self.decided(ack, answer),
+            Input::Renewed(result) => self.renewed(result, now, rng),
             Input::Close => self.close(now),
         }
         self.flush();
@@ -189,11 +200,11 @@ impl Machine {
     /// When [`Machine::tick`] is due.
     pub(super) fn next_wake(&self) -> Option<Duration> {
         let phase = match self.phase {
-            Phase::Opening { until, .. }
-            | Phase::Waiting { until }
-            | Phase::Closing { until } => Some(until),
+            Phase::Opening { until, .. } | Phase::Waiting { until } | Phase::Closing { until } => {
+                Some(until)
+            }
             Phase::Joined { .. } => self.connection.as_ref().and_then(Connection::dead_at),
-            Phase::Closed => None,
+            Phase::Renewing | Phase::Closed => None,
         };
         let turns = self.turns.next_deadline(self.terms.timings.turn);
         [phase, turns, self.calls.next_deadline(), self.hooks.next_deadline(), self.recheck]
@@ -246,7 +257,7 @@ impl Machine {
         match happened {
             None => {}
             Some(Happened::Joined) => self.joined(now),
-            Some(Happened::Refused { message }) => self.end(UserDataError::Refused { message }),
+            Some(Happened::Refused { message }) => self.refused(message),
             Some(Happened::Event { name, args, ack }) => self.read(&name, args, ack, now),
             Some(Happened::Closed) => self.gone("closed by the server".to_owned(), now, rng),
             Some(Happened::Left) if self.taken_over => self.end(UserDataError::TakenOver),
@@ -271,7 +282,7 @@ impl Machine {
                     self.lost(UserDataError::Connect { reason }, None, now, rng);
                 }
             }
-            Phase::Waiting { .. } | Phase::Closed => {}
+            Phase::Waiting { .. } | Phase::Renewing | Phase::Closed => {}
         }
     }
 

@@ -1,13 +1,18 @@
-//! From an attempt to connect to being let in: by a WebSocket, and if nothing comes over it, by polling.
+//! From an attempt to connect to being let in: by a WebSocket, and if nothing comes over it, by polling; with another
+//! token, if the server has forgotten that of the setup.
 
 use std::time::Duration;
 
 use rand_core::CryptoRng;
+use zeroize::Zeroizing;
 
 use super::{Action, ChannelEvent, Machine, Phase, calls};
-use crate::services::{
-    socketio::{Connection, DialFailure, Transport},
-    user_data::UserDataError,
+use crate::{
+    error::ErrorInfo,
+    services::{
+        socketio::{Connection, DialFailure, Transport},
+        user_data::UserDataError,
+    },
 };
 
 impl Machine {
@@ -89,11 +94,46 @@ impl Machine {
         }
     }
 
+    /// The server does not let us in. One that did before may have been started anew and know its tokens no more: then
+    /// the session is set up again, once.
+    pub(super) fn refused(&mut self, message: String) {
+        if !self.joined_before || !self.terms.renews || self.renewed {
+            return self.end(UserDataError::Refused { message });
+        }
+        self.renewed = true;
+        self.connection = None;
+        self.phase = Phase::Renewing;
+        self.actions.extend([Action::Drop, Action::Renew]);
+    }
+
+    pub(super) fn renewed(
+        &mut self,
+        result: Result<Option<Zeroizing<String>>, UserDataError>,
+        now: Duration,
+        rng: &mut dyn CryptoRng,
+    ) {
+        if self.phase != Phase::Renewing {
+            return;
+        }
+        match result {
+            Ok(auth) => {
+                self.terms.auth = auth;
+                self.open(now);
+            }
+            Err(error) if error.is_retryable() => {
+                self.renewed = false;
+                self.lost(error, None, now, rng);
+            }
+            Err(error) => self.end(error),
+        }
+    }
+
     pub(super) fn joined(&mut self, now: Duration) {
         if let Phase::Opening { by, .. } = self.phase {
             self.transport = by;
         }
         self.phase = Phase::Joined { since: now };
+        self.renewed = false;
         self.rejoining = std::mem::replace(&mut self.joined_before, true);
         self.turns.carry_over();
         self.event(ChannelEvent::Connected);

@@ -70,6 +70,59 @@ fn refusals_are_final_and_a_busy_server_is_not() {
 }
 
 #[test]
+fn server_that_forgot_its_token_is_asked_for_another_once() {
+    let token = |text: &str| Some(Zeroizing::new(format!(r#"{{"token":"{text}"}}"#)));
+    let unauthorized = |play: &mut Play| {
+        play.tell(Input::Opened);
+        play.frame(OPEN);
+        play.frame(r#"44{"message":"Unauthorized"}"#);
+    };
+    let lost = || {
+        let mut play = Play::with(Terms { auth: token("a"), renews: true, ..terms() });
+        play.join();
+        play.server("history", &json!({"messages": []}));
+        play.gone();
+        play.pass(seconds(8));
+        play.actions();
+        unauthorized(&mut play);
+        let actions = play.actions();
+        assert_eq!(actions[actions.len() - 2..], [Action::Drop, Action::Renew]);
+        play
+    };
+    let mut play = lost();
+    // The setup has its own limits; nobody else speaks meanwhile.
+    play.pass(seconds(100));
+    assert_eq!(play.actions(), []);
+    play.tell(Input::Renewed(Ok(token("b"))));
+    assert_eq!(play.actions(), [Action::Open(Transport::WebSocket)]);
+    assert_eq!(play.join()[0], r#"40{"token":"b"}"#);
+
+    // One that refuses its own token, too, is not asked again.
+    let mut play = lost();
+    play.tell(Input::Renewed(Ok(token("b"))));
+    unauthorized(&mut play);
+    assert!(matches!(closed(&play.events()), UserDataError::Refused { .. }));
+    // A setup that fails for now is a failed attempt; one that fails for good is the end.
+    let mut play = lost();
+    let reason = "refused".to_owned();
+    play.tell(Input::Renewed(Err(UserDataError::Connect { reason })));
+    pause(&play.events());
+    let mut play = lost();
+    play.tell(Input::Renewed(Err(UserDataError::NotConnected)));
+    assert_eq!(closed(&play.events()), &UserDataError::NotConnected);
+    // Closing does not wait for it, and what comes then does nothing.
+    let mut play = lost();
+    play.tell(Input::Close);
+    assert_eq!(play.actions().last(), Some(&Action::End));
+    play.tell(Input::Renewed(Ok(None)));
+    assert_eq!(play.actions(), []);
+    // Without a setup, and at the first time, a refusal is final.
+    let mut play = Play::with(Terms { renews: true, ..terms() });
+    unauthorized(&mut play);
+    assert!(matches!(closed(&play.events()), UserDataError::Refused { .. }));
+}
+
+#[test]
 fn server_that_does_not_let_in_has_ten_seconds() {
     let mut play = Play::new();
     play.pass(seconds(9));
@@ -146,6 +199,70 @@ fn silent_server_is_gone_and_pings_keep_it() {
         &events[0],
         Event::Disconnected { error: UserDataError::ConnectionLost { reason }, .. } if reason.contains("silent")
     ));
+}
+
+/// A line on which everything vanishes: each attempt lasts as long as it may, by either way.
+fn vanishing(play: &mut Play, time: Duration) {
+    let end = play.now + time;
+    while play.now < end && play.machine.phase != Phase::Closed {
+        play.pass(seconds(1));
+    }
+}
+
+#[test]
+fn network_cut_for_a_minute_costs_nothing_but_the_time() {
+    let mut play = Play::joined();
+    let turn = play.say("x");
+    play.pass(SILENCE);
+    vanishing(&mut play, seconds(60) - SILENCE);
+    assert!(!play.actions().iter().any(|a| matches!(a, Action::Finish(..) | Action::End)));
+    // The next attempt finds the line whole, whenever and by whichever way it is made.
+    while !play.actions().iter().any(|action| matches!(action, Action::Open(_))) {
+        play.pass(seconds(1));
+    }
+    play.join();
+    play.server("status", &json!({"type": "info", "message": "Session resumed"}));
+    play.server("history", &json!({"messages": []}));
+    assert_eq!(play.events().first(), Some(&Event::Resumed));
+    play.server("message", &assistant("1", "Yes."));
+    play.server("result", &result());
+    let [(key, end)] = play.finished().try_into().unwrap();
+    assert_eq!((key, turn_end(&end).text.as_str()), (turn, "Yes."));
+}
+
+#[test]
+fn network_cut_for_three_minutes_is_outlived_or_the_end_and_never_a_loop() {
+    // Packets vanish: the attempts take their time, and there are some left.
+    let mut play = Play::joined();
+    play.pass(SILENCE);
+    vanishing(&mut play, seconds(180) - SILENCE);
+    assert_ne!(play.machine.phase, Phase::Closed);
+    assert!(play.machine.backoff.attempts() < 10);
+    let opened = |a: &Action| matches!(a, Action::Open(_));
+    let asked = play.actions().iter().filter(|action| opened(action)).count();
+    assert!((2..=20).contains(&asked), "{asked}");
+    // Hosts that cannot be reached fail at once: ten attempts are over sooner, and then everything has ended.
+    let mut play = Play::joined();
+    let turn = play.say("x");
+    play.gone();
+    let mut asked = 0;
+    for _ in 0..180 {
+        play.pass(seconds(1));
+        for action in play.actions() {
+            match action {
+                Action::Open(_) => {
+                    asked += 1;
+                    play.tell(Input::OpenFailed(DialFailure::Network("no route".into())));
+                }
+                Action::Finish(key, result) => {
+                    assert_eq!((key, result.is_err()), (turn, true));
+                }
+                _ => {}
+            }
+        }
+    }
+    assert_eq!((asked, play.machine.phase), (10, Phase::Closed));
+    assert_eq!(play.machine.next_wake(), None);
 }
 
 #[test]

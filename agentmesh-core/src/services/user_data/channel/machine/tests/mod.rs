@@ -151,6 +151,7 @@ fn terms() -> Terms {
     Terms {
         namespace: "/".into(),
         auth: None,
+        renews: false,
         hooks: HookPolicy::default(),
         timings: ChannelTimings::default(),
     }
