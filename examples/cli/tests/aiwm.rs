@@ -20,19 +20,25 @@ fn prepared_at(user: &User, mut server: Running) -> (Running, String, String) {
     let line = server.event("listening");
     let text = |name: &str| line[name].as_str().unwrap().to_owned();
     let (url, token) = (text("aiwm"), text("aiwm_admin_token"));
+    let agent = agent(user, &url, &token);
+    (server, agent, token)
+}
+
+/// Makes an agent at a controller, and its `.env` in the working directory. Returns its address.
+pub(crate) fn agent(user: &User, url: &str, token: &str) -> String {
     let tool = json!({"name": "read-file", "type": "builtin", "description": "d", "category": "data", "status": "active", "schema": {}});
-    let tool = call(&url, &token, "POST", "/tools", &tool)["_id"].clone();
+    let tool = call(url, token, "POST", "/tools", &tool)["_id"].clone();
     let agent = json!({"name": "A", "description": "d", "status": "active", "allowedToolIds": [tool],
         "settings": {"claudeModel": "from-the-controller", "claudeOAuthToken": "sk-ant-oat-of-anthropic",
             "discord": {"token": "bot-token-of-discord"}, "telegram": {"token": "bot-token-of-telegram"}}});
-    let id = call(&url, &token, "POST", "/agents", &agent)["_id"].as_str().unwrap().to_owned();
+    let id = call(url, token, "POST", "/agents", &agent)["_id"].as_str().unwrap().to_owned();
     let path = format!("/agents/{id}");
-    let made = call(&url, &token, "POST", &format!("{path}/credentials/regenerate"), &Value::Null);
+    let made = call(url, token, "POST", &format!("{path}/credentials/regenerate"), &Value::Null);
     std::fs::write(user.path(".env"), made["envConfig"].as_str().unwrap()).unwrap();
-    (server, url + &path, token)
+    format!("{url}{path}")
 }
 
-fn call(url: &str, token: &str, method: &str, path: &str, body: &Value) -> Value {
+pub(crate) fn call(url: &str, token: &str, method: &str, path: &str, body: &Value) -> Value {
     let done = Command::new("curl")
         .args(["-sS", "--noproxy", "*", "-X", method, &format!("{url}{path}")])
         .args([

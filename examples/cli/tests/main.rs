@@ -18,6 +18,7 @@ mod development;
 mod doctor;
 mod documented;
 mod homes;
+mod killed;
 mod signal;
 mod signal_seeds;
 mod stores;

@@ -19,14 +19,14 @@ use tokio::time::timeout;
 
 use super::{KEY, PATIENCE, builder, fake::Wire, hasty};
 
-struct Service {
-    server: Server,
+pub(super) struct Service {
+    pub(super) server: Server,
     dir: tempfile::TempDir,
     client: UserDataClient,
 }
 
 impl Service {
-    async fn start() -> Self {
+    pub(super) async fn start() -> Self {
         Self::with(|_| {}).await
     }
 
@@ -55,7 +55,10 @@ impl Service {
     }
 }
 
-async fn event(events: &mut Subscription<Event>, fits: impl Fn(&Event) -> bool) -> Event {
+pub(super) async fn event(
+    events: &mut Subscription<Event>,
+    fits: impl Fn(&Event) -> bool,
+) -> Event {
     let found = async {
         loop {
             let event = events.next().await.expect("no such event");
@@ -220,8 +223,25 @@ async fn user_data_client_case_15_mounted_skills_are_not_listed() {
     let service = Service::with(|config| config.environment = Environment::Production).await;
     service.client.put_skill("u", "a.md", "x").await.unwrap();
     let ready = service.client.setup("s", Some("u")).await.unwrap();
-    assert!(ready.skills_loaded.is_empty() || ready.setup_method == SetupMethod::LoadFallback);
-    assert!(!matches!(ready.setup_method, SetupMethod::LoadDev | SetupMethod::Other(_)));
+    assert_eq!(ready.setup_method, SetupMethod::Mount);
+    assert!(ready.skills_loaded.is_empty(), "{ready:?}");
+}
+
+#[tokio::test]
+async fn user_data_client_case_16_where_a_mount_fails_copies_are_listed() {
+    let service = Service::with(|config| config.environment = Environment::Production).await;
+    service.client.put_skill("u", "a.md", "x").await.unwrap();
+    // A directory where the view should be.
+    let skills = service.dir.path().join("sandboxes/s/.claude/skills");
+    std::fs::create_dir_all(&skills).unwrap();
+    let ready = service.client.setup("s", Some("u")).await.unwrap();
+    assert_eq!(ready.setup_method, SetupMethod::LoadFallback);
+    assert_eq!(ready.skills_loaded, ["/workspace/.claude/skills/a.md"]);
+    assert_eq!(std::fs::read_to_string(skills.join("a.md")).unwrap(), "x");
+    // The channel does not mind how they came there.
+    let channel = service.client.channel("s").user("u").timings(hasty()).connect().await.unwrap();
+    assert_eq!(channel.setup().unwrap().setup_method, SetupMethod::LoadFallback);
+    channel.close().await;
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ use axum::{
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     task::JoinSet,
     time::timeout,
@@ -89,18 +90,36 @@ async fn respond(State(script): State<Arc<Mutex<Script>>>, request: Request) -> 
     response.body(body.into()).unwrap()
 }
 
+/// What becomes of a request for a WebSocket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sockets {
+    Pass,
+    /// As a proxy that knows none.
+    Refused,
+    /// As one that takes it for a request like others, and waits.
+    Swallowed,
+}
+
 /// A way to a server that can be cut.
 pub(super) struct Wire {
     pub(super) url: String,
     cut: tokio::sync::watch::Sender<u64>,
+    server: Arc<Mutex<std::net::SocketAddr>>,
     _task: JoinSet<()>,
 }
 
 impl Wire {
     pub(super) async fn to(server: std::net::SocketAddr) -> Self {
+        Self::through(server, Sockets::Pass).await
+    }
+
+    /// Through a proxy.
+    pub(super) async fn through(server: std::net::SocketAddr, sockets: Sockets) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (cut, cuts) = tokio::sync::watch::channel(0);
+        let server = Arc::new(Mutex::new(server));
+        let leads_to = Arc::clone(&server);
         let mut task = JoinSet::new();
         task.spawn(async move {
             let mut lines = JoinSet::new();
@@ -108,8 +127,25 @@ impl Wire {
                 let (mut near, _) = listener.accept().await.unwrap();
                 let mut cuts = cuts.clone();
                 cuts.mark_unchanged();
+                let server = *leads_to.lock().unwrap();
                 lines.spawn(async move {
+                    let mut head = Vec::new();
+                    while sockets != Sockets::Pass && !head.ends_with(b"\r\n\r\n") {
+                        let Ok(byte) = near.read_u8().await else { return };
+                        head.push(byte);
+                    }
+                    let text = String::from_utf8_lossy(&head).to_ascii_lowercase();
+                    if text.contains("upgrade: websocket") {
+                        if sockets == Sockets::Refused {
+                            let no = b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n";
+                            let _ = near.write_all(no).await;
+                        } else {
+                            let _ = cuts.changed().await;
+                        }
+                        return;
+                    }
                     let mut far = TcpStream::connect(server).await.unwrap();
+                    far.write_all(&head).await.unwrap();
                     tokio::select! {
                         _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}
                         _ = cuts.changed() => {}
@@ -117,7 +153,13 @@ impl Wire {
                 });
             }
         });
-        Self { url, cut, _task: task }
+        Self { url, cut, server, _task: task }
+    }
+
+    /// From now on to another server; whatever there is ends.
+    pub(super) fn lead_to(&self, server: std::net::SocketAddr) {
+        *self.server.lock().unwrap() = server;
+        self.cut();
     }
 
     /// Every connection ends, without a word of leave.

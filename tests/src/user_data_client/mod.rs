@@ -7,6 +7,7 @@ mod fake;
 mod faults;
 mod guide;
 mod http;
+mod polling;
 mod trace;
 
 use std::time::Duration;
