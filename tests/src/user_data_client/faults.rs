@@ -5,9 +5,11 @@ use std::time::Duration;
 use agentmesh_core::{
     client::subscription::Subscription,
     services::user_data::{
-        ChannelEvent as Event, ChannelTimings, TurnOptions, UserDataChannel, UserDataError,
+        ChannelEvent as Event, ChannelTimings, TurnOptions, TurnPart, UserDataChannel,
+        UserDataError,
     },
 };
+use futures_util::StreamExt;
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -238,6 +240,80 @@ async fn first_failure_is_told_and_not_tried_again() {
     assert!(
         matches!(error, Err(UserDataError::Refused { message }) if message == "sessionId required")
     );
+}
+
+#[tokio::test]
+async fn reader_that_is_slow_is_told_what_it_missed_and_holds_nobody_up() {
+    let fake = SocketFake::start().await;
+    let (channel, mut peer, mut events) = opened(&fake).await;
+    let mut turn = channel.send("x", TurnOptions::default()).await.unwrap();
+    peer.expects("message").await;
+    for n in 0..1000 {
+        peer.event("status", json!({"type": "info", "message": format!("{n}")})).await;
+        peer.event("stream", json!({"type": "text", "content": "piece "})).await;
+    }
+    peer.answers("1", "All of it.").await;
+    // Nobody has read anything so far, and the channel still answers.
+    let server = async {
+        peer.expects("get_diagnostics").await;
+        peer.event("diagnostics", json!({})).await;
+        peer
+    };
+    let (asked, _peer) = tokio::join!(channel.diagnostics(), server);
+    asked.unwrap();
+    let mut parts = 0;
+    let end = loop {
+        match timeout(PATIENCE, turn.next()).await.unwrap().unwrap().unwrap() {
+            TurnPart::End(end) => break end,
+            _ => parts += 1,
+        }
+    };
+    assert_eq!(end.text, "All of it.");
+    assert!(parts <= 256 && parts + end.missed == 1003, "{parts} and {} missed", end.missed);
+    let missed = event(&mut events, |event| matches!(event, Event::Lagged { .. })).await;
+    assert!(matches!(missed, Event::Lagged { missed } if missed >= 1000 - 128), "{missed:?}");
+}
+
+#[tokio::test]
+async fn storm_of_429_pages_and_redirects_at_a_channel_that_was_open_is_counted_and_ends() {
+    let answers: [(&[u8], usize); 4] = [
+        (b"HTTP/1.1 429 Too Many Requests\r\ncontent-length: 0\r\n\r\n", 3),
+        // By a WebSocket and by polling, each time.
+        (b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 13\r\n\r\n<html></html>", 6),
+        // A page or another host instead of the server is the end at once.
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 13\r\n\r\n<html></html>", 1),
+        (b"HTTP/1.1 307 X\r\nlocation: http://127.0.0.1:9/\r\ncontent-length: 0\r\n\r\n", 1),
+    ];
+    for (answer, times) in answers {
+        let fake = SocketFake::start().await;
+        let timings = ChannelTimings { attempts: 3, ..hasty() };
+        let (opened, peer) =
+            tokio::join!(channel(&fake.url).timings(timings).connect(), fake.ready());
+        let channel = opened.unwrap();
+        let turn = channel.send("x", TurnOptions::default()).await.unwrap();
+        peer.cut();
+        let mut asked = 0;
+        let storm = async {
+            loop {
+                let mut tcp = fake.tcp().await;
+                let mut request = [0; 4096];
+                let _ = tcp.read(&mut request).await;
+                asked += 1;
+                let _ = tcp.write_all(answer).await;
+            }
+        };
+        let ended = tokio::select! {
+            ended = timeout(PATIENCE, turn.end()) => ended.unwrap(),
+            () = storm => panic!("a storm without an end"),
+        };
+        let error = ended.unwrap_err();
+        match (&error, times) {
+            (UserDataError::Refused { .. }, 1) | (UserDataError::Connect { .. }, 2..) => {}
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(asked, times, "{error}");
+        assert!(!channel.is_connected());
+    }
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ mod aiwm;
 mod connect;
 mod delivery;
 mod faults;
+mod killed;
 mod limits;
 mod prekeys;
 mod presence;

@@ -17,12 +17,12 @@ use tokio::{
 
 use crate::support::*;
 
-struct Program {
-    child: Child,
-    addr: String,
+pub(crate) struct Program {
+    pub(crate) child: Child,
+    pub(crate) addr: String,
 }
 
-fn command(data_dir: &Path, listen: &str, flags: &[&str]) -> Command {
+pub(crate) fn command(data_dir: &Path, listen: &str, flags: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_agentmesh-server"));
     command
         .args(["serve", "--listen", listen, "--data-dir"])
@@ -36,7 +36,11 @@ fn command(data_dir: &Path, listen: &str, flags: &[&str]) -> Command {
 
 impl Program {
     async fn start(data_dir: &Path, listen: &str, flags: &[&str]) -> Self {
-        let mut child = command(data_dir, listen, flags).spawn().unwrap();
+        Self::spawn(command(data_dir, listen, flags)).await
+    }
+
+    pub(crate) async fn spawn(mut command: Command) -> Self {
+        let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let line = lines.next_line().await.unwrap().expect("the program ended");
         let said: Value = serde_json::from_str(&line).unwrap();
