@@ -259,7 +259,7 @@ async fn reader_that_is_slow_is_told_what_it_missed_and_holds_nobody_up() {
         peer.event("diagnostics", json!({})).await;
         peer
     };
-    let (asked, _peer) = tokio::join!(channel.diagnostics(), server);
+    let (asked, mut peer) = tokio::join!(channel.diagnostics(), server);
     asked.unwrap();
     let mut parts = 0;
     let end = loop {
@@ -270,6 +270,8 @@ async fn reader_that_is_slow_is_told_what_it_missed_and_holds_nobody_up() {
     };
     assert_eq!(end.text, "All of it.");
     assert!(parts <= 256 && parts + end.missed == 1003, "{parts} and {} missed", end.missed);
+    while events.try_next().is_some() {}
+    peer.event("status", json!({"type": "info", "message": "one more"})).await;
     let missed = event(&mut events, |event| matches!(event, Event::Lagged { .. })).await;
     assert!(matches!(missed, Event::Lagged { missed } if missed >= 1000 - 128), "{missed:?}");
 }
