@@ -38,10 +38,6 @@ async fn until(what: &str, is_so: impl Fn() -> bool) {
     timeout(PATIENCE, reached).await.unwrap_or_else(|_| panic!("never: {what}"));
 }
 
-fn count(supervisor: &AiwmSupervisor, name: &str) -> u64 {
-    supervisor.counters().all().into_iter().find(|(n, ..)| *n == name).unwrap().2
-}
-
 /// A development server signs with another key after a restart: the old token is refused, once.
 #[tokio::test(flavor = "multi_thread")]
 async fn supervised_agent_finds_its_controller_again_after_it_was_killed() {
