@@ -14,7 +14,7 @@ use agentmesh_core::{
         SecretText,
         aiwm::{AiwmOptions, AiwmState, AiwmSupervisor, Environment, SupervisorOptions, Timing},
         user_data::{
-            ChannelEvent as Event, ChannelTimings, HookAnswer, HookPolicy, HookRequest,
+            ChannelEvent as Event, ChannelTimings, HookAnswer, HookPolicy, HookRequest, Role,
             TurnOptions, UserDataClient, UserDataError,
         },
     },
