@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{
     ChannelAuth, ChannelMessage, ChannelTimings, Conversation, HookPolicy, HookRequest, SecretText,
     Setup, TurnEnd, UserDataClient,
-    channel::{Driver, Terms},
+    channel::{Driver, Renew, Terms},
 };
 use crate::{
     client::{proxy::ProxyConfig, subscription::Fanout},
@@ -36,14 +36,16 @@ async fn user_data_types_print_redacted() {
     let terms = || Terms {
         namespace: "/".into(),
         auth: auth(),
+        renews: true,
         hooks: HookPolicy::default(),
         timings: ChannelTimings::default(),
     };
     shown.add("Terms", &terms());
     let dial = client.dial(SECRET).unwrap();
     shown.add("Dial", &dial);
+    let renew: Renew = Box::new(|| Box::pin(async { Ok(Some(SecretText::new(SECRET))) }));
     let (publish, _state) = tokio::sync::watch::channel(Default::default());
-    shown.add("Driver", &Driver::new(dial, terms(), Arc::new(Fanout::new(1)), publish));
+    shown.add("Driver", &Driver::new(dial, renew, terms(), Arc::new(Fanout::new(1)), publish));
     let setup =
         json!({"sessionId": "s", "userId": "u", "setupMethod": "r2_mount", "sessionToken": SECRET});
     shown.add("Setup", &serde_json::from_value::<Setup>(setup).unwrap());

@@ -176,7 +176,8 @@ impl ChannelBuilder {
             let (client, session, user) = (client.clone(), session.clone(), user.clone());
             Box::pin(async move {
                 let ready = client.setup(&session, user.as_deref()).await?;
-                Ok(ready.session_token.as_ref().map(auth_json))
+                let json = ready.session_token.as_ref().map(auth_json);
+                Ok(json.map(|mut json| SecretText::new(std::mem::take(&mut *json))))
             })
         });
         let driver = Driver::new(dial, renew, terms, events.clone(), publish);

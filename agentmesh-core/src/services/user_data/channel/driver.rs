@@ -7,10 +7,9 @@ use tokio::{
     sync::{mpsc, oneshot, watch},
     time::{Instant, timeout},
 };
-use zeroize::Zeroizing;
 
 use super::{
-    super::UserDataError,
+    super::{SecretText, UserDataError},
     ChannelEvent, HookAnswer, HookHandler, HookRequest,
     machine::{Action, Answer, Input, Key, Machine, Order, Terms},
     turn::{TurnWriter, closed},
@@ -55,9 +54,9 @@ pub(in super::super) struct State {
 }
 
 type Opening = BoxFuture<'static, Result<Line, DialFailure>>;
-type Renewing = BoxFuture<'static, Result<Option<Zeroizing<String>>, UserDataError>>;
+type Renewing = BoxFuture<'static, Result<Option<SecretText>, UserDataError>>;
 /// Sets the session up again, and says with what the channel is opened then.
-pub(super) type Renew = Box<dyn Fn() -> Renewing + Send + Sync>;
+pub(in super::super) type Renew = Box<dyn Fn() -> Renewing + Send + Sync>;
 type Asked = BoxFuture<'static, (u64, Option<HookAnswer>)>;
 
 /// See the module.
@@ -83,7 +82,7 @@ enum Woken {
     Opened(Result<Line, DialFailure>),
     Received(Received),
     Decided(u64, Option<HookAnswer>),
-    Renewed(Result<Option<Zeroizing<String>>, UserDataError>),
+    Renewed(Result<Option<SecretText>, UserDataError>),
     Due,
 }
 

@@ -26,7 +26,10 @@ pub use self::{
 };
 
 #[cfg(test)]
-pub(super) use self::{driver::Driver, machine::Terms};
+pub(super) use self::{
+    driver::{Driver, Renew},
+    machine::Terms,
+};
 
 /// A JSON object as it came.
 pub type Object = Map<String, Value>;

@@ -30,7 +30,7 @@ use crate::{
     client::backoff::Backoff,
     services::{
         socketio::{Connection, DialFailure, Happened, OutFrame, Received, Transport},
-        user_data::UserDataError,
+        user_data::{SecretText, UserDataError},
     },
 };
 
@@ -46,8 +46,8 @@ pub(super) enum Input {
     Ordered(Key, Order),
     /// What somebody says to a hook.
     Decided(u64, Option<HookAnswer>),
-    /// What a new setup issued.
-    Renewed(Result<Option<Zeroizing<String>>, UserDataError>),
+    /// JSON with the token that a new setup issued.
+    Renewed(Result<Option<SecretText>, UserDataError>),
     Close,
 }
 

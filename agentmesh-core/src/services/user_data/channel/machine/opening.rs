@@ -11,7 +11,7 @@ use crate::{
     error::ErrorInfo,
     services::{
         socketio::{Connection, DialFailure, Transport},
-        user_data::UserDataError,
+        user_data::{SecretText, UserDataError},
     },
 };
 
@@ -108,7 +108,7 @@ impl Machine {
 
     pub(super) fn renewed(
         &mut self,
-        result: Result<Option<Zeroizing<String>>, UserDataError>,
+        result: Result<Option<SecretText>, UserDataError>,
         now: Duration,
         rng: &mut dyn CryptoRng,
     ) {
@@ -117,7 +117,7 @@ impl Machine {
         }
         match result {
             Ok(auth) => {
-                self.terms.auth = auth;
+                self.terms.auth = auth.map(|json| Zeroizing::new(json.expose().to_owned()));
                 self.open(now);
             }
             Err(error) if error.is_retryable() => {

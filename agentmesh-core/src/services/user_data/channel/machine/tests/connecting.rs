@@ -93,13 +93,13 @@ fn server_that_forgot_its_token_is_asked_for_another_once() {
     // The setup has its own limits; nobody else speaks meanwhile.
     play.pass(seconds(100));
     assert_eq!(play.actions(), []);
-    play.tell(Input::Renewed(Ok(token("b"))));
+    play.tell(Input::Renewed(Ok(Some(SecretText::new(r#"{"token":"b"}"#)))));
     assert_eq!(play.actions(), [Action::Open(Transport::WebSocket)]);
     assert_eq!(play.join()[0], r#"40{"token":"b"}"#);
 
     // One that refuses its own token, too, is not asked again.
     let mut play = lost();
-    play.tell(Input::Renewed(Ok(token("b"))));
+    play.tell(Input::Renewed(Ok(Some(SecretText::new(r#"{"token":"b"}"#)))));
     unauthorized(&mut play);
     assert!(matches!(closed(&play.events()), UserDataError::Refused { .. }));
     // A setup that fails for now is a failed attempt; one that fails for good is the end.
