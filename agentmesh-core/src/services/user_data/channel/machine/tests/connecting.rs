@@ -108,8 +108,9 @@ fn server_that_forgot_its_token_is_asked_for_another_once() {
     play.tell(Input::Renewed(Err(UserDataError::Connect { reason })));
     pause(&play.events());
     let mut play = lost();
-    play.tell(Input::Renewed(Err(UserDataError::NotConnected)));
-    assert_eq!(closed(&play.events()), &UserDataError::NotConnected);
+    let refused = UserDataError::Refused { message: "no".to_owned() };
+    play.tell(Input::Renewed(Err(refused.clone())));
+    assert_eq!(closed(&play.events()), &refused);
     // Closing does not wait for it, and what comes then does nothing.
     let mut play = lost();
     play.tell(Input::Close);
