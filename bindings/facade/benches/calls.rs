@@ -143,7 +143,7 @@ async fn at_once(registry: &str, relay: &str, count: usize) {
             let bob = answering.clone();
             let wait = SendOptions::wait_for(Stage::StoredByRelay);
             answers.spawn(async move {
-                drop(message.respond(&bob, "{\"n\":1}".to_owned(), wait).await)
+                drop(message.respond(&bob, "{\"n\":1}".to_owned(), wait).await);
             });
             while answers.try_join_next().is_some() {}
         }
