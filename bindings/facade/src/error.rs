@@ -4,8 +4,12 @@
 
 use std::{error::Error as StdError, fmt};
 
+#[cfg(feature = "services")]
+use agentmesh_core::services::{agent_ws::AgentWebSocketError, signaling::SignalingError};
 use agentmesh_core::{
-    Error as CoreError, ErrorInfo, ErrorKind, client::AgentError, engine::SendFailure,
+    Error as CoreError, ErrorInfo, ErrorKind,
+    client::AgentError,
+    engine::{LoadError, SendFailure},
     error::glossary,
 };
 use serde::Serialize;
@@ -38,10 +42,11 @@ pub struct ErrorCode {
 }
 
 /// The codes that only bindings return.
-const OWN: [(&str, ErrorKind, bool); 6] = [
+const OWN: [(&str, ErrorKind, bool); 7] = [
     (ARGUMENT, ErrorKind::InvalidInput, false),
     (BUSY, ErrorKind::Conflict, true),
     (FORKED, ErrorKind::InvalidInput, false),
+    (NO_SESSION, ErrorKind::NotFound, false),
     (PANICKED, ErrorKind::Internal, false),
     (SERVER, ErrorKind::InvalidInput, false),
     (USED, ErrorKind::InvalidInput, false),
@@ -50,6 +55,7 @@ const OWN: [(&str, ErrorKind, bool); 6] = [
 const ARGUMENT: &str = "BINDING_ARGUMENT";
 const BUSY: &str = "BINDING_BUSY";
 const FORKED: &str = "BINDING_FORKED";
+const NO_SESSION: &str = "BINDING_NO_SESSION";
 const PANICKED: &str = "BINDING_PANICKED";
 const SERVER: &str = "BINDING_SERVER";
 const USED: &str = "BINDING_USED";
@@ -98,10 +104,28 @@ impl FacadeError {
         Self::own(PANICKED, "internal error: the library panicked; please report it")
     }
 
-    /// The server of tests did not start.
-    #[cfg(feature = "server")]
+    /// A session that is not there.
+    #[cfg(feature = "services")]
+    pub(crate) fn no_session() -> Self {
+        Self::own(NO_SESSION, "there is no such session")
+    }
+
+    /// A server in this process did not start.
+    #[cfg(any(feature = "server", feature = "services"))]
     pub(crate) fn server(error: &dyn StdError) -> Self {
         Self::own(SERVER, error.to_string())
+    }
+
+    /// All of it as a value, for events that tell of an error.
+    #[cfg(feature = "services")]
+    pub(crate) fn to_value(&self) -> Value {
+        json!({
+            "code": self.code,
+            "kind": self.kind,
+            "message": self.message,
+            "retryable": self.retryable,
+            "details": self.details,
+        })
     }
 
     /// The message or stream was answered, acknowledged or given up before.
@@ -120,6 +144,11 @@ impl StdError for FacadeError {}
 
 impl From<CoreError> for FacadeError {
     fn from(error: CoreError) -> Self {
+        let error = match error {
+            // What the store said, and whether trying again helps: not only that there was no opening it.
+            CoreError::Load(LoadError::Storage { source }) => CoreError::Storage(source),
+            error => error,
+        };
         Self {
             code: error.code(),
             kind: error.kind().as_str(),
@@ -151,11 +180,28 @@ fn details(error: &CoreError) -> Option<Value> {
             "scope": scope,
             "retry_after_ms": u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX),
         })),
+        #[cfg(feature = "services")]
+        CoreError::Signaling(SignalingError::PeerGone { peer }) => Some(json!({"peer": peer})),
+        #[cfg(feature = "services")]
+        CoreError::AgentWebSocket(AgentWebSocketError::Agent { message, retry_after_ms }) => {
+            Some(json!({"message": message, "retry_after_ms": retry_after_ms}))
+        }
+        #[cfg(feature = "services")]
+        CoreError::UserData(error) => after(error.retry_after()),
+        #[cfg(feature = "services")]
+        CoreError::Aiwm(error) => after(error.retry_after()),
         CoreError::SendFailure(SendFailure::Rejected { reason, retry_after_s }) => {
             Some(json!({"reason": reason, "retry_after_s": retry_after_s}))
         }
         _ => None,
     }
+}
+
+/// When a server wants to be asked again, if it says so.
+#[cfg(feature = "services")]
+fn after(time: Option<std::time::Duration>) -> Option<Value> {
+    let milliseconds = u64::try_from(time?.as_millis()).unwrap_or(u64::MAX);
+    Some(json!({"retry_after_ms": milliseconds}))
 }
 
 /// The core's errors, each by way of their union.
@@ -184,6 +230,14 @@ from_core!(
     agentmesh_core::storage::StorageError,
     agentmesh_core::vault::passphrase::PassphraseError,
     agentmesh_core::wire::json::JsonError,
+);
+
+#[cfg(feature = "services")]
+from_core!(
+    AgentWebSocketError,
+    agentmesh_core::services::aiwm::AiwmError,
+    SignalingError,
+    agentmesh_core::services::user_data::UserDataError,
 );
 
 /// Of arguments that bindings pass as JSON. Says where, not what: they may hold content.

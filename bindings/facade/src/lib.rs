@@ -1,5 +1,5 @@
-//! What the bindings of all languages share: the agent, identities, managers, stores, policies and the audit log as plain
-//! objects over `agentmesh-core`, and the runtime that they run on.
+//! What the bindings of all languages share: the agent, identities, managers, stores, policies, the audit log and the
+//! services beside messages as plain objects over `agentmesh-core`, and the runtime that they run on.
 //!
 //! Objects are owned, `'static`, `Send` and `Sync`; values are plain structures that serialise to JSON; there is one error type
 //! with a stable code. Nothing here calls into a foreign language: what an application decides or stores is asked for
@@ -25,6 +25,8 @@ mod payload;
 mod runtime;
 #[cfg(feature = "server")]
 mod server;
+#[cfg(feature = "services")]
+mod services;
 mod storage;
 mod stream;
 mod values;
@@ -53,6 +55,8 @@ pub use payload::Payload;
 pub use runtime::{Attempt, Call, PerProcess, attempt, block_on, catch, start};
 #[cfg(feature = "server")]
 pub use server::{Server, ServerSettings};
+#[cfg(feature = "services")]
+pub use services::*;
 pub use storage::{
     ForeignChange, ForeignError, ForeignRecord, ForeignRecordId, Storage, StorageCall,
     StorageCalls, StorageReply, foreign_storage,

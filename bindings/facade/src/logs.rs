@@ -1,7 +1,7 @@
 //! The library's own log, for the logging of the application's language: a queue that a binding reads.
 //!
-//! Until somebody subscribes nothing is collected. Beyond its bound the queue drops, and counts what it dropped. Programs in Rust that
-//! install a subscriber of their own keep it; then the queue stays empty.
+//! Until somebody subscribes nothing is collected. Beyond its bound the queue drops, and counts what it dropped. A process that
+//! was forked off subscribes for itself. Programs in Rust that install a subscriber of their own keep it; then there is no queue.
 
 use std::{
     fmt::{self, Write as _},
@@ -21,6 +21,8 @@ use tracing_subscriber::{
     Registry,
     layer::{Context, Layer, SubscriberExt},
 };
+
+use crate::PerProcess;
 
 /// Records that wait for a reader, at most.
 const RECORDS: usize = 1024;
@@ -69,32 +71,42 @@ impl LogQueue {
     /// The least grave level that is collected, from now on.
     pub fn set_level(&self, level: LogLevel) {
         LEVEL.store(level as u8, Ordering::Relaxed);
-        tracing::callsite::rebuild_interest_cache();
     }
 }
 
 static LEVEL: AtomicU8 = AtomicU8::new(LogLevel::Off as u8);
-static SUBSCRIBED: OnceLock<()> = OnceLock::new();
+/// Whether the subscriber of this program is ours.
+static OURS: OnceLock<bool> = OnceLock::new();
+static SINK: PerProcess<Sink> = PerProcess::new();
 
-/// Begins to collect the log; once a process. `None` if that was done before, or the process has another subscriber.
-pub fn subscribe_logs(level: LogLevel) -> Option<LogQueue> {
-    let mut queue = None;
-    SUBSCRIBED.get_or_init(|| {
-        let (sender, receiver) = sync_channel(RECORDS);
-        let layer = QueueLayer { sender, dropped: AtomicU64::new(0) };
-        if tracing::subscriber::set_global_default(Registry::default().with(layer)).is_ok() {
-            let made = LogQueue(Mutex::new(receiver));
-            made.set_level(level);
-            queue = Some(made);
-        }
-    });
-    queue
-}
-
-struct QueueLayer {
+/// The writing end.
+#[derive(Debug)]
+struct Sink {
     sender: SyncSender<LogRecord>,
     dropped: AtomicU64,
 }
+
+/// Begins to collect the log; once a process. `None` if that was done before, or the program has another subscriber.
+pub fn subscribe_logs(level: LogLevel) -> Option<LogQueue> {
+    let set =
+        || tracing::subscriber::set_global_default(Registry::default().with(QueueLayer)).is_ok();
+    if !OURS.get_or_init(set) {
+        return None;
+    }
+    let made = Mutex::new(None);
+    let make = || {
+        let (sender, receiver) = sync_channel(RECORDS);
+        *made.lock().unwrap_or_else(PoisonError::into_inner) = Some((receiver, sender.clone()));
+        Ok::<_, ()>(Sink { sender, dropped: AtomicU64::new(0) })
+    };
+    SINK.get_or_try_init(make).ok()?;
+    let (receiver, _) = made.into_inner().unwrap_or_else(PoisonError::into_inner)?;
+    let queue = LogQueue(Mutex::new(receiver));
+    queue.set_level(level);
+    Some(queue)
+}
+
+struct QueueLayer;
 
 const fn level_of(level: &Level) -> LogLevel {
     match *level {
@@ -128,16 +140,17 @@ impl<S: Subscriber> Layer<S> for QueueLayer {
     }
 
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let Some(Sink { sender, dropped }) = SINK.get() else { return };
         let mut text = Text::default();
         event.record(&mut text);
         let record = LogRecord {
             level: level_of(event.metadata().level()),
             target: event.metadata().target().to_owned(),
             message: text.message + &text.fields,
-            dropped: self.dropped.swap(0, Ordering::Relaxed),
+            dropped: dropped.swap(0, Ordering::Relaxed),
         };
-        if let Err(TrySendError::Full(record)) = self.sender.try_send(record) {
-            self.dropped.fetch_add(record.dropped.saturating_add(1), Ordering::Relaxed);
+        if let Err(TrySendError::Full(record)) = sender.try_send(record) {
+            dropped.fetch_add(record.dropped.saturating_add(1), Ordering::Relaxed);
         }
     }
 }

@@ -1,13 +1,14 @@
-//! The reference server in this process, for tests of applications: relay and registry on a free port of the loopback
-//! interface, in memory unless a directory is named.
+//! The reference server in this process, for tests of applications: relay, registry and services on a free port of the
+//! loopback interface, in memory unless a directory is named.
 
 use std::{
+    fmt,
     path::PathBuf,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
 
-use agentmesh_server::{Faults, Server as CoreServer, ServerConfig};
+use agentmesh_server::{AiwmConfig, Faults, Server as CoreServer, ServerConfig, UserDataConfig};
 use serde::Deserialize;
 
 use crate::{FacadeError, owned::Owned};
@@ -20,6 +21,10 @@ pub struct ServerSettings {
     pub data_dir: Option<PathBuf>,
     /// The port. Default: a free one.
     pub port: u16,
+    /// With users' data and the agents that work with them, for whoever brings any key.
+    pub user_data: bool,
+    /// With an AIWM controller.
+    pub aiwm: bool,
     /// How often a message is lost on its way, 0 to 1.
     pub drop: f64,
     /// How often a message is delivered twice.
@@ -32,13 +37,20 @@ pub struct ServerSettings {
     pub seed: u64,
 }
 
-/// A running server. Dropping it stops it without waiting.
-#[derive(Debug)]
+/// A running server. Dropping it stops it without waiting. `Debug` shows no token.
 pub struct Server {
     registry_url: String,
     relay_url: String,
     url: String,
+    agent_websocket_url: String,
+    aiwm_admin_token: Option<String>,
     server: Owned<Mutex<Option<CoreServer>>>,
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("url", &self.url).finish_non_exhaustive()
+    }
 }
 
 impl Server {
@@ -58,11 +70,20 @@ impl Server {
             seed: settings.seed,
             ..Faults::default()
         };
+        if settings.user_data {
+            config.user_data = UserDataConfig::for_development();
+        }
+        if settings.aiwm {
+            config.aiwm = AiwmConfig::for_development().map_err(|e| FacadeError::server(&e))?;
+        }
+        let aiwm_admin_token = config.aiwm.admin_token.clone();
         let server = CoreServer::start(config).await.map_err(|e| FacadeError::server(&e))?;
         Ok(Self {
             registry_url: server.registry_url(),
             relay_url: server.relay_url(),
             url: server.url(),
+            agent_websocket_url: server.agent_websocket_url(),
+            aiwm_admin_token,
             server: Owned::new(Mutex::new(Some(server))),
         })
     }
@@ -77,7 +98,17 @@ impl Server {
         &self.relay_url
     }
 
-    /// The server's own URL, such as for `/health` and `/metrics`.
+    /// What clients take as the URL of the agent that answers WebSockets: an echo.
+    pub fn agent_websocket_url(&self) -> &str {
+        &self.agent_websocket_url
+    }
+
+    /// What administers the AIWM controller, if there is one.
+    pub fn aiwm_admin_token(&self) -> Option<&str> {
+        self.aiwm_admin_token.as_deref()
+    }
+
+    /// The server's own URL: for signaling, user data and AIWM, and such as for `/health` and `/metrics`.
     pub fn url(&self) -> &str {
         &self.url
     }

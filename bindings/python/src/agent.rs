@@ -9,10 +9,9 @@ use agentmesh_facade::{
 use pyo3::{exceptions::PyValueError, prelude::*, types::PyBytes};
 
 use crate::{
-    bridge::{call, call_unit},
+    bridge::{call, json_call, unit_call},
     error::{raise, run},
     identity::{Backup, Identity},
-    json,
     knock::pump,
     messages::{AuditLog, Events, Message, Messages},
     payload::payload,
@@ -34,22 +33,6 @@ fn key_source(kind: &str, key: Option<&Bound<'_, PyAny>>) -> PyResult<StoreKeySo
         "passphrase" => StoreKeySource::Passphrase(key.extract::<String>()?.into()),
         _ => return Err(PyValueError::new_err("there is no such source of keys")),
     })
-}
-
-/// Starts a call that ends in JSON text.
-macro_rules! json_call {
-    ($self:ident, $py:ident, |$agent:ident| $call:expr) => {{
-        let $agent = $self.0.clone();
-        call($py, async move { $call.await }, |py, value| json(py, &value))
-    }};
-}
-
-/// Starts a call that ends in nothing.
-macro_rules! unit_call {
-    ($self:ident, $py:ident, |$agent:ident| $call:expr) => {{
-        let $agent = $self.0.clone();
-        call_unit($py, async move { $call.await })
-    }};
 }
 
 #[pymethods]

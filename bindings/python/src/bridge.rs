@@ -209,6 +209,24 @@ where
     call(py, future, |py, ()| Ok(py.None()))
 }
 
+/// Starts a call of `self.0` that ends in JSON text.
+macro_rules! json_call {
+    ($self:ident, $py:ident, |$object:ident| $call:expr) => {{
+        let $object = $self.0.clone();
+        $crate::bridge::call($py, async move { $call.await }, |py, value| $crate::json(py, &value))
+    }};
+}
+
+/// Starts a call of `self.0` that ends in nothing.
+macro_rules! unit_call {
+    ($self:ident, $py:ident, |$object:ident| $call:expr) => {{
+        let $object = $self.0.clone();
+        $crate::bridge::call_unit($py, async move { $call.await })
+    }};
+}
+
+pub(crate) use {json_call, unit_call};
+
 /// Has a callable called with something, on the delivering thread.
 pub(crate) fn notify<F>(callback: &Callback, argument: F)
 where

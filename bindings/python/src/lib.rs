@@ -4,12 +4,15 @@
 //! are not on the way of every message cross as JSON text. Knows no rules of the protocol.
 
 mod agent;
+mod agent_ws;
+mod aiwm;
 mod bridge;
 #[cfg(feature = "command")]
 mod command;
 mod conformance;
 mod error;
 mod identity;
+mod items;
 mod knock;
 mod logs;
 mod managers;
@@ -18,8 +21,10 @@ mod payload;
 mod pull;
 #[cfg(feature = "server")]
 mod server;
+mod signaling;
 mod storage;
 mod streams;
+mod user_data;
 
 use pyo3::prelude::*;
 
@@ -30,6 +35,10 @@ mod _native {
 
     #[pymodule_export]
     use super::agent::Agent;
+    #[pymodule_export]
+    use super::agent_ws::{AgentWebSocketClient, AgentWebSocketService, ChatCall};
+    #[pymodule_export]
+    use super::aiwm::{AiwmClient, AiwmSupervisor, AiwmToken};
     #[pymodule_export]
     use super::bridge::{Batch, Canceller, panic_for_tests, shut_down};
     #[cfg(feature = "command")]
@@ -42,6 +51,8 @@ mod _native {
     #[pymodule_export]
     use super::identity::{Backup, Identity, safety_number, verify_signature};
     #[pymodule_export]
+    use super::items::ItemStream;
+    #[pymodule_export]
     use super::knock::{KnockQuestion, evaluate_policy, normalize_policy, policy_preset};
     #[pymodule_export]
     use super::logs::{set_log_level, start_logging};
@@ -53,9 +64,13 @@ mod _native {
     #[pymodule_export]
     use super::server::Server;
     #[pymodule_export]
+    use super::signaling::{Negotiator, SignalingClient};
+    #[pymodule_export]
     use super::storage::{Storage, StorageCall};
     #[pymodule_export]
     use super::streams::{IncomingStream, OutgoingStream};
+    #[pymodule_export]
+    use super::user_data::{HookQuestion, UserDataChannel, UserDataClient};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

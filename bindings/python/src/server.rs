@@ -41,6 +41,16 @@ impl Server {
         self.0.url()
     }
 
+    #[getter]
+    fn agent_websocket_url(&self) -> &str {
+        self.0.agent_websocket_url()
+    }
+
+    #[getter]
+    fn aiwm_admin_token(&self) -> Option<&str> {
+        self.0.aiwm_admin_token()
+    }
+
     fn stop<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let server = Arc::clone(&self.0);
         call_unit(py, async move { server.stop().await })

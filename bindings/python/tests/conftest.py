@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import json
 import os
 import sys
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from agentmesh import AgentMeshClient
+from agentmesh.testing import Server
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -40,3 +44,16 @@ def source() -> Path:
 
 
 Make = Callable[..., AgentMeshClient]
+
+
+def administer(server: Server, method: str, path: str, body: Any = None) -> Any:
+    """What an administrator of the AIWM controller does."""
+    request = urllib.request.Request(
+        server.url + path,
+        None if body is None else json.dumps(body).encode(),
+        {"Authorization": f"Bearer {server.aiwm_admin_token}", "Content-Type": "application/json"},
+        method=method,
+    )
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30) as answer:
+        text = answer.read()
+        return json.loads(text) if text else None

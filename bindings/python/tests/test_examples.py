@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from agentmesh import AgentMeshClient, Key, MemoryStorage, Message, Policy, sync
 from agentmesh.testing import STORAGE_TESTS, Server, check_storage
+from conftest import administer
 
 
 def test_the_quickstart_prints_the_answer_and_is_short(source: Path) -> None:
@@ -33,6 +34,7 @@ def test_the_quickstart_prints_the_answer_and_is_short(source: Path) -> None:
     [
         ("llm_agent.py", "You said: hello world \nYou said: all at once \n"),
         ("custom_storage.py", "True\n"),
+        ("webrtc_signaling.py", "local offer, remote answer\nremote offer, local answer\n"),
     ],
 )
 def test_an_example_prints_what_it_should(source: Path, name: str, output: str) -> None:
@@ -150,3 +152,44 @@ async def test_the_web_application_is_an_agent(source: Path, tmp_path: Path, age
     rest = (await process.stderr.read()).decode()
     assert await process.wait() == 0, rest
     assert "Application shutdown complete" in rest and "Traceback" not in rest
+
+
+def test_the_managed_agent_answers_as_its_controller_says(source: Path, tmp_path: Path) -> None:
+    with Server(aiwm=True) as server:
+        body = {"name": "support", "description": "d", "status": "active", "settings": {"claudeModel": "m"}}
+        id = administer(server, "POST", "/agents", body)["_id"]
+        made = administer(server, "POST", f"/agents/{id}/credentials/regenerate", {})
+        (tmp_path / ".env").write_text(made["envConfig"], encoding="utf-8")
+        command = [
+            sys.executable, str(source / "examples" / "python" / "aiwm_agent.py"), str(tmp_path / "home"),
+            "--env-file", str(tmp_path / ".env"), "--registry", server.registry_url, "--relay", server.relay_url,
+        ]  # fmt: skip
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        amid, state = process.stdout.readline().split()
+        assert state == "online"
+        with sync.AgentMeshClient(
+            MemoryStorage(), key=Key.random(), policy=Policy.permissive(), **server.urls
+        ) as client:
+            answer = client.request(amid, "hello").payload
+            assert answer == {"agent": "support", "model": "m", "echo": "hello"}
+        process.send_signal(signal.SIGTERM)
+        out, error = process.communicate(timeout=60)
+        assert (process.returncode, out) == (0, "closed\n"), error
+
+
+def guide(source: Path, name: str) -> dict[str, object]:
+    """The Python program of a guide."""
+    text = (source / "docs" / "guides" / name).read_text(encoding="utf-8")
+    [program] = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    defined: dict[str, object] = {}
+    exec(compile(program, name, "exec"), defined)
+    return defined
+
+
+async def test_the_programs_of_the_guides_run(source: Path) -> None:
+    main: Any = guide(source, "agent-websocket.md")["main"]
+    assert await main() == "5"
+    debug: Any = guide(source, "user-data.md")["debug"]
+    with Server(user_data=True) as server:
+        assert await debug(server.url, "any-key-will-do") == "Help me debug this issue"

@@ -243,6 +243,46 @@ def test_a_child_of_fork_opens_clients_of_its_own_and_cannot_use_the_parents() -
     assert out == "both\n"
 
 
+def test_a_child_of_fork_has_the_log_of_its_core() -> None:
+    out = run(
+        """
+        import time, warnings
+        warnings.simplefilter("ignore", DeprecationWarning)
+        names = []
+        class Keep(logging.Handler):
+            def emit(self, record):
+                names.append(record.name)
+        logging.getLogger("agentmesh").addHandler(Keep())
+        logging.getLogger("agentmesh").setLevel(5)
+        logging.getLogger("agentmesh").propagate = False
+        async def open_one():
+            nowhere = client(registry_url="http://127.0.0.1:1", relay_url="ws://127.0.0.1:1", connect_timeout=1)
+            try:
+                async with nowhere:
+                    pass
+            except AgentMeshError:
+                pass
+        def heard():
+            names.clear()
+            asyncio.run(open_one())
+            for _ in range(3000):
+                if names:
+                    return True
+                time.sleep(0.01)
+            return False
+        assert heard()
+        pid = os.fork()
+        if pid == 0:
+            os._exit(0 if heard() else 1)
+        _, status = os.waitpid(pid, 0)
+        assert os.waitstatus_to_exitcode(status) == 0
+        assert heard()
+        print("all")
+        """
+    )
+    assert out == "all\n"
+
+
 def test_multiprocessing_with_every_method(tmp_path: Path) -> None:
     script = tmp_path / "pool.py"
     script.write_text(

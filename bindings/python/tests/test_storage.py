@@ -32,6 +32,7 @@ from agentmesh.storage import (
     Record,
     RecordId,
     StoreClosed,
+    Unreachable,
     open_storage,
 )
 from agentmesh.testing import STORAGE_TESTS, check_storage
@@ -217,8 +218,25 @@ async def test_failures_of_a_store_in_python_have_codes(caplog: pytest.LogCaptur
         store.problem = None
 
     Broken.durability = Durability.EVENTUALLY_CONSISTENT
-    with pytest.raises(StorageError, match="a dictionary is only eventually consistent"):
+    with pytest.raises(InvalidInputError, match="a dictionary is only eventually consistent"):
         await AgentMeshClient(Broken({}, []), key=Key.random(), offline=True).open()
+
+
+async def test_a_store_that_fails_while_an_agent_is_opened_says_what_it_is() -> None:
+    class Broken(DictStorage):
+        problem: Exception = Unreachable("the disk is on the moon")
+
+        async def load(self, ids: Sequence[RecordId]) -> list[Record | None]:
+            raise self.problem
+
+    with pytest.raises(StorageError) as caught:
+        await AgentMeshClient(Broken({}, []), key=Key.random(), offline=True).open()
+    assert caught.value.code == ErrorCode.STORAGE_UNREACHABLE and caught.value.retryable
+    assert "the disk is on the moon" in str(caught.value)
+    Broken.problem = KeyError("a bug")
+    with pytest.raises(StorageError) as failed:
+        await AgentMeshClient(Broken({}, []), key=Key.random(), offline=True).open()
+    assert failed.value.code == ErrorCode.STORAGE_IO and "KeyError" in str(failed.value)
 
 
 async def test_records_go_through_every_store_as_they_are(tmp_path: Path) -> None:

@@ -201,4 +201,12 @@ def _make(
     )
 
 
+def from_value(value: dict[str, Any]) -> AgentMeshError:
+    """An error that an event tells of."""
+    details = value["details"]
+    made = _make(value["code"], value["kind"], value["message"], value["retryable"], None)
+    made.details = {} if details is None else details
+    return made
+
+
 _native.set_error_factory(_make)

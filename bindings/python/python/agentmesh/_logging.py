@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 
 from . import _native
 
@@ -12,7 +13,7 @@ TRACE = 5
 """Level of what the library says about every single step."""
 
 _LEVELS = {1: logging.ERROR, 2: logging.WARNING, 3: logging.INFO, 4: logging.DEBUG, 5: TRACE}
-_started = False
+_started_by = 0
 
 
 def _number() -> int:
@@ -32,9 +33,10 @@ def _log(record: tuple[int, str, str, int]) -> None:
 
 def refresh_log_level() -> None:
     """Reads the level of the logger ``agentmesh`` anew. Opening a client does it, too; records below it cost nothing."""
-    global _started
-    if not _started:
-        _started = True
+    global _started_by
+    if _started_by != os.getpid():
+        # The child of a fork has no thread that reads what its parent asked for.
+        _started_by = os.getpid()
         _native.start_logging(_log, _number())
     else:
         _native.set_log_level(_number())

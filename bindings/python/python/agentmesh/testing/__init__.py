@@ -36,6 +36,9 @@ class Server:
 
     ``drop``, ``duplicate`` and ``reorder`` (0 to 1) and ``delay`` make it lose, repeat and hold back messages; the same ``seed``
     gives the same faults.
+
+    Signaling is at :attr:`url`, an agent that echoes at :attr:`agent_websocket_url`. ``user_data`` and ``aiwm`` add the services
+    of these names at :attr:`url`, for whoever brings any key, and for :attr:`aiwm_admin_token`.
     """
 
     def __init__(
@@ -43,6 +46,8 @@ class Server:
         *,
         data_dir: str | os.PathLike[str] | None = None,
         port: int = 0,
+        user_data: bool = False,
+        aiwm: bool = False,
         drop: float = 0.0,
         duplicate: float = 0.0,
         reorder: float = 0.0,
@@ -52,6 +57,8 @@ class Server:
         settings = {
             "data_dir": None if data_dir is None else os.fspath(data_dir),
             "port": port,
+            "user_data": user_data,
+            "aiwm": aiwm,
             "drop": drop,
             "duplicate": duplicate,
             "reorder": reorder,
@@ -89,8 +96,21 @@ class Server:
 
     @property
     def url(self) -> str:
-        """The server's own URL, such as for ``/health``."""
+        """The server's own URL: for signaling, user data and AIWM, and such as for ``/health``."""
         return self._started().url
+
+    @property
+    def agent_websocket_url(self) -> str:
+        """What clients take as the URL of the agent that answers WebSockets: an echo."""
+        return self._started().agent_websocket_url
+
+    @property
+    def aiwm_admin_token(self) -> str:
+        """What administers the AIWM controller, as ``Authorization: Bearer``."""
+        token = self._started().aiwm_admin_token
+        if token is None:
+            raise RuntimeError("the server has no controller: use Server(aiwm=True)")
+        return token
 
     @property
     def urls(self) -> Urls:
