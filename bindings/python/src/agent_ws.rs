@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use agentmesh_facade as facade;
-use facade::{ChatCalls, Credential, FacadeError, start};
+use facade::{ChatCalls, FacadeError, SecretText, start};
 use pyo3::prelude::*;
 
 use crate::{
@@ -32,7 +32,7 @@ impl AgentWebSocketClient {
         wait: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
         let how = settings(Some(settings_json)).map_err(|error| raise(py, error))?;
-        let bearer = bearer.map(Credential::new);
+        let bearer = bearer.map(SecretText::trimmed);
         let connecting = facade::AgentWebSocketClient::connect(how, bearer, wait);
         call(py, connecting, |py, client| Ok(Py::new(py, Self(client))?.into_any()))
     }
@@ -101,7 +101,7 @@ impl AgentWebSocketService {
         on_question: Py<PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let how = settings(Some(settings_json)).map_err(|error| raise(py, error))?;
-        let tokens = tokens.into_iter().map(Credential::new).collect();
+        let tokens = tokens.into_iter().map(SecretText::trimmed).collect();
         let starting = async move {
             let (service, calls) = facade::AgentWebSocketService::start(how, tokens).await?;
             pump(calls, on_question)?;

@@ -1,7 +1,7 @@
 //! Rooms of a signaling server, and who offers in them.
 
 use agentmesh_facade as facade;
-use facade::{SignalingCredentials, SignalingOpening, SignalingSecret};
+use facade::{SecretText, SignalingCredentials, SignalingOpening};
 use pyo3::{prelude::*, types::PyList};
 
 use crate::{
@@ -30,12 +30,12 @@ impl SignalingClient {
     ) -> PyResult<Bound<'py, PyAny>> {
         let resume = resume.map(|(id, token, header_auth)| SignalingCredentials {
             id,
-            token: SignalingSecret::new(token),
+            token: SecretText::new(token),
             header_auth,
         });
         let opening = SignalingOpening {
             settings: settings(Some(settings_json)).map_err(|error| raise(py, error))?,
-            join_key: join_key.map(SignalingSecret::new),
+            join_key: join_key.map(SecretText::new),
             resume,
             sign_with: sign_with.map(|identity| identity.get().facade()),
         };

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use agentmesh_facade as facade;
 use facade::{
-    ApiKey, ChannelKey, FacadeError, HookDecision, HookQueue, SandboxSetup, hook_queue, start,
+    ChannelKey, FacadeError, HookDecision, HookQueue, SandboxSetup, SecretText, hook_queue, start,
 };
 use pyo3::{exceptions::PyValueError, prelude::*};
 
@@ -30,7 +30,7 @@ impl UserDataClient {
     fn new(py: Python<'_>, settings_json: &str, key: Option<String>) -> PyResult<Self> {
         run(py, || {
             let how = settings(Some(settings_json))?;
-            facade::UserDataClient::new(how, key.map(ApiKey::new)).map(Self)
+            facade::UserDataClient::new(how, key.map(SecretText::trimmed)).map(Self)
         })
     }
 
@@ -166,7 +166,7 @@ impl UserDataClient {
         let key = match (key, token) {
             ("session", _) => ChannelKey::SessionToken,
             ("api", _) => ChannelKey::ApiKey,
-            ("token", Some(token)) => ChannelKey::Token(ApiKey::new(token)),
+            ("token", Some(token)) => ChannelKey::Token(SecretText::trimmed(token)),
             ("none", _) => ChannelKey::None,
             _ => return Err(PyValueError::new_err("there is no such key of channels")),
         };

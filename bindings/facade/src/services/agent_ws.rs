@@ -3,8 +3,8 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use agentmesh_core::services::agent_ws::{
-    AgentWebSocketClient as CoreClient, AgentWebSocketEvent, ClientTimings, Credential, Dialect,
-    Message, Part, QueryOptions, SessionInfo,
+    AgentWebSocketClient as CoreClient, AgentWebSocketEvent, ClientTimings, Dialect, Message, Part,
+    QueryOptions, SecretText, SessionInfo,
 };
 use futures_util::StreamExt;
 use serde::Deserialize;
@@ -52,7 +52,7 @@ impl AgentWebSocketClient {
     /// `AGENT_WS_CONFIG` and, with `wait`, whatever the first attempt failed with.
     pub async fn connect(
         settings: AgentWebSocketSettings,
-        bearer: Option<Credential>,
+        bearer: Option<SecretText>,
         wait: bool,
     ) -> Result<Self, FacadeError> {
         let timings = settings.timings();

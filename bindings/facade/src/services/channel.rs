@@ -3,8 +3,8 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use agentmesh_core::services::user_data::{
-    AgentOptions, ApiKey, ChannelAuth, ChannelEvent, ChannelMessage, ChannelTimings, Resume, Role,
-    TurnEnd, TurnOptions, TurnPart, UserDataChannel as CoreChannel,
+    AgentOptions, ChannelAuth, ChannelEvent, ChannelMessage, ChannelTimings, Resume, Role,
+    SecretText, TurnEnd, TurnOptions, TurnPart, UserDataChannel as CoreChannel,
 };
 use futures_util::StreamExt;
 use serde::Deserialize;
@@ -48,7 +48,7 @@ pub enum ChannelKey {
     /// The client's key.
     ApiKey,
     /// This.
-    Token(ApiKey),
+    Token(SecretText),
     /// Nothing.
     None,
 }

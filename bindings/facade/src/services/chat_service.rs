@@ -4,7 +4,7 @@
 use std::{convert::Infallible, fmt, net::SocketAddr, sync::Arc, time::Duration};
 
 use agentmesh_core::services::agent_ws::{
-    Credential, PATH,
+    PATH, SecretText,
     service::{
         Access, AgentWebSocketConfig, AgentWebSocketService as CoreService, FeedbackMode,
         MessageRate, PushError, Refusal, UpgradeRequest,
@@ -67,7 +67,7 @@ pub struct ServiceSettings {
 }
 
 impl ServiceSettings {
-    fn config(&self, tokens: Vec<Credential>) -> AgentWebSocketConfig {
+    fn config(&self, tokens: Vec<SecretText>) -> AgentWebSocketConfig {
         let default = AgentWebSocketConfig::default();
         let or = |ms: Option<u64>, default| ms.map_or(default, Duration::from_millis);
         let session_timeout = or(self.session_timeout_ms, default.session_timeout);
@@ -145,7 +145,7 @@ impl AgentWebSocketService {
     /// `AGENT_WS_CONFIG`; `BINDING_SERVER` if the address cannot be listened on.
     pub async fn start(
         settings: ServiceSettings,
-        tokens: Vec<Credential>,
+        tokens: Vec<SecretText>,
     ) -> Result<(Self, ChatCalls), FacadeError> {
         let listen = settings.listen.as_deref().unwrap_or("127.0.0.1:0");
         let path = settings.path.as_deref().unwrap_or(PATH);

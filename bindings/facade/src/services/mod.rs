@@ -14,9 +14,7 @@ mod negotiator;
 mod signaling;
 mod user_data;
 
-pub use agentmesh_core::services::{
-    agent_ws::Credential, aiwm::SecretText, signaling::SignalingSecret, user_data::ApiKey,
-};
+pub use agentmesh_core::services::SecretText;
 
 pub use self::{
     agent_ws::{AgentWebSocketClient, AgentWebSocketSettings},

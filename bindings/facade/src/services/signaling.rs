@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use agentmesh_core::services::signaling::{
-    Author, IceServer, Roster, SessionCredentials, Signal, SignalingClient as CoreClient,
-    SignalingEvent, SignalingSecret, SignalingTimings,
+    Author, IceServer, Roster, SecretText, SessionCredentials, Signal,
+    SignalingClient as CoreClient, SignalingEvent, SignalingTimings,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -40,7 +40,7 @@ pub struct SignalingOpening {
     /// Everything that is not secret.
     pub settings: SignalingSettings,
     /// The key that the room wants.
-    pub join_key: Option<SignalingSecret>,
+    pub join_key: Option<SecretText>,
     /// A session of before.
     pub resume: Option<SignalingCredentials>,
     /// Who signs descriptions.
@@ -53,7 +53,7 @@ pub struct SignalingCredentials {
     /// Its id, which everybody in the room knows.
     pub id: String,
     /// What proves it.
-    pub token: SignalingSecret,
+    pub token: SecretText,
     /// The server takes credentials in headers.
     pub header_auth: bool,
 }
@@ -263,7 +263,7 @@ mod tests {
     fn nothing_secret_is_printed() {
         let item = Item::new("signal", json!({"value": "hush"}));
         let opening = SignalingOpening {
-            join_key: Some(SignalingSecret::new("hush")),
+            join_key: Some(SecretText::new("hush")),
             ..SignalingOpening::default()
         };
         assert!(!format!("{item:?}{opening:?}").contains("hush"));

@@ -4,7 +4,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use agentmesh_core::services::user_data::{
-    ApiKey, Conversation, RetryPolicy, Timeouts, UserDataClient as CoreClient,
+    Conversation, RetryPolicy, SecretText, Timeouts, UserDataClient as CoreClient,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -44,7 +44,7 @@ impl UserDataClient {
     ///
     /// # Errors
     /// `USER_DATA_CONFIG`
-    pub fn new(settings: UserDataSettings, key: Option<ApiKey>) -> Result<Self, FacadeError> {
+    pub fn new(settings: UserDataSettings, key: Option<SecretText>) -> Result<Self, FacadeError> {
         let default = Timeouts::default();
         let or = |ms: Option<u64>, default| ms.map_or(default, Duration::from_millis);
         let mut builder = CoreClient::builder(settings.base_url)
@@ -206,7 +206,7 @@ pub struct SandboxSetup {
     /// Everything but the token, as the service says it.
     pub answer: Value,
     /// What opens the channel of the session, of servers that issue it.
-    pub session_token: Option<ApiKey>,
+    pub session_token: Option<SecretText>,
 }
 
 impl fmt::Debug for SandboxSetup {
@@ -227,7 +227,7 @@ impl SandboxSetup {
         ] {
             answer.insert(name.to_owned(), value);
         }
-        let session_token = setup.session_token.as_ref().map(ApiKey::duplicate);
+        let session_token = setup.session_token.as_ref().map(SecretText::duplicate);
         Self { answer: answer.into(), session_token }
     }
 }
