@@ -208,9 +208,10 @@ def test_everything_public_has_a_docstring() -> None:
 
 def test_importing_is_quick_and_loads_no_test_code() -> None:
     script = (
-        "import sys, time, asyncio; before = time.perf_counter(); import agentmesh; "
-        "print(time.perf_counter() - before, 'pytest' in sys.modules, 'agentmesh.testing' in sys.modules)"
+        "import sys, time, asyncio; before = time.process_time(); import agentmesh; "
+        "print(time.process_time() - before, 'pytest' in sys.modules, 'agentmesh.testing' in sys.modules)"
     )
     runs = [subprocess.check_output([sys.executable, "-c", script], text=True).split() for _ in range(5)]
     assert all(run[1:] == ["False", "False"] for run in runs)
+    # Of the processor's time, so that it does not matter what else the machine does.
     assert min(float(run[0]) for run in runs) < 0.15
