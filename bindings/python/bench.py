@@ -24,6 +24,7 @@ from typing import Any
 
 from agentmesh import (
     AgentMeshClient,
+    ClosedError,
     Identity,
     Key,
     MemoryStorage,
@@ -41,7 +42,7 @@ from soak.server import server  # noqa: E402
 
 VERIFY, ASK = "verify a signature, µs", "ask the agent, µs"
 ENCRYPT, DECRYPT = "encrypt 1 KiB, µs", "decrypt 1 KiB, µs"
-REQUESTS = "1,000 requests at once, ms"
+REQUESTS = "1,000 requests, 200 at once, ms"
 MESSAGE = bytes([7]) * 1024
 PICKLE_KEY = bytes(32)
 
@@ -159,7 +160,9 @@ async def at_once(urls: Urls, count: int, add: Add) -> None:
             task.add_done_callback(tasks.discard)
 
     async def respond(message: Message) -> None:
-        await message.respond({"n": 1})
+        # The last ones may hear that their client was closed: their answers are on their way.
+        with suppress(ClosedError):
+            await message.respond({"n": 1})
 
     async with alice, bob:
         serving = asyncio.create_task(serve())
@@ -170,7 +173,8 @@ async def at_once(urls: Urls, count: int, add: Add) -> None:
         for _ in range(10):
             await ask()
         start = time.perf_counter()
-        await asyncio.gather(*(ask() for _ in range(count)))
+        for _ in range(5):
+            await asyncio.gather(*(ask() for _ in range(count)))
         add(REQUESTS, "python", (time.perf_counter() - start) * 1e3)
         await bob.close()
         await serving
@@ -206,7 +210,7 @@ def main() -> None:
             asyncio.run(sessions(count, add))
             vodozemac(count, add)
             olm(count, add)
-            asyncio.run(at_once(urls, 10 if arguments.quick else 1000, add))
+            asyncio.run(at_once(urls, 10 if arguments.quick else 200, add))
     for group, contenders in results.items():
         for contender, values in contenders.items():
             print(f"{group:<40} {contender:<12} median {statistics.median(values):>10.2f}")
