@@ -1,6 +1,10 @@
 //! The core's conformance suite over a store that is written in another language.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Duration,
+};
 
 use agentmesh_core::{
     storage::{
@@ -9,13 +13,19 @@ use agentmesh_core::{
     },
     test_utils::block_on,
 };
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::{
+    sync::{Mutex, mpsc, oneshot},
+    time::timeout,
+};
 
 use crate::{
     FacadeError, ForeignError, StorageCalls, StorageReply,
     runtime::blocking,
     storage::{Closings, ForeignStorage, foreign, reply},
 };
+
+/// How long the stores of a test may take to close at its end.
+const LAST_CLOSE: Duration = Duration::from_secs(10);
 
 macro_rules! tests {
     ($($name:ident),+ $(,)?) => {
@@ -91,12 +101,7 @@ impl Fixture for QueueFixture {
     fn open(&self) -> StorageFuture<'_, ForeignStorage> {
         Box::pin(async {
             // What was dropped is closed before anything is opened; to a test, dropping is closing.
-            let dropped = std::mem::take(
-                &mut *self.closings.lock().unwrap_or_else(std::sync::PoisonError::into_inner),
-            );
-            for closed in dropped {
-                let _ = closed.await;
-            }
+            all_closed(&self.closings).await;
             let failed = |message: String| StorageError::Io {
                 operation: "open",
                 path: "the store under test".into(),
@@ -122,18 +127,28 @@ impl Fixture for QueueFixture {
     }
 }
 
+/// Waits for the stores that were dropped.
+async fn all_closed(closings: &Closings) {
+    let dropped =
+        std::mem::take(&mut *closings.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+    for closed in dropped {
+        let _ = closed.await;
+    }
+}
+
 /// Runs a test by name. `None` if the store passed, else what it did wrong.
 ///
 /// # Errors
 /// `BINDING_ARGUMENT` for a test that there is not; `BINDING_USED` for a fixture that was used.
 pub async fn run_conformance_test(
     name: String,
-    fixture: std::sync::Arc<ForeignFixture>,
+    fixture: Arc<ForeignFixture>,
 ) -> Result<Option<String>, FacadeError> {
     let taken = fixture.fixture.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
     let fixture = taken.ok_or_else(|| FacadeError::used("the fixture"))?;
+    let closings = Arc::clone(&fixture.closings);
     // A test says by a panic where the store breaks the contract.
-    blocking(move || match catch_unwind(AssertUnwindSafe(|| run(&name, &fixture))) {
+    let problem = blocking(move || match catch_unwind(AssertUnwindSafe(|| run(&name, &fixture))) {
         Ok(Some(Ok(()))) => Ok(None),
         Ok(Some(Err(error))) => Ok(Some(error.to_string())),
         Ok(None) => Err(FacadeError::argument("there is no such test")),
@@ -143,5 +158,8 @@ pub async fn run_conformance_test(
             Ok(Some(text.unwrap_or_else(|| "the test panicked".to_owned())))
         }
     })
-    .await
+    .await;
+    // Nothing is asked of the application's stores after the test. One that does not close in time is left to itself.
+    let _ = timeout(LAST_CLOSE, all_closed(&closings)).await;
+    problem
 }

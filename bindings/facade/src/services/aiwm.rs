@@ -80,6 +80,7 @@ impl AiwmClient {
             agent,
             settings,
             deployment,
+            other,
         } = self.0.get()?.connect().await?;
         let tools =
             tools.map(|tools| tools.into_iter().map(|tool| tool.fields).collect::<Vec<_>>());
@@ -91,6 +92,7 @@ impl AiwmClient {
             "agent": agent,
             "settings": settings,
             "deployment": deployment,
+            "other": other,
         });
         Ok(AiwmConnected { answer, token })
     }

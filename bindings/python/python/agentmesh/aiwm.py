@@ -394,6 +394,11 @@ class Connection:
         """Where a managed agent's model is."""
         return dict(self._value["deployment"])
 
+    @property
+    def other(self) -> dict[str, Any]:
+        """Whatever else the controller says. Newer ones may put secrets there."""
+        return dict(self._value["other"])
+
     def __repr__(self) -> str:
         return f"<Connection for {self.lifetime:.0f} s>"
 
