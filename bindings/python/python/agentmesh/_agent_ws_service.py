@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, TypeAlias, Union
 
-from . import _native
+from . import _native, _values
 from ._errors import AgentMeshError
 from ._failure import Failure
 from ._items import settings
-from ._values import Seconds
+from ._values import Seconds, strings
 
 __all__ = ["AgentWebSocketService", "ChatHandler", "Question", "Said", "ServiceStats"]
 
@@ -106,8 +106,8 @@ class AgentWebSocketService:
         With ``tokens``, clients need one of them. ``origins`` lets pages of these origins in, and no others. ``rate`` is how
         many messages a session may send, at once and a minute: 10 and 30 by default, 0 a minute for any number.
         """
-        self._handler = handler
-        self._tokens = list(tokens)
+        self._handler = _values.handler(handler, "the handler of questions")
+        self._tokens = strings(tokens, "tokens")
         self._service: _native.AgentWebSocketService | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         listen = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
@@ -122,7 +122,7 @@ class AgentWebSocketService:
             max_sessions_per_address=max_sessions_per_address,
             rate=None if rate is None else list(rate),
             feedback_is_query=feedback_is_query,
-            origins=list(origins),
+            origins=strings(origins, "origins"),
             token_in_query=token_in_query,
         )
 

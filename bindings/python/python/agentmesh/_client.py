@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import warnings
 from collections.abc import AsyncIterator, Iterable
 from types import TracebackType
 from typing import Any, TypeVar
 
-from . import _native
+from . import _native, _values
 from ._audit import AuditLog
 from ._control import Control
+from ._errors import ClosedError, ConflictError, ErrorKind
 from ._handlers import Dispatcher, EventHandler, MessageHandler, RequestHandler, tell
 from ._identity import Backup, Identity
 from ._knock import Doorkeeper, KnockHandler, KnockRequest
@@ -34,10 +36,14 @@ from ._values import (
     encode,
     milliseconds,
     seconds,
+    stage,
+    strings,
 )
-from .storage import CustomStorage, Storage, native
+from .storage import CustomStorage, Storage, checked, claim, is_free, native, unclaim
 
 __all__ = ["AgentMeshClient", "Events"]
+
+log = logging.getLogger("agentmesh")
 
 M = TypeVar("M", bound=MessageHandler)
 R = TypeVar("R", bound=RequestHandler)
@@ -104,18 +110,19 @@ class AgentMeshClient(Control):
         """
         if mode not in ("open_or_create", "load", "create"):
             raise ValueError("mode is 'open_or_create', 'load' or 'create'")
-        self._storage = storage
+        self._storage = checked(storage)
         self._key = Key.of(key)
         self._identity = identity
         self._backup = backup
         self._mode = mode
         self._online = connect and not offline
-        self._on_knock = on_knock
+        self._on_knock = None if on_knock is None else _values.handler(on_knock, "the handler of KNOCKs")
         self._on_message: MessageHandler | None = None
         self._on_request: RequestHandler | None = None
         self._on_event: EventHandler | None = None
         self._agent: _native.Agent | None = None
         self._closed = False
+        self._serving = False
         self._opening = asyncio.Lock()
         self._settings = opening(
             registry_url=registry_url,
@@ -123,7 +130,7 @@ class AgentMeshClient(Control):
             offline=offline,
             identity_key=identity_key,
             display_name=display_name,
-            capabilities=None if capabilities is None else list(capabilities),
+            capabilities=None if capabilities is None else strings(capabilities, "capabilities"),
             policy=policy,
             policy_file=policy_file,
             policy_poll=policy_poll,
@@ -144,23 +151,33 @@ class AgentMeshClient(Control):
     # Opening and closing.
 
     async def open(self) -> AgentMeshClient:
-        """Opens the store and the identity in it; a client that is open is left as it is. Does not go online."""
+        """Opens the store and the identity in it; a client that is open is left as it is. Does not go online.
+
+        A client that was closed is not opened again: make another one.
+        """
         async with self._opening:
+            if self._closed:
+                raise ClosedError("the client was closed: make another one", "AGENT_CLOSED", ErrorKind.CLOSED)
             if self._agent is not None:
                 return self
             refresh_log_level()
             loop = asyncio.get_running_loop()
             doorkeeper = None if self._on_knock is None else Doorkeeper(self._on_knock, loop)
-            self._agent = await _native.Agent.open(
-                native(self._storage),
-                self._key.kind,
-                self._key.value,
-                None if self._identity is None else self._identity._inner,
-                None if self._backup is None else self._backup._inner,
-                doorkeeper,
-                self._settings,
-                self._mode,
-            )
+            claim(self._storage, self)
+            try:
+                self._agent = await _native.Agent.open(
+                    native(self._storage),
+                    self._key.kind,
+                    self._key.value,
+                    None if self._identity is None else self._identity._inner,
+                    None if self._backup is None else self._backup._inner,
+                    doorkeeper,
+                    self._settings,
+                    self._mode,
+                )
+            except BaseException:
+                unclaim(self._storage)
+                raise
         return self
 
     async def connect(self) -> None:
@@ -172,6 +189,9 @@ class AgentMeshClient(Control):
         self._closed = True
         if self._agent is not None:
             await self._agent.close()
+        elif isinstance(self._storage, Storage) and is_free(self._storage, self):
+            # It was never opened, or could not be: nobody else releases the store's lock.
+            await self._storage.close()
 
     def _close_blocking(self) -> None:
         """Closes it where there is no loop."""
@@ -180,13 +200,13 @@ class AgentMeshClient(Control):
             self._agent.close_blocking()
 
     async def __aenter__(self) -> AgentMeshClient:
-        await self.open()
-        if self._online:
-            try:
+        try:
+            await self.open()
+            if self._online:
                 await self.connect()
-            except BaseException:
-                await self.close()
-                raise
+        except BaseException:
+            await self.close()
+            raise
         return self
 
     async def __aexit__(
@@ -204,7 +224,7 @@ class AgentMeshClient(Control):
     @property
     def _native_agent(self) -> _native.Agent:
         if self._agent is None:
-            raise RuntimeError("the client is not open: use `async with` or `await client.open()`")
+            raise RuntimeError("the client is not open: use it as a context manager, or call open() first")
         return self._agent
 
     # Who it is.
@@ -294,7 +314,7 @@ class AgentMeshClient(Control):
         comes later is among the :meth:`messages`.
         """
         options = _send_options(
-            None, None, id, knock, session_type, schema, trace, session_ttl, None
+            None, 30, id, knock, session_type, schema, trace, session_ttl, None
         )
         answer = await self._native_agent.request(to, encode(payload), seconds(timeout), options)
         return Message(answer)
@@ -374,25 +394,26 @@ class AgentMeshClient(Control):
 
     def on_message(self, handler: M) -> M:
         """Sets the handler of messages, sync or async, for :meth:`serve`; usable as a decorator."""
-        self._on_message = handler
+        self._on_message = _values.handler(handler, "the handler of messages")
         return handler
 
     def on_request(self, handler: R) -> R:
-        """Sets the handler of requests: what it returns is the response, what an async generator yields is a stream.
-        A :class:`Failure` that it raises is told to the peer."""
-        self._on_request = handler
+        """Sets the handler of requests: what it returns is the response, what it yields is a stream.
+        A :class:`Failure` that it raises is told to the peer. A response that cannot be sent is told as ``RESPONSE_INVALID``;
+        any other exception gives the request back, and it comes again."""
+        self._on_request = _values.handler(handler, "the handler of requests")
         return handler
 
     def on_event(self, handler: E) -> E:
         """Sets the handler of events."""
-        self._on_event = handler
+        self._on_event = _values.handler(handler, "the handler of events")
         return handler
 
     def on_knock(self, handler: K) -> K:
         """Sets the handler of KNOCKs that the policy lets through. Before :meth:`open`."""
         if self._agent is not None:
             raise RuntimeError("the handler of KNOCKs is set before the client is opened")
-        self._on_knock = handler
+        self._on_knock = _values.handler(handler, "the handler of KNOCKs")
         return handler
 
     async def serve(self, *, concurrency: int = 16, grace: Seconds = 10) -> None:
@@ -401,7 +422,18 @@ class AgentMeshClient(Control):
 
         Messages of one sender are handled one after the other, those of ``concurrency`` senders at a time. An exception of a
         handler gives its message back, and it comes again.
+
+        Only once at a time (``BINDING_BUSY``), and without another reader of :meth:`messages`, which would end it.
         """
+        if self._serving:
+            raise ConflictError("the client is being served", "BINDING_BUSY", ErrorKind.CONFLICT)
+        self._serving = True
+        try:
+            await self._serve(concurrency, seconds(grace))
+        finally:
+            self._serving = False
+
+    async def _serve(self, concurrency: int, grace: float) -> None:
         dispatcher = Dispatcher(self._on_message, self._on_request, concurrency)
         telling = None
         if self._on_event is not None:
@@ -409,12 +441,13 @@ class AgentMeshClient(Control):
         try:
             await dispatcher.run(self.messages())
         except StopAsyncIteration:
-            pass
+            if not self._closed:
+                log.warning("serving %r has ended: another reader took its messages, or its store failed", self)
         finally:
             if telling is not None:
                 telling.cancel()
                 await asyncio.wait([telling])
-            await dispatcher.drain(seconds(grace))
+            await dispatcher.drain(grace)
 
     def __repr__(self) -> str:
         if self._agent is None:
@@ -429,7 +462,7 @@ def _given(options: dict[str, Any]) -> str | None:
 
 def _send_options(
     wait: Stage | None,
-    timeout: Seconds | None,
+    timeout: Seconds,
     id: str | None,
     knock: KnockRequest | None,
     session_type: SessionType | None,
@@ -439,8 +472,8 @@ def _send_options(
     expires_in: Seconds | None,
 ) -> str | None:
     options: dict[str, Any] = {
-        "wait": None if wait in (None, Stage.STORED) else int(wait),
-        "timeout_ms": None if timeout in (None, 30) else milliseconds(timeout),
+        "wait": None if wait in (None, Stage.STORED) else stage(wait),
+        "timeout_ms": None if timeout == 30 else milliseconds(timeout),
         "id": id,
         "knock": None if knock is None else knock._json(),
         "session_type": None if session_type is None else SessionType(session_type).value,

@@ -21,6 +21,7 @@ from ._values import (
     Stage,
     Tier,
     seconds,
+    strings,
 )
 
 __all__ = ["Control"]
@@ -154,11 +155,12 @@ class Control:
 
     async def set_capabilities(self, capabilities: Iterable[str]) -> None:
         """Tells the registry what this agent can do."""
-        await self._native_agent.set_capabilities(list(capabilities))
+        await self._native_agent.set_capabilities(strings(capabilities, "capabilities"))
 
     async def negotiate(
         self, peer: str, wanted: Iterable[str], *, timeout: Seconds = 30
     ) -> Agreement:
         """Asks a peer for capabilities and returns what it grants. A wish may have ``*`` for any characters."""
-        found = await self._native_agent.negotiate(peer, list(wanted), seconds(timeout))
+        wishes = strings(wanted, "wanted")
+        found = await self._native_agent.negotiate(peer, wishes, seconds(timeout))
         return Agreement._of(json.loads(found))

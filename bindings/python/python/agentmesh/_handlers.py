@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from typing import Any, TypeAlias, Union, cast
 from weakref import WeakValueDictionary
 
@@ -77,8 +78,16 @@ class Dispatcher:
             except ClosedError:
                 # The client was closed meanwhile: what was not acknowledged comes again.
                 pass
-            except Exception:
-                log.exception("a handler failed; %r comes again", message)
+            except Exception as error:
+                if message.is_done:
+                    # Such as a stream, whose reader was told.
+                    log.exception("a handler failed; %r was finished before", message)
+                elif message.attempt == 0:
+                    log.exception("a handler failed; %r comes again", message)
+                else:
+                    # Its traceback is in the log already.
+                    kind, times = type(error).__name__, message.attempt + 1
+                    log.error("a handler failed %d times; %r comes again: %s: %s", times, message, kind, error)
             finally:
                 if not message.is_done:
                     message.release()
@@ -118,27 +127,61 @@ async def answer(message: Message, handler: RequestHandler) -> None:
         return
     if inspect.isasyncgen(response):
         await _stream(message, cast(AsyncIterator[Union[str, bytes]], response))
+    elif inspect.isgenerator(response):
+        await _stream(message, _from_thread(cast(Generator[Union[str, bytes], None, None], response)))
     elif not message.is_done:
+        await _respond(message, response)
+    elif response is not None:
+        log.warning("a handler finished %r by hand; what it returned besides is not sent", message)
+
+
+async def _respond(message: Message, response: Any) -> None:
+    try:
         await message.respond(response)
+    except (TypeError, ValueError, RecursionError):
+        # Also if it is too large. It would be the same the next time, and the peer waits.
+        if message.is_done:
+            raise
+        log.exception("a handler's response cannot be sent; %r is answered with an error", message)
+        await message.fail("RESPONSE_INVALID", "the response cannot be sent")
+
+
+async def _from_thread(chunks: Generator[str | bytes, None, None]) -> AsyncIterator[str | bytes]:
+    """What a generator yields that is no asynchronous one, each from a thread, since it may block."""
+    end = object()
+    try:
+        while (chunk := await asyncio.to_thread(next, chunks, end)) is not end:
+            yield cast(Union[str, bytes], chunk)
+    finally:
+        # It runs still if this was cancelled meanwhile; it is closed then when nobody holds it.
+        with contextlib.suppress(ValueError):
+            chunks.close()
 
 
 async def _stream(message: Message, chunks: AsyncIterator[str | bytes]) -> None:
     if message.wants_stream:
-        async with message.stream() as outgoing:
-            # A request that came again goes on where its stream was.
-            skip = outgoing.position
-            async for chunk in chunks:
-                if skip > 0:
-                    skip -= 1
-                else:
-                    await outgoing.send(chunk)
+        # A failure is what the handler wanted to say, and the stream has said it.
+        with contextlib.suppress(Failure):
+            async with message.stream() as outgoing:
+                # A request that came again goes on where its stream was.
+                skip = outgoing.position
+                async for chunk in chunks:
+                    if skip > 0:
+                        skip -= 1
+                    else:
+                        await outgoing.send(chunk)
         return
     whole: list[str] = []
     try:
         async for chunk in chunks:
+            given: Any = chunk
+            if not isinstance(given, (str, bytes)):
+                raise TypeError(f"a handler of requests yields str or bytes, not {type(given).__name__}")
             whole.append(chunk if isinstance(chunk, str) else chunk.decode())
     except Failure as failure:
-        await message.fail(failure.code, failure.message, retryable=failure.retryable)
+        await message.fail(
+            failure.code, failure.message, retryable=failure.retryable, details=failure.details
+        )
         return
     await message.respond("".join(whole))
 

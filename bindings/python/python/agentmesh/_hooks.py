@@ -11,8 +11,8 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, Union
 
-from . import _native
-from ._values import dumps
+from . import _native, _values
+from ._values import dumps, strings
 
 __all__ = ["Asker", "HookAction", "HookAnswer", "HookHandler", "HookPolicy", "HookRequest"]
 
@@ -89,10 +89,16 @@ class HookPolicy:
     handler: HookHandler | None = field(default=None, repr=False)
     """Is asked first. What it leaves open, or does not answer in time, is decided by ``tools``."""
 
+    def __post_init__(self) -> None:
+        if self.tools is not None:
+            object.__setattr__(self, "tools", tuple(strings(self.tools, "tools")))
+        if self.handler is not None:
+            _values.handler(self.handler, "the handler of hooks")
+
     @classmethod
     def allow_tools(cls, names: Iterable[str], ask: HookHandler | None = None) -> HookPolicy:
         """Lets these tools be used, and no others; asks ``ask`` first."""
-        return cls(tuple(names), ask)
+        return cls(tuple(strings(names, "tools")), ask)
 
     @classmethod
     def allow_all_tools(cls, ask: HookHandler | None = None) -> HookPolicy:

@@ -8,7 +8,7 @@ from typing import Any
 
 from . import _native
 from ._stream import OutgoingStream
-from ._values import Payload, Sent, Stage, decode, dumps, encode, time
+from ._values import Payload, Sent, Stage, decode, dumps, encode, stage, time
 
 __all__ = ["Message", "Messages"]
 
@@ -112,7 +112,7 @@ class Message:
 
     async def respond(self, payload: Payload = None, *, wait: Stage = Stage.STORED) -> Sent:
         """Answers a request and marks it as handled."""
-        sent = await self._inner.respond(encode(payload), dumps({"wait": int(wait)}))
+        sent = await self._inner.respond(encode(payload), dumps({"wait": stage(wait)}))
         return Sent(sent[0], sent[1], Stage(sent[2]))
 
     async def fail(

@@ -79,6 +79,9 @@ def opening(
     """The settings as the native module reads them; what is ``None`` is left out."""
     settings: dict[str, Any] = dict(plain)
     if policy is not None:
+        given: Any = policy
+        if not isinstance(given, Policy):
+            raise TypeError("a policy is a Policy, such as Policy.permissive(), or Policy(rules) of a dictionary")
         settings["policy"] = json.loads(policy.to_json())
     if policy_file is not None:
         settings["policy_file"] = os.fspath(policy_file)

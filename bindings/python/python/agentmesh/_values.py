@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime
 import enum
 import json
-from dataclasses import dataclass, field
-from typing import Any, TypeAlias, Union
+from collections.abc import Iterable
+from dataclasses import dataclass, field, is_dataclass
+from typing import Any, TypeAlias, TypeVar, Union
 
 __all__ = [
     "Agreement",
@@ -31,6 +32,8 @@ __all__ = [
     "Stage",
     "Tier",
 ]
+
+T = TypeVar("T")
 
 JSON: TypeAlias = Union[None, bool, int, float, str, list[Any], tuple[Any, ...], dict[str, Any]]
 """What JSON can say."""
@@ -100,6 +103,9 @@ def maybe_time(milliseconds: int | None) -> datetime.datetime | None:
 
 def seconds(span: Seconds) -> float:
     """A span as seconds."""
+    given: Any = span
+    if given is None or isinstance(given, (str, bytes)):
+        raise TypeError(f"a span of time is a number of seconds or a timedelta, not {_name(given)}")
     value = span.total_seconds() if isinstance(span, datetime.timedelta) else float(span)
     if not 0 <= value < float("inf"):
         raise ValueError("a span of time is not negative, and finite")
@@ -112,13 +118,47 @@ def milliseconds(span: Seconds) -> int:
     return max(1, round(value * 1000)) if value else 0
 
 
+def stage(wait: Stage) -> int:
+    """A stage as the native module takes it."""
+    given: Any = wait
+    if not isinstance(given, int):
+        raise TypeError(f"`wait` is a stage, such as Stage.HANDLED, not {_name(given)}")
+    return Stage(given).value
+
+
+def strings(values: Iterable[str], what: str) -> list[str]:
+    """Texts as a list. One text is refused, though it is an iterable of texts, too: of its letters, which nobody means."""
+    if isinstance(values, (str, bytes)):
+        raise TypeError(f"{what}: a list of str, not one {_name(values)}")
+    made: list[Any] = list(values)
+    for value in made:
+        if not isinstance(value, str):
+            raise TypeError(f"{what}: a list of str, and one of them is {_name(value)}")
+    return made
+
+
+def handler(function: T, what: str) -> T:
+    """A handler, if it can be called."""
+    if not callable(function):
+        raise TypeError(f"{what} is a function, not {_name(function)}")
+    return function
+
+
+def _name(value: object) -> str:
+    return "None" if value is None else type(value).__name__
+
+
 def encode(payload: Payload) -> str | bytes | None:
     """A payload as the native module takes it."""
     if payload is None or isinstance(payload, bytes):
         return payload
     if isinstance(payload, (bytearray, memoryview)):
         return bytes(payload)
-    return dumps(payload)
+    try:
+        return dumps(payload)
+    except TypeError as error:
+        hint = "; dataclasses.asdict() makes a dictionary of one" if is_dataclass(payload) else ""
+        raise TypeError(f"a payload is what JSON can say, or bytes: {error}{hint}") from None
 
 
 _to_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode

@@ -27,7 +27,7 @@ from typing import Any, TypeAlias, Union
 
 from . import _native
 from ._agent_ws_service import AgentWebSocketService, ChatHandler, Question, Said, ServiceStats
-from ._errors import AgentMeshError, from_value
+from ._errors import AgentMeshError, ClosedError, ErrorKind, from_value
 from ._items import Items, settings
 from ._values import JSON, Seconds, dumps, milliseconds, time
 
@@ -302,6 +302,7 @@ class AgentWebSocketClient:
         """
         self._bearer = bearer
         self._wait = wait
+        self._closed = False
         self._client: _native.AgentWebSocketClient | None = None
         self._settings = settings(
             {
@@ -317,7 +318,9 @@ class AgentWebSocketClient:
         )
 
     async def connect(self) -> AgentWebSocketClient:
-        """Connects; a client that is connected is left as it is."""
+        """Connects; a client that is connected is left as it is. Not again after :meth:`close`."""
+        if self._closed:
+            raise ClosedError("the client was closed", "AGENT_WS_CLOSED", ErrorKind.CLOSED)
         if self._client is None:
             self._client = await _native.AgentWebSocketClient.connect(
                 self._settings, self._bearer, self._wait
@@ -366,6 +369,7 @@ class AgentWebSocketClient:
 
     async def close(self) -> None:
         """Gives up all queries and takes leave of the server, in at most three seconds. Again is fine."""
+        self._closed = True
         if self._client is not None:
             await self._client.close()
 

@@ -11,12 +11,14 @@ import enum
 import inspect
 import logging
 import os
+import weakref
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, Union
 
 from . import _native
+from ._errors import ConflictError, ErrorKind
 
 __all__ = [
     "Change",
@@ -95,11 +97,13 @@ class Change:
 class Storage:
     """A store that is open. Agents close theirs themselves; a store may be used by one agent at a time."""
 
-    __slots__ = ("_inner",)
+    __slots__ = ("_inner", "_user")
     _inner: _native.Storage
+    _user: Callable[[], Any]
 
     def __init__(self, native: _native.Storage) -> None:
         self._inner = native
+        self._user = _nobody
 
     @property
     def location(self) -> str:
@@ -127,6 +131,10 @@ class Storage:
         return f"<{type(self).__name__} {self.location}>"
 
 
+def _nobody() -> None:
+    return None
+
+
 class MemoryStorage(Storage):
     """Nothing survives the process."""
 
@@ -137,16 +145,20 @@ class MemoryStorage(Storage):
 
 
 class SQLiteStorage(Storage):
-    """One SQLite file, made if it is not there."""
+    """One SQLite file, made if it is not there. It is opened and locked here and now, for this process alone, until the
+    agent or :meth:`close` closes it."""
 
     __slots__ = ()
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        super().__init__(_native.Storage.sqlite(os.fspath(path)))
+        file = os.fspath(path)
+        if file == ":memory:":
+            raise ValueError("for a store in memory use MemoryStorage()")
+        super().__init__(_native.Storage.sqlite(file))
 
 
 class FileStorage(Storage):
-    """One directory with a file a record, made if it is not there."""
+    """One directory with a file a record, made if it is not there. Opened and locked as an SQLite file is."""
 
     __slots__ = ()
 
@@ -348,6 +360,35 @@ def _fail(call: _native.StorageCall, error: BaseException) -> None:
         call.fail("failed", f"{type(error).__name__} in a store of the application")
 
 
+def checked(storage: Any) -> Any:
+    """A store, if it is one."""
+    if isinstance(storage, (Storage, CustomStorage, str)):
+        return storage
+    raise TypeError("a storage is a Storage, a CustomStorage or a URL such as 'sqlite:agent.db'")
+
+
+def is_free(storage: Storage, user: Any) -> bool:
+    """Whether nobody but ``user`` has an agent in the store."""
+    other = storage._user()
+    return other is None or other is user or other._closed
+
+
+def claim(storage: Any, user: Any) -> None:
+    """Says who has an agent in the store. Two of them would take the sessions' keys from each other."""
+    if not isinstance(storage, Storage):
+        return
+    if not is_free(storage, user):
+        reason = f"another client of this process has {storage.location} open"
+        raise ConflictError(reason, "STORAGE_LOCKED", ErrorKind.CONFLICT, retryable=True)
+    storage._user = weakref.ref(user)
+
+
+def unclaim(storage: Any) -> None:
+    """Says that nobody has an agent in the store any more."""
+    if isinstance(storage, Storage):
+        storage._user = _nobody
+
+
 def native(storage: Any) -> _native.Storage:
     """A store as the native module takes it; for one of your own, on the running loop."""
     if isinstance(storage, Storage):
@@ -356,6 +397,4 @@ def native(storage: Any) -> _native.Storage:
         runner = Runner(storage, asyncio.get_running_loop())
         durability = Durability(storage.durability).value
         return _native.Storage.foreign(storage.location, durability, runner)
-    if isinstance(storage, str):
-        return _native.Storage.open(storage)
-    raise TypeError("a storage is a Storage, a CustomStorage or a URL such as 'sqlite:agent.db'")
+    return _native.Storage.open(checked(storage))

@@ -348,7 +348,12 @@ class UserDataClient:
         """
         if use_api_key and token is not None:
             raise ValueError("a channel is opened with one key: token, or use_api_key")
-        policy = HookPolicy() if hooks is None else hooks
+        given: Any = skills
+        if given is not None and not isinstance(given, Mapping):
+            raise TypeError("skills are a dictionary: of paths, such as 'debugging.md', and what is in them")
+        policy: Any = HookPolicy() if hooks is None else hooks
+        if not isinstance(policy, HookPolicy):
+            raise TypeError("hooks are a HookPolicy, such as HookPolicy.allow_tools(['Read'])")
         how = _settings(
             {"call_timeout_ms": call_timeout, "turn_timeout_ms": turn_timeout},
             session=session,

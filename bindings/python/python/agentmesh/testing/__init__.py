@@ -54,6 +54,9 @@ class Server:
         delay: Seconds = 0,
         seed: int = 0,
     ) -> None:
+        for name, share in (("drop", drop), ("duplicate", duplicate), ("reorder", reorder)):
+            if not 0 <= share <= 1:
+                raise ValueError(f"{name} is a share of the messages, from 0 to 1")
         settings = {
             "data_dir": None if data_dir is None else os.fspath(data_dir),
             "port": port,
