@@ -84,6 +84,19 @@ def test_arguments_of_the_wrong_type_are_refused_where_they_are_given() -> None:
         users.channel("session", hooks=["Read"])  # type: ignore[arg-type]
 
 
+async def test_what_users_data_are_made_of_is_checked() -> None:
+    async with Server(user_data=True) as server:
+        users = UserDataClient(server.url, api_key="key")
+        with pytest.raises(TypeError, match="settings are a dictionary, not str"):
+            await users.put_settings("alice", "preferences", {"theme": "dark"})  # type: ignore[arg-type]
+        async with users.channel("session", user="alice") as channel:
+            with pytest.raises(TypeError, match="AgentOptions, not dict"):
+                await channel.ask("hello", {"model": "m"})  # type: ignore[arg-type]
+            with pytest.raises(TypeError, match="AgentOptions, not dict"):
+                await channel.start({"model": "m"})  # type: ignore[arg-type]
+            assert "hello" in (await channel.ask("hello")).text
+
+
 async def test_a_call_says_which_argument_is_wrong(agentmesh_client: Make) -> None:
     @dataclasses.dataclass
     class Weather:

@@ -99,6 +99,13 @@ class AgentOptions:
         return dumps({**given, "overlap": overlap})
 
 
+def _json(options: Any, overlap: bool = False) -> str:
+    given = AgentOptions() if options is None else options
+    if not isinstance(given, AgentOptions):
+        raise TypeError(f"options are AgentOptions, not {type(given).__name__}")
+    return given._json(overlap)
+
+
 class UserDataChannel:
     """An open conversation with the agent of one session, from :meth:`UserDataClient.channel`.
 
@@ -138,8 +145,7 @@ class UserDataChannel:
 
         One turn at a time, unless ``overlap``. What goes wrong is raised by the turn.
         """
-        how = (options or AgentOptions())._json(overlap)
-        return Turn(await self._native_channel.send(prompt, how))
+        return Turn(await self._native_channel.send(prompt, _json(options, overlap)))
 
     async def ask(self, prompt: str, options: AgentOptions | None = None) -> TurnEnd:
         """Says something and waits for the end of the turn."""
@@ -147,7 +153,7 @@ class UserDataChannel:
 
     async def start(self, options: AgentOptions | None = None) -> None:
         """Starts the agent before anything is said."""
-        await self._native_channel.start((options or AgentOptions())._json())
+        await self._native_channel.start(_json(options))
 
     async def interrupt(self, reason: str | None = None) -> None:
         """Interrupts what the agent does. The turn that is under way raises ``USER_DATA_INTERRUPTED``."""

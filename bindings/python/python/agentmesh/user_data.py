@@ -293,6 +293,9 @@ class UserDataClient:
         self, user: str, values: Mapping[str, JSON], name: str = PREFERENCES
     ) -> None:
         """Stores settings, over those of the same name. Deployed servers have none."""
+        given: Any = values
+        if not isinstance(given, Mapping):
+            raise TypeError(f"settings are a dictionary, not {type(given).__name__}; their name comes after them")
         await self._client.put_settings(user, name, dumps(dict(values)))
 
     async def settings(self, user: str, name: str = PREFERENCES) -> Settings:
