@@ -5,6 +5,7 @@ use std::{
     io::{BufRead, BufReader, Seek, Write},
     net::{TcpListener, TcpStream},
     process::{Command, Stdio},
+    sync::mpsc,
     thread,
     time::{Duration, Instant},
 };
@@ -209,11 +210,20 @@ fn at_a_terminal_commands_do_not_wait_for_answers_and_questions_do() {
     let mut keyboard = terminal.stdin.take().unwrap();
     keyboard.write_all(b"slow\nnext\n/nonsense\n/cancel\n").unwrap();
     let mut screen = Vec::new();
-    let mut lines = BufReader::new(terminal.stdout.take().unwrap()).lines();
+    let (line, lines) = mpsc::channel();
+    let output = BufReader::new(terminal.stdout.take().unwrap());
+    thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|l| line.send(l)));
     while !screen.iter().any(|line: &String| line.contains("it is next")) {
-        screen.push(lines.next().expect("it goes on").unwrap());
+        match lines.recv_timeout(PATIENCE) {
+            Ok(line) => screen.push(line),
+            Err(error) => {
+                let _ = terminal.kill();
+                panic!("{error}: {screen:?}");
+            }
+        }
     }
     keyboard.write_all(b"/quit\n").unwrap();
+    screen.extend(lines.iter());
     assert_eq!(terminal.wait().unwrap().code(), Some(0), "{screen:?}");
     let shown = |text: &str| screen.iter().any(|line| line.contains(text));
     assert!(shown("\"/nonsense\" is no command"), "{screen:?}");

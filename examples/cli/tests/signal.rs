@@ -67,7 +67,7 @@ fn send_reaches_everybody_and_says_if_there_is_nobody() {
     assert!(done.stderr.contains("cannot connect: http://127.0.0.1:1: tcp connect"), "{done:?}");
     let wrong = format!("{}/elsewhere", server.addr);
     let done = user.run(&["signal", "join", "x", "--server", &wrong]);
-    assert!(done.stderr.trim().ends_with("HTTP 404"), "{done:?}");
+    assert!(done.stderr.trim().ends_with("HTTP 404: Not found"), "{done:?}");
     assert_eq!(user.run(&["signal", "join", " ", "--server", &server.addr]).code, 2);
     assert_eq!(user.run(&["signal", "join", "x", "--server", "127.0.0.1:1"]).code, 4);
     assert_eq!(user.run(&["signal", "join", "x", "--server", "http://192.0.2.1"]).code, 2);

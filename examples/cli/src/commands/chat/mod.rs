@@ -17,7 +17,10 @@ use agentmesh_core::{
 use futures_util::StreamExt;
 use pace::Pace;
 use serde::Serialize;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep, sleep_until},
+};
 use typed::{Line, Typed};
 
 use crate::{
@@ -137,12 +140,18 @@ impl Chat {
         events: &mut Events,
         pace: &mut Pace,
     ) -> Result<(), AgentWebSocketError> {
-        let answer = self.answer_in_time(question, pace);
+        let (asked, mut was_asked) = watch::channel(false);
+        let answer = self.answer_in_time(question, pace, &asked);
         tokio::pin!(answer);
         loop {
             tokio::select! {
+                biased;
                 answered = &mut answer => return answered,
-                line = typed.next_urgent() => match line {
+                // A command is about what was asked before it, so it does not overtake that.
+                line = async {
+                    let _ = was_asked.wait_for(|asked| *asked).await;
+                    typed.next_urgent().await
+                } => match line {
                     Line::Command(command) => self.command(&command).await,
                     // Nobody waits for the answer any more.
                     _ => return Ok(()),
@@ -160,9 +169,11 @@ impl Chat {
         &self,
         question: &str,
         pace: &mut Pace,
+        asked: &watch::Sender<bool>,
     ) -> Result<(), AgentWebSocketError> {
         sleep_until(pace.next(Instant::now())).await;
         loop {
+            asked.send_replace(true);
             let result = self.answer(question).await;
             let wait = result.as_ref().err().and_then(|e| pace.refused(e, self.patience));
             let Some(wait) = wait else {
