@@ -114,11 +114,11 @@ fn memory_of_the_server_returns_to_its_level() {
         }
         memory()
     };
-    // The allocator's own level is reached after a few.
-    let level = (0..3).map(|_| round()).max().unwrap();
-    let after = (0..5).fold(0, |_, _| round());
+    // The allocator's own level is reached after a few, and is not the same to some megabytes.
+    let level = (0..5).map(|_| round()).max().unwrap();
+    let after = (0..10).fold(0, |_, _| round());
     // A hundred of these sessions would be 3 MB a round.
-    assert!(after < level + 6 * 1024, "{level} KiB, then {after} KiB");
+    assert!(after < level + 15 * 1024, "{level} KiB, then {after} KiB");
 }
 
 #[test]
