@@ -155,7 +155,9 @@ print('interrupts', n, flush=True)
     let user = User::new();
     std::fs::write(user.path("count.py"), COUNT).unwrap();
     let ours = user.command(&["aiwm"]);
-    let line = format!("'{}' aiwm run -- python3 count.py", ours.get_program().to_str().unwrap());
+    // A shell that stayed between `script` and ours would take the interrupt as well, and end by it.
+    let line =
+        format!("exec '{}' aiwm run -- python3 count.py", ours.get_program().to_str().unwrap());
     let mut command = Command::new("script");
     command.args(["-qec", &line, "/dev/null"]).current_dir(user.path("."));
     command.stdin(Stdio::piped()).stdout(Stdio::piped());
