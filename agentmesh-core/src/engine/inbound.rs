@@ -205,7 +205,7 @@ impl Engine {
             return;
         }
         match plaintext.kind {
-            MessageType::Receipt => self.on_receipts(from, &plaintext.receipts),
+            MessageType::Receipt => self.on_receipts(from, &plaintext.receipts, now),
             MessageType::Accept | MessageType::Reject => {
                 self.on_answer(from, session, &plaintext, now);
             }

@@ -118,7 +118,8 @@ impl Engine {
     }
 
     /// The peer tells how far our messages have come.
-    pub(super) fn on_receipts(&mut self, from: Amid, receipts: &[Receipt]) {
+    pub(super) fn on_receipts(&mut self, from: Amid, receipts: &[Receipt], now: Timestamp) {
+        let mut taken = 0;
         for Receipt { id, stage } in receipts {
             if matches!(stage, ReceiptStage::Delivered | ReceiptStage::Handled)
                 && self.on_part_receipt(from, id)
@@ -142,6 +143,7 @@ impl Engine {
             if stage <= reached {
                 continue;
             }
+            taken += usize::from(reached < Stage::Delivered);
             if stage == Stage::Handled {
                 self.drop_entry(*id);
             } else {
@@ -161,5 +163,6 @@ impl Engine {
             }
             self.out.events.push(Event::Progress { to: from, id: *id, stage });
         }
+        self.refill(from, taken, now);
     }
 }

@@ -15,7 +15,7 @@ use crate::{
 use super::legacy::is_legacy_frame;
 use super::{
     Engine, Event, Outgoing, SendFailure, Stage,
-    records::{OutboxBody, OutboxEntry},
+    records::{OutboxBody, OutboxEntry, Transmission},
 };
 
 /// First pause after the relay refused a frame for want of room; it doubles.
@@ -55,6 +55,15 @@ impl Pauses {
         rng.fill_bytes(&mut random);
         let jitter = u64::from_be_bytes(random) % (base / 2 + 1);
         pause.until = now.plus_millis(base + jitter);
+    }
+
+    /// Takes a pause away for a moment; what comes back ends it again.
+    fn lift(&mut self, peer: &Amid) -> Option<Pause> {
+        self.0.remove(peer)
+    }
+
+    fn restore(&mut self, peer: Amid, pause: Pause) {
+        self.0.insert(peer, pause);
     }
 
     /// Peers whose pause is over. Its length is remembered until a frame gets through.
@@ -210,6 +219,8 @@ impl Engine {
         let Some(id) = self.by_relay_id.get(&relay_id).copied() else { return };
         let Some(entry) = self.outbox.get(&id) else { return };
         let to = entry.to;
+        // Answered: what brings it on its way again is room.
+        self.in_flight.remove(&relay_id);
         if retryable {
             if !self.pauses.is_paused(&to) {
                 self.pauses.pause(to, retry_after, now, rng);
@@ -225,6 +236,42 @@ impl Engine {
         if failed {
             self.out.events.push(Event::SendFailed { to, id, reason: SendFailure::TooLarge });
         }
+    }
+
+    /// A peer whose inbox at the relay was full has taken messages out of it: as many of those that wait go at once,
+    /// without the end of the pause.
+    pub(super) fn refill(&mut self, peer: Amid, taken: usize, now: Timestamp) {
+        if taken == 0 || !self.connected || !self.relay_acks || !self.pauses.is_paused(&peer) {
+            return;
+        }
+        let waits = |id: &&MessageId| {
+            self.outbox.get(id).is_some_and(|entry| {
+                let waits =
+                    |t: &Transmission| !t.relay_acked && !self.in_flight.contains_key(&t.relay_id);
+                entry.to == peer
+                    && matches!(entry.body, OutboxBody::Message { .. })
+                    && entry.transmission.as_ref().is_some_and(waits)
+            })
+        };
+        let next: Vec<_> = self.outbox_order.values().filter(waits).take(taken).copied().collect();
+        let room_left = next.len() < taken;
+        let Some(pause) = self.pauses.lift(&peer) else { return };
+        for id in next {
+            let Some(t) = self.outbox.get(&id).and_then(|entry| entry.transmission.as_ref()) else {
+                continue;
+            };
+            let (relay_id, frame) = (t.relay_id, t.frame.clone());
+            #[cfg(feature = "legacy-0-2")]
+            if is_legacy_frame(&frame) {
+                continue;
+            }
+            self.emit_frame(peer, relay_id, RelayMessageType::Message, frame, now);
+        }
+        if room_left {
+            // Nothing waits any more, so there is nothing to pause.
+            return;
+        }
+        self.pauses.restore(peer, pause);
     }
 
     /// Sends again what the relay had no room for, and handshakes that nobody answered.

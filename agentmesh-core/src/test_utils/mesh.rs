@@ -138,6 +138,8 @@ pub struct Mesh {
     pub wiretap: Vec<(Amid, Stored)>,
     /// The registry.
     pub registry: HashMap<Amid, Published>,
+    /// Frames that the relay keeps for one agent; beyond, it refuses them for now.
+    pub inbox_limit: Option<usize>,
     /// Agents that the registry hides.
     pub hidden: HashSet<Amid>,
     seed: u64,
@@ -153,6 +155,7 @@ impl Mesh {
             wiretap: Vec::new(),
             registry: HashMap::new(),
             hidden: HashSet::new(),
+            inbox_limit: None,
             seed,
         };
         for _ in 0..n {
@@ -286,6 +289,11 @@ impl Mesh {
             let stored = Stored { from, id: relay_id, frame, delivered: false };
             self.wiretap.push((to, stored.clone()));
             let queue = self.relay.entry(to).or_default();
+            if self.inbox_limit.is_some_and(|limit| queue.len() >= limit) {
+                let refused = Input::RelayRefused { relay_id, retryable: true, retry_after: None };
+                self.feed(node, refused).unwrap();
+                continue;
+            }
             if !queue.iter().any(|s| s.from == from && s.id == relay_id) {
                 queue.push_back(stored);
             }

@@ -73,6 +73,7 @@ impl Limits {
             knocks_per_minute: 0,
             connects_per_minute_per_ip: 0,
             one_time_keys_per_hour: 0,
+            pending_per_agent: 0,
             // Faults on demand lose messages; nobody likes to wait for them.
             redeliver_after: Duration::from_secs(2),
             ..Self::default()

@@ -236,3 +236,29 @@ fn frame_that_the_relay_never_acked_goes_out_again_with_the_same_id() {
     mesh.run();
     assert_eq!(mesh.stage(0, id), Some(Stage::Handled));
 }
+
+#[test]
+fn full_inbox_at_the_relay_is_filled_again_as_it_empties() {
+    let mut mesh = acquainted(90);
+    mesh.inbox_limit = Some(10);
+    let all: Vec<_> = (0..100).map(|i| format!("\"{i}\"")).collect();
+    for i in 0..100 {
+        mesh.send(0, 1, &i.to_string()).unwrap();
+    }
+    // No time passes: what the recipient takes is what brings the next ones on their way.
+    mesh.run();
+    assert_eq!(texts(&mesh, 1)[1..], all);
+    // Who takes nothing is left alone until the pause is over.
+    mesh.disconnect(1);
+    for i in 0..30 {
+        mesh.send(0, 1, &i.to_string()).unwrap();
+    }
+    mesh.run();
+    let sent = mesh.wiretap.len();
+    mesh.advance(100);
+    mesh.run();
+    assert_eq!(mesh.wiretap.len(), sent);
+    mesh.connect(1);
+    mesh.run();
+    assert_eq!(texts(&mesh, 1)[101..], all[..30]);
+}
