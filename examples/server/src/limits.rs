@@ -66,7 +66,7 @@ impl Default for Limits {
 
 impl Limits {
     /// The defaults without the limits per AMID and per IP address: on loopback, with one developer, they only get
-    /// in the way. What is not acknowledged comes again sooner.
+    /// in the way. What is kept is limited in all. What is not acknowledged comes again sooner.
     pub fn for_development() -> Self {
         Self {
             messages_per_minute: 0,
