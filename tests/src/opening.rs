@@ -10,7 +10,7 @@ use std::{
 
 use agentmesh_core::{
     Context, Error, ErrorInfo,
-    client::{Agent, AgentBuilder, AgentConfig, AgentError, SendOptions},
+    client::{Agent, AgentBuilder, AgentConfig, AgentError, Profile, SendOptions},
     engine::{LoadError, Stage},
     identity::Identity,
     knock::Policy,
@@ -330,6 +330,25 @@ async fn capabilities_that_nobody_named_stay_as_they_are_registered() {
         agent.close().await.unwrap();
         assert_eq!(registered().await, expected);
         disk = disk.reopen();
+    }
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn what_an_agent_connects_as_is_what_the_registry_shows() {
+    let server = Server::start(ServerConfig::for_development()).await.unwrap();
+    let agent = online(&server, MemoryStorage::new()).create().await.unwrap();
+    let ann = Profile::new().with_display_name("Ann").with_capabilities(vec!["worker/api".into()]);
+    agent.connect_as(ann).await.unwrap();
+    let reader = online(&server, MemoryStorage::new()).create().await.unwrap();
+    let shown = reader.lookup(&agent.amid()).await.unwrap().details;
+    assert_eq!(shown.display_name.as_deref(), Some("Ann"));
+    assert_eq!(shown.capabilities, ["worker/api"]);
+    // Online already, and with nothing to say: everything stays.
+    agent.connect_as(Profile::new()).await.unwrap();
+    assert_eq!(reader.lookup(&agent.amid()).await.unwrap().details.capabilities, ["worker/api"]);
+    for agent in [agent, reader] {
+        agent.close().await.unwrap();
     }
     server.shutdown().await;
 }

@@ -31,8 +31,8 @@ pub mod transport;
 pub use agent::{
     Agent, AgentBuilder, AgentConfig, AgentError, AgentEvent, Awaited, Chunk, InboxItem,
     IncomingStream, KnockHandler, Message, Messages, NegotiationHandler, OpenStream, OutboxItem,
-    OutgoingStream, PendingKnock, SendOptions, Sent, StreamConfig, StreamError, StreamOptions,
-    TraceSource,
+    OutgoingStream, PendingKnock, Profile, SendOptions, Sent, StreamConfig, StreamError,
+    StreamOptions, TraceSource,
 };
 pub use audit::{AuditLog, AuditOptions, AuditOwner, AuditReader, Fsync};
 pub use rate_limit::{

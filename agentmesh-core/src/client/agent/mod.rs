@@ -5,6 +5,7 @@
 
 mod audit;
 mod builder;
+mod connecting;
 mod control;
 mod error;
 mod event;
@@ -19,11 +20,12 @@ mod stream;
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::sync::{mpsc::error::TrySendError, oneshot};
+use tokio::sync::oneshot;
 use tracing::Instrument;
 use zeroize::Zeroizing;
 
 pub use builder::{AgentBuilder, AgentConfig, KnockHandler, NegotiationHandler, TraceSource};
+pub use connecting::Profile;
 pub use error::AgentError;
 pub use event::AgentEvent;
 pub(crate) use message::{Completion, Consumer, Verdict, response_id};
@@ -151,39 +153,6 @@ impl Agent {
         self.command(Command::RotateExchangeKey { reply }).await?;
         done.await.map_err(|_| self.closed())??;
         Ok(self.shared.public().exchange)
-    }
-
-    /// Goes online: registers, publishes prekeys, connects to the relay. Returns when all of it is done.
-    ///
-    /// After that the agent stays online by itself, over any number of lost connections. If it does not get online
-    /// within the configured time, the reason is returned, and it goes on trying in the background.
-    ///
-    /// The way online begins with the call, whether or not the future is awaited: a [`send`](Self::send) right after waits for it, as
-    /// long as its own deadline allows.
-    ///
-    /// # Errors
-    /// [`AgentError::NotOnline`] with the last reason; what the registry said, if it refused for good.
-    pub fn connect(&self) -> impl Future<Output = Result<(), Error>> + Send + use<> {
-        let (reply, online) = oneshot::channel();
-        let agent = self.clone();
-        let unsent = match self.shared.commands.try_send(Command::Connect { reply }) {
-            Err(TrySendError::Full(command)) => Some(command),
-            // A closed agent shows by the reply.
-            Ok(()) | Err(TrySendError::Closed(_)) => None,
-        };
-        async move {
-            if let Some(command) = unsent {
-                agent.command(command).await?;
-            }
-            let limit = agent.shared.config.connect_timeout;
-            match tokio::time::timeout(limit, online).await {
-                Ok(Ok(result)) => result,
-                Ok(Err(_)) => Err(agent.closed()),
-                Err(_) => {
-                    Err(AgentError::NotOnline { reason: agent.shared.offline_reason() }.into())
-                }
-            }
-        }
     }
 
     /// Sends a message and waits until it reached the stage that `options` asks for, [`Stage::StoredByRelay`] by

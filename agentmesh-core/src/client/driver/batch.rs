@@ -131,7 +131,7 @@ impl Driver {
                 self.decide_later(session, decision, reply, jobs);
             }
             Command::Consume { consumer } => self.delivery.set_consumer(consumer),
-            Command::Connect { reply } => self.go_online(reply),
+            Command::Connect { profile, reply } => self.go_online(profile, reply),
             Command::Identity { reply } => {
                 let _ = reply.send(Arc::clone(self.engine.identity()));
             }

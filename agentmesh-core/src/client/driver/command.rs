@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use crate::{
     Error,
     client::{
-        agent::{AgentConfig, Consumer, StreamCommand, StreamHub},
+        agent::{AgentConfig, Consumer, Profile, StreamCommand, StreamHub},
         platform::Task,
         registry::RegistryClient,
     },
@@ -58,6 +58,7 @@ pub(crate) enum Command {
         reply: Reply<Arc<Identity>>,
     },
     Connect {
+        profile: Profile,
         reply: Reply<Result<(), Error>>,
     },
     Send {

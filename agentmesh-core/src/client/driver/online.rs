@@ -16,7 +16,7 @@ use crate::engine::LegacyInbound;
 use crate::{
     Error, ErrorInfo, ErrorKind,
     client::{
-        agent::{AgentConfig, AgentError, AgentEvent},
+        agent::{AgentConfig, AgentError, AgentEvent, Profile},
         backoff::{Backoff, BackoffConfig},
         relay::{
             self, Inbound as RelayInbound, RelayCommand, RelayConfig, RelayContext, RelayEvent,
@@ -181,11 +181,14 @@ pub(super) fn in_clear(scheme: &str) -> String {
 }
 
 impl Driver {
-    pub(super) fn go_online(&mut self, reply: Reply) {
+    pub(super) fn go_online(&mut self, profile: Profile, reply: Reply) {
         if let Some(stopped) = self.stopped() {
             let _ = reply.send(Err(stopped));
             return;
         }
+        let Profile { display_name, capabilities } = profile;
+        self.config.display_name = display_name.or(self.config.display_name.take());
+        self.config.capabilities = capabilities.or(self.config.capabilities.take());
         self.online.waiting.retain(|reply| !reply.is_closed());
         self.online.waiting.push(reply);
         if !self.online.wanted {
