@@ -67,6 +67,7 @@ step documentation documentation
 step checker tests/checker/run
 step wasm wasm
 step python scripts/python.sh
+step node scripts/node.sh
 
 printf '\n%-20s %-14s %s\n' step result seconds
 for i in "${!names[@]}"; do

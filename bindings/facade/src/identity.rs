@@ -127,6 +127,11 @@ impl Identity {
         Ok(self.0.sign(message)?.as_bytes().to_vec())
     }
 
+    /// A timestamp for servers of `agentmesh/0.2`, and the base64 of its signature.
+    pub fn sign_timestamp(&self) -> (String, String) {
+        self.0.sign_timestamp(Context::system().now())
+    }
+
     pub(crate) fn core(&self) -> Arc<CoreIdentity> {
         Arc::clone(&self.0)
     }

@@ -22,12 +22,12 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
-fn rust_files(dir: &Path, found: &mut Vec<PathBuf>) {
+fn files(dir: &Path, extension: &str, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            rust_files(&path, found);
-        } else if path.extension().is_some_and(|e| e == "rs") {
+            files(&path, extension, found);
+        } else if path.extension().is_some_and(|e| e == extension) {
             found.push(path);
         }
     }
@@ -53,12 +53,12 @@ fn starts(name: &str, with: &[&str]) -> bool {
 }
 
 fn read_by_code() -> BTreeSet<String> {
-    let mut files = Vec::new();
+    let mut rust = Vec::new();
     for dir in ["agentmesh-core/src", "examples/cli/src", "examples/server/src", "tests/src"] {
-        rust_files(&root().join(dir), &mut files);
+        files(&root().join(dir), "rs", &mut rust);
     }
     let mut names = BTreeSet::new();
-    for path in files.iter().filter(|path| !path.ends_with("variables.rs")) {
+    for path in rust.iter().filter(|path| !path.ends_with("variables.rs")) {
         let text = fs::read_to_string(path).unwrap();
         if !READS.iter().any(|mark| text.contains(mark)) {
             continue;
@@ -68,7 +68,16 @@ fn read_by_code() -> BTreeSet<String> {
         names.extend(found.filter(|name| !tests || name.starts_with("AGENTMESH_")));
     }
     names.retain(|name| !name.starts_with("CARGO_"));
+    names.extend(read_by_node());
     names
+}
+
+/// The package for Node has one function for variables.
+fn read_by_node() -> BTreeSet<String> {
+    let mut found = Vec::new();
+    files(&root().join("bindings/node/src"), "ts", &mut found);
+    let texts = found.iter().map(|path| fs::read_to_string(path).unwrap());
+    texts.filter(|text| text.contains("variable(")).flat_map(|text| quoted(&text, '\'')).collect()
 }
 
 #[test]
@@ -76,9 +85,15 @@ fn every_variable_that_is_read_is_documented_and_no_other_is() {
     let text = fs::read_to_string(root().join("docs/environment.md")).unwrap();
     let documented = quoted(&text, '`');
     let read = read_by_code();
-    for known in
-        ["AGENTMESH_STORE", "SSL_CERT_FILE", "HTTPS_PROXY", "no_proxy", "HOSTNAME", "MAX_HISTORY"]
-    {
+    for known in [
+        "AGENTMESH_STORE",
+        "AGENTMESH_STORE_KEY",
+        "SSL_CERT_FILE",
+        "HTTPS_PROXY",
+        "no_proxy",
+        "HOSTNAME",
+        "MAX_HISTORY",
+    ] {
         assert!(read.contains(known), "the search does not find {known} any more");
     }
     let missing: Vec<_> = read.difference(&documented).collect();

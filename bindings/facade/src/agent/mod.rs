@@ -5,9 +5,13 @@ mod opening;
 
 pub use opening::{OpenMode, Opening, StoreKeySource};
 
-use std::{sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
-use agentmesh_core::{client::Agent as CoreAgent, engine::Stage, identity::Amid};
+use agentmesh_core::{
+    client::{Agent as CoreAgent, Profile},
+    engine::Stage,
+    identity::Amid,
+};
 
 use crate::{
     AuditLog, Events, FacadeError, IncomingStream, MessageContent, Messages, OpenStream, Payload,
@@ -52,6 +56,23 @@ impl Agent {
     /// `AGENT_NOT_ONLINE`, and what the registry says.
     pub async fn connect(&self) -> Result<(), FacadeError> {
         Ok(self.core()?.connect().await?)
+    }
+
+    /// [`connect`](Self::connect) with what the registry shall show from now on; what is `None` stays as it was. The way online
+    /// begins with the call: what is sent right after it waits for it.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub fn connect_as(
+        &self,
+        display_name: Option<String>,
+        capabilities: Option<Vec<String>>,
+    ) -> impl Future<Output = Result<(), FacadeError>> + Send + use<> {
+        let mut profile = Profile::new();
+        profile.display_name = display_name;
+        profile.capabilities = capabilities;
+        let connecting = self.core().map(|agent| agent.connect_as(profile));
+        async move { Ok(connecting?.await?) }
     }
 
     /// Goes offline and closes the store. Closing twice is fine.

@@ -1,0 +1,94 @@
+#!/usr/bin/env bash
+# Builds the npm package, packs it, installs the tarballs into an empty project, and runs its tests there: unit tests, end-to-end
+# tests beside an agentmesh-server of its own, scenarios, the code blocks of the Workers guide, examples, types.
+# Everything it makes is in target/node/. "types" as argument checks types only, "tests" runs tests only; names of test files follow.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+source=$PWD/bindings/node
+out=$PWD/target/node
+part=${1:-all}
+[ $# -eq 0 ] || shift
+
+say() { echo "node: $*" >&2; }
+
+# Node from 20 on: the system's, else the one that other tests fetch.
+node=$(command -v node || true)
+if [ -z "$node" ] || [ "$("$node" -p 'Number(process.versions.node.split(".")[0]) >= 20')" != true ]; then
+  node=$(scripts/node22.sh)
+fi
+[ -n "$node" ] && command -v npm >/dev/null || {
+  say "NOT TESTED: the npm package. There is no Node.js from 20 on, or no npm. With CI=true this is an error."
+  [ "${CI:-}" = true ] && exit 1
+  exit 77
+}
+mkdir -p "$out/bin"
+ln -sf "$node" "$out/bin/node"
+export PATH=$out/bin:$PATH npm_config_audit=false npm_config_fund=false npm_config_update_notifier=false
+
+tools=$out/tools
+if ! cmp -s "$source/package-lock.json" "$tools/installed"; then
+  say "setting up the tools in target/node/tools (Node $(node --version), npm $(npm --version))"
+  rm -rf "$tools"
+  mkdir -p "$tools"
+  cp "$source/package.json" "$source/package-lock.json" "$tools"
+  npm ci --prefix "$tools" --silent --ignore-scripts
+  cp "$source/package-lock.json" "$tools/installed"
+fi
+
+say "building the native module"
+# Where cargo puts things, cargo says.
+artifacts() { node -e '
+  for (const line of require("fs").readFileSync(0, "utf8").split("\n").filter(Boolean)) {
+    const { reason, target, executable, filenames } = JSON.parse(line);
+    if (reason === "compiler-artifact") for (const file of executable ? [executable] : filenames) console.log(target.name, file);
+  }'; }
+module=$(cargo build --quiet -p agentmesh-node --message-format json | artifacts | grep -E '^agentmesh_node ' | cut -d' ' -f2 | head -1)
+say "building the programs that it is tested against"
+programs=$(cargo build --quiet -p agentmesh-cli -p agentmesh-server --bins --message-format json | artifacts)
+export AGENTMESH_TEST_CLI AGENTMESH_TEST_SERVER AGENTMESH_TEST_SOURCE=$PWD
+AGENTMESH_TEST_CLI=$(sed -nE 's/^agentmesh ([^ ]*\/agentmesh(\.exe)?)$/\1/p' <<<"$programs")
+AGENTMESH_TEST_SERVER=$(sed -nE 's/^agentmesh-server ([^ ]*\/agentmesh-server(\.exe)?)$/\1/p' <<<"$programs")
+
+say "packing"
+rm -rf "$out/stage" "$out/packages"
+mkdir -p "$out/stage/sdk" "$out/packages"
+node "$source/build.mjs" "$out/stage/sdk/dist" "$tools"
+node "$source/stage.mjs" "$out/stage" "$module"
+for package in "$out"/stage/*/; do
+  npm pack --silent --pack-destination "$out/packages" "$package" >/dev/null
+done
+
+# An empty project: the tarballs, and what tests them.
+project=$(mktemp -d)
+trap 'rm -rf "$project"' EXIT
+say "installing $(cd "$out/packages" && echo ./*.tgz) into an empty project"
+cd "$project"
+echo '{"private": true}' >package.json
+npm install --silent --prefer-offline "$out"/packages/*.tgz
+mkdir -p node_modules/.bin
+ln -s "$tools"/node_modules/{typescript,@types,@cloudflare} node_modules/
+ln -s "$tools/node_modules/.bin/tsc" node_modules/.bin/
+cp -r "$source/tests" tests
+
+if [ "$part" != tests ]; then
+  say "types"
+  node_modules/.bin/tsc -p tests/types
+fi
+if [ "$part" != types ]; then
+  files=("$@")
+  [ $# -gt 0 ] || files=(tests/*.test.mjs)
+  # Under the system's Node, and under 22 if that is another one and is to be had.
+  versions=("$node")
+  other=$("$AGENTMESH_TEST_SOURCE/scripts/node22.sh")
+  [ -z "$other" ] || [ "$("$other" --version)" = "$("$node" --version)" ] || versions+=("$other")
+  for each in "${versions[@]}"; do
+    say "tests under Node $("$each" --version)"
+    ln -sf "$each" "$out/bin/node"
+    hash -r
+    node --test --test-reporter=tap --test-concurrency=2 --test-timeout=300000 "${files[@]}" >"$out/tests.log" || {
+      grep -vE '^ *(ok|#|---|\.\.\.|duration_ms|type:)' "$out/tests.log" >&2
+      exit 1
+    }
+    grep -E '^# (tests|pass|fail)' "$out/tests.log" >&2
+  done
+fi
