@@ -283,7 +283,11 @@ export class AgentMeshClient extends Control {
     };
   }
 
-  /** Has every request answered: by what the handler returns, or, if that is an asynchronous iterable, by a stream. Throw a `Failure` to answer with an error. */
+  /**
+   * Has every request answered: by what the handler returns, or, if that is an asynchronous iterable, by a stream. Throw a `Failure`
+   * to answer with an error. A response that cannot be sent is told as `RESPONSE_INVALID`; any other exception gives the request
+   * back, and it comes again.
+   */
   onRequest(handler: RequestHandler): () => void {
     this.#onRequest = handler;
     this.#receive();

@@ -37,7 +37,7 @@ async function handle(message: Message, handlers: Handlers): Promise<void> {
   try {
     message.inSession(await handlers.session(message.from));
     if (message.kind === 'request' && handlers.request !== undefined) {
-      await answer(message, handlers.request);
+      await answer(message, handlers.request, handlers.failed);
     } else if (handlers.message !== undefined) {
       await handlers.message(message);
       if (!message.isDone) await message.ack();
@@ -52,7 +52,7 @@ async function handle(message: Message, handlers: Handlers): Promise<void> {
   }
 }
 
-async function answer(message: Message, handler: RequestHandler): Promise<void> {
+async function answer(message: Message, handler: RequestHandler, failed: Handlers['failed']): Promise<void> {
   let response: unknown;
   try {
     response = await handler(message);
@@ -63,7 +63,18 @@ async function answer(message: Message, handler: RequestHandler): Promise<void> 
     return;
   }
   if (isIterable(response)) await streamed(message, response);
-  else if (!message.isDone) await message.respond(response);
+  else if (!message.isDone) await respond(message, response, failed);
+}
+
+/** What JSON cannot say, or what is too large, would be so the next time, too, and the peer waits: it is told. */
+async function respond(message: Message, response: unknown, failed: Handlers['failed']): Promise<void> {
+  try {
+    await message.respond(response);
+  } catch (error) {
+    if (message.isDone || (AgentMeshError.is(error) && error.kind !== 'invalid_input')) throw error;
+    failed(error, message);
+    await message.fail('RESPONSE_INVALID', 'the response cannot be sent');
+  }
 }
 
 async function streamed(message: Message, chunks: AsyncIterable<string | Uint8Array>): Promise<void> {

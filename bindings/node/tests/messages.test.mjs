@@ -73,6 +73,21 @@ test('requests are answered by what a handler returns, throws, or yields', async
   });
 });
 
+test('a response that cannot be sent is told to the peer, and to the application', async (t) => {
+  const [alice, bob] = await pair(t);
+  const failed = [];
+  bob.onHandlerError((error, message) => failed.push([error, message.payload]));
+  const itself = {};
+  itself.itself = itself;
+  const responses = { circular: itself, symbol: Symbol('no JSON'), number: 1n };
+  bob.onRequest(({ payload }) => responses[payload]);
+  for (const asked of Object.keys(responses)) {
+    await assert.rejects(alice.request(bob.amid, asked), (error) => error.remote?.code === 'RESPONSE_INVALID', asked);
+  }
+  assert.deepEqual(failed.map(([, payload]) => payload), Object.keys(responses));
+  assert.ok(failed.every(([error]) => error instanceof TypeError), failed.join());
+});
+
 test('leaving the loop cancels a stream, and its sender notices', async (t) => {
   const [alice, bob] = await pair(t);
   const messages = bob.messages();
