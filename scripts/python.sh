@@ -54,8 +54,9 @@ rm -rf "$out/dist"
 wheel=$(echo "$out"/dist/*.whl)
 
 say "building the server that it is tested against"
-# Where cargo puts it, cargo says.
-server=$(cargo build --quiet -p agentmesh-server --bins --message-format json |
+# With the features of the whole workspace, as its tests are, so that what was built for them is not built again. Where
+# cargo puts it, cargo says.
+server=$(cargo build --quiet --workspace --all-features --bin agentmesh-server --message-format json |
   "$tools/bin/python" -c '
 import json, sys
 for line in sys.stdin:
