@@ -2,6 +2,7 @@
 # Builds the npm package, packs it, installs the tarballs into an empty project, and runs its tests there: unit tests, end-to-end
 # tests beside an agentmesh-server of its own, scenarios, the code blocks of the Workers guide, examples, types.
 # Everything it makes is in target/node/. "types" as argument checks types only, "tests" runs tests only; names of test files follow.
+# "install" leaves it at the project, in target/node/project/. The tests with Python want what scripts/python.sh installs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source=$PWD/bindings/node
@@ -35,7 +36,7 @@ if ! cmp -s "$source/package-lock.json" "$tools/installed"; then
   cp "$source/package-lock.json" "$tools/installed"
 fi
 
-say "building the native module, and the programs that it is tested against"
+say "building the native module, and the server that it is tested against"
 # With the features of the whole workspace, as its tests are, so that what was built for them is not built again. Where
 # cargo puts things, cargo says.
 built=$(cargo build --quiet --workspace --all-features --message-format json | node -e '
@@ -45,7 +46,6 @@ built=$(cargo build --quiet --workspace --all-features --message-format json | n
   }')
 export AGENTMESH_TEST_CLI AGENTMESH_TEST_SERVER AGENTMESH_TEST_SOURCE=$PWD
 module=$(sed -nE 's/^agentmesh_node (.*\.(so|dylib|dll))$/\1/p' <<<"$built" | head -1)
-AGENTMESH_TEST_CLI=$(sed -nE 's/^agentmesh ([^ ]*\/agentmesh(\.exe)?)$/\1/p' <<<"$built")
 AGENTMESH_TEST_SERVER=$(sed -nE 's/^agentmesh-server ([^ ]*\/agentmesh-server(\.exe)?)$/\1/p' <<<"$built")
 
 say "packing"
@@ -58,8 +58,14 @@ for package in "$out"/stage/*/; do
 done
 
 # An empty project: the tarballs, and what tests them.
-project=$(mktemp -d)
-trap 'rm -rf "$project"' EXIT
+if [ "$part" = install ]; then
+  project=$out/project
+  rm -rf "$project"
+  mkdir "$project"
+else
+  project=$(mktemp -d)
+  trap 'rm -rf "$project"' EXIT
+fi
 say "installing $(cd "$out/packages" && echo ./*.tgz) into an empty project"
 cd "$project"
 echo '{"private": true}' >package.json
@@ -68,6 +74,9 @@ mkdir -p node_modules/.bin
 ln -s "$tools"/node_modules/{typescript,@types,@cloudflare} node_modules/
 ln -s "$tools/node_modules/.bin/tsc" node_modules/.bin/
 cp -r "$source/tests" tests
+# The command is the one that the package installs.
+AGENTMESH_TEST_CLI=$project/node_modules/.bin/agentmesh
+[ "$part" != install ] || exit 0
 
 if [ "$part" != tests ]; then
   say "types"

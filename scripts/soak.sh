@@ -1,16 +1,28 @@
 #!/usr/bin/env bash
-# The soaks of the Python package, which take too long for `make test`: a million calls, ten thousand connects that are cancelled,
-# 200 times a killed agent. What they find belongs into docs/testing.md. `soak.sh calls 1000` runs one, as often as it says.
+# The soaks of the Python and of the Node package, which take too long for `make test`: a million calls, ten thousand connects that are
+# given up, 200 times a killed agent. What they find belongs into docs/testing.md. `soak.sh calls 1000` runs one of Python's, as often
+# as it says, `soak.sh node calls 1000` one of Node's.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-scripts/python.sh install
-soak() {
+python() {
   PYTHONPATH=bindings/python/tests target/python/venv/bin/python -m soak "$@"
 }
-if [ $# -gt 0 ]; then
-  soak "$@"
+node() {
+  (cd target/node/project && ../bin/node --expose-gc tests/soak/main.mjs "$@")
+}
+if [ "${1:-}" = node ]; then
+  shift
+  scripts/node.sh install
+  node "$@"
+elif [ $# -gt 0 ]; then
+  scripts/python.sh install
+  python "$@"
 else
-  soak calls 1000000
-  soak connects 10000
-  soak kills 200
+  scripts/python.sh install
+  python calls 1000000
+  python connects 10000
+  python kills 200
+  scripts/node.sh install
+  node calls 1000000
+  node connects 10000
 fi

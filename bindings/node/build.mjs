@@ -3,7 +3,7 @@
 
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -24,8 +24,9 @@ function exported(file) {
   return names.map((name) => name.trim()).filter(Boolean);
 }
 
-for (const entry of ['index', 'testing']) {
+const services = ['signaling', 'agent-ws', 'aiwm', 'user-data'].map((name) => `services/${name}`);
+for (const entry of ['index', 'testing', ...services]) {
   const names = exported(entry).sort();
-  writeFileSync(join(out, `${entry}.mjs`), `import cjs from './${entry}.js';\nexport const { ${names.join(', ')} } = cjs;\n`);
-  writeFileSync(join(out, `${entry}.d.mts`), `export * from './${entry}.js';\n`);
+  writeFileSync(join(out, `${entry}.mjs`), `import cjs from './${basename(entry)}.js';\nexport const { ${names.join(', ')} } = cjs;\n`);
+  writeFileSync(join(out, `${entry}.d.mts`), `export * from './${basename(entry)}.js';\n`);
 }

@@ -28,6 +28,8 @@ pub struct FacadeError {
     pub retryable: bool,
     /// What a program may want to know besides: an object, whose members depend on the code.
     pub details: Option<Box<Value>>,
+    /// What is behind it, the nearest first, in the words of whoever found it: the operating system, TLS.
+    pub causes: Vec<String>,
 }
 
 /// A code that the bindings can return.
@@ -78,7 +80,14 @@ impl FacadeError {
     fn own(code: &'static str, message: impl Into<String>) -> Self {
         let known = OWN.iter().find(|(own, ..)| *own == code);
         let (kind, retryable) = known.map_or((ErrorKind::Internal, false), |(_, k, r)| (*k, *r));
-        Self { code, kind: kind.as_str(), message: message.into(), retryable, details: None }
+        Self {
+            code,
+            kind: kind.as_str(),
+            message: message.into(),
+            retryable,
+            details: None,
+            causes: Vec::new(),
+        }
     }
 
     /// An argument that can never work.
@@ -155,8 +164,15 @@ impl From<CoreError> for FacadeError {
             retryable: error.is_retryable(),
             details: details(&error).map(Box::new),
             message: error.to_string(),
+            causes: causes(&error),
         }
     }
+}
+
+/// What is behind an error; few say more than a handful.
+fn causes(error: &dyn StdError) -> Vec<String> {
+    let first = error.source();
+    std::iter::successors(first, |&cause| cause.source()).take(8).map(ToString::to_string).collect()
 }
 
 /// What programs want to know of an error besides its code.
@@ -266,6 +282,16 @@ mod tests {
         assert_eq!((closed.code, closed.kind, closed.retryable), ("AGENT_CLOSED", "closed", false));
         let bad = "not an address".parse::<agentmesh_core::identity::Amid>().unwrap_err();
         assert_eq!(FacadeError::from(bad).kind, "invalid_input");
+        assert!(FacadeError::argument("x").causes.is_empty());
+        let damaged = agentmesh_core::vault::VaultError::UnknownVersion {
+            id: agentmesh_core::storage::RecordId::new(
+                agentmesh_core::storage::RecordKind::Session,
+                [7; 16],
+            ),
+            version: 99,
+        };
+        let words = damaged.to_string();
+        assert_eq!(FacadeError::from(CoreError::Load(damaged.into())).causes, [words]);
         assert_eq!(FacadeError::argument("x").kind, "invalid_input");
     }
 }

@@ -4,7 +4,7 @@ import { AuditLog } from './audit';
 import { abortable, later, now, type Abortable } from './calls';
 import { Control } from './control';
 import { dispatch, type Handlers, type MessageHandler, type RequestHandler } from './dispatch';
-import { engine, type EngineAgent, type EngineCanceller, type EngineIncomingStream } from './engine';
+import { engine, type EngineAgent, type EngineCanceller, type EngineIncomingStream, type EngineKnockQuestion } from './engine';
 import { AgentMeshError, argument } from './errors';
 import { Emitter, type EventListener } from './events';
 import { Key } from './key';
@@ -104,8 +104,7 @@ export class AgentMeshClient extends Control {
       ...(key === undefined ? this.#storage.key() : Key.of(key)).opening(),
       mode: mode ?? 'openOrCreate',
       settings: openingJson(this.#options),
-      // With a handler that comes later nobody is asked: the owner decides then, as without one.
-      ...(this.#onKnock && { onKnock: doorkeeper((knock) => this.#onKnock?.(knock), (error) => this.#failed(error)) }),
+      onKnock: this.#doorkeeper(),
     };
     const opening = (canceller?: EngineCanceller) =>
       engine().openAgent(store, identity?.inner ?? null, backup?.inner ?? null, how, canceller);
@@ -115,6 +114,19 @@ export class AgentMeshClient extends Control {
     if (this.#watching) this.#emitter.watch(agent);
     if (this.#onMessage !== undefined || this.#onRequest !== undefined) this.#receive();
     return agent;
+  }
+
+  /** Who is asked about KNOCKs, now or later: without a handler, what the policy lets through is accepted. Does not keep the client. */
+  #doorkeeper(): (question: EngineKnockQuestion) => void {
+    const weak = new WeakRef(this);
+    const asked: KnockHandler = (knock) => {
+      const client = weak.deref();
+      return client === undefined || client.#onKnock === undefined ? true : client.#onKnock(knock);
+    };
+    return doorkeeper(asked, (error) => {
+      const client = weak.deref();
+      if (client !== undefined) client.#failed(error);
+    });
   }
 
   /** @internal */
@@ -297,12 +309,15 @@ export class AgentMeshClient extends Control {
     };
   }
 
-  /** Decides about KNOCKs that the policy lets through. Before the client is opened; also an option of the constructor. */
-  onKnock(handler: KnockHandler): void {
-    if (this.#agent !== undefined && this.#onKnock === undefined) {
-      throw argument('who decides about KNOCKs is said before the client is opened: new AgentMeshClient({ onKnock })');
-    }
+  /**
+   * Decides about KNOCKs that the policy lets through, from now on; also an option of the constructor. Without a handler they are
+   * accepted. Returns what takes the handler away again.
+   */
+  onKnock(handler: KnockHandler): () => void {
     this.#onKnock = handler;
+    return () => {
+      if (this.#onKnock === handler) this.#onKnock = undefined;
+    };
   }
 
   /** Is told what handlers throw; without, it is printed. */

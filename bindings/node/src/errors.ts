@@ -97,15 +97,31 @@ export function argument(message: string): AgentMeshError {
   return new AgentMeshError(message, { code: 'BINDING_ARGUMENT', kind: 'invalid_input' });
 }
 
+/** What is behind an error, as `Error`s whose `cause` is what is behind them. They have no stack worth showing. */
+function causeOf(causes: string[]): Error | undefined {
+  return causes.reduceRight<Error | undefined>((behind, message) => {
+    const made = new Error(message, behind && { cause: behind });
+    delete made.stack;
+    return made;
+  }, undefined);
+}
+
 /** What applications get for what an engine threw. */
 export function converted(error: unknown): unknown {
   if (!(error instanceof Error) || !error.message.startsWith('{"agentmesh":')) return error;
-  const { code, kind, message, retryable, details } = (
+  const { code, kind, message, retryable, details, causes } = (
     JSON.parse(error.message) as {
-      agentmesh: { code: string; kind: ErrorKind; message: string; retryable: boolean; details: Record<string, unknown> | null };
+      agentmesh: {
+        code: string;
+        kind: ErrorKind;
+        message: string;
+        retryable: boolean;
+        details: Record<string, unknown> | null;
+        causes?: string[];
+      };
     }
   ).agentmesh;
-  const made = new AgentMeshError(message, { code, kind, retryable, details });
+  const made = new AgentMeshError(message, { code, kind, retryable, details, cause: causeOf(causes ?? []) });
   // Of V8; the stack begins where the application called.
   (Error as { captureStackTrace?: (target: object, from: unknown) => void }).captureStackTrace?.(made, converted);
   return made;

@@ -9,12 +9,22 @@ import { runner, StoreFailure, type CustomStorage, type Durability } from './sto
 
 setEngine(native);
 
+/** What the server of the native module has besides. */
+interface NativeServer extends EngineServer {
+  readonly agentWebSocketUrl: string;
+  readonly aiwmAdminToken: string | null;
+}
+
 /** How a server is run. */
 export interface ServerOptions {
   /** Where its database lives. Default: in memory. */
   dataDir?: string;
   /** The port. Default: a free one. */
   port?: number;
+  /** With users' data and the agents that work with them, for whoever brings any key. */
+  userData?: boolean;
+  /** With an AIWM controller. */
+  aiwm?: boolean;
   /** How often a message is lost on its way, delivered twice, overtaken by those behind it: 0 to 1. */
   drop?: number;
   duplicate?: number;
@@ -34,19 +44,19 @@ export interface ServerOptions {
  * ```
  */
 export class Server {
-  readonly #engine: EngineServer;
+  readonly #engine: NativeServer;
 
-  private constructor(made: EngineServer) {
+  private constructor(made: NativeServer) {
     this.#engine = made;
   }
 
   /** Starts one; when this resolves, clients can connect. */
   static async start(options: ServerOptions = {}): Promise<Server> {
-    const { dataDir, delayMs, ...rest } = options;
+    const { dataDir, delayMs, userData, ...rest } = options;
     const start = engine().startServer;
     if (start === undefined) throw argument('there is no server in this build');
-    const settings = JSON.stringify({ ...rest, data_dir: dataDir, delay_ms: delayMs });
-    return new Server(await later(() => start(settings)));
+    const settings = JSON.stringify({ ...rest, data_dir: dataDir, delay_ms: delayMs, user_data: userData });
+    return new Server((await later(() => start(settings))) as NativeServer);
   }
 
   /** What clients take as the registry's URL. */
@@ -59,9 +69,21 @@ export class Server {
     return this.#engine.relayUrl;
   }
 
-  /** The server's own URL, such as for `/health`. */
+  /** The server's own URL: for signaling, user data and AIWM, and such as for `/health`. */
   get url(): string {
     return this.#engine.url;
+  }
+
+  /** What clients take as the URL of the agent that answers WebSockets: an echo. */
+  get agentWebSocketUrl(): string {
+    return this.#engine.agentWebSocketUrl;
+  }
+
+  /** What administers the AIWM controller, as `Authorization: Bearer`. */
+  get aiwmAdminToken(): string {
+    const token = this.#engine.aiwmAdminToken;
+    if (token === null) throw argument('the server has no controller: Server.start({ aiwm: true })');
+    return token;
   }
 
   /** Both URLs, as options for clients. */

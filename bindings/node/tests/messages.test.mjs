@@ -194,6 +194,22 @@ test('the owner decides about KNOCKs: at once, and later', async (t) => {
   assert.equal((await sending).stage, 'handled');
 });
 
+test('who decides about KNOCKs can come and go while the client is open', async (t) => {
+  const { urls } = await server(t);
+  const bob = await agent(t, urls, { policy: Policy.default() });
+  const [alice, carol, dave] = [await agent(t, urls), await agent(t, urls), await agent(t, urls)];
+  await alice.send(bob.amid, 'nobody is asked', { wait: 'delivered' });
+  const asked = [];
+  const off = bob.onKnock(({ from }) => {
+    asked.push(from);
+    return false;
+  });
+  await assert.rejects(carol.send(bob.amid, 'may I?', { wait: 'handled' }), { code: 'SEND_KNOCK_REJECTED' });
+  off();
+  await dave.send(bob.amid, 'nobody is asked', { wait: 'delivered' });
+  assert.deepEqual(asked, [carol.amid]);
+});
+
 test('listeners and iterators are told what happens; what they throw changes nothing', async (t) => {
   const { urls } = await server(t);
   const alice = await AgentMeshClient.create({ storage: new MemoryStorage(), policy: Policy.permissive(), ...urls });

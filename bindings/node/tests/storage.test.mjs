@@ -226,3 +226,17 @@ test('KV keeps presence, and is refused as the store of an agent', async () => {
     return true;
   });
 });
+
+test('a damaged record is told, with what is behind it', async () => {
+  const shared = {};
+  const key = Key.random();
+  const made = await AgentMeshClient.create({ storage: new MapStorage(shared), key, offline: true });
+  await made.close();
+  const [damaged] = [...shared.records.values()].filter(({ kind }) => kind === 'prekeys');
+  damaged.sealed = Uint8Array.from(damaged.sealed, (byte, at) => (at === damaged.sealed.length - 1 ? byte ^ 1 : byte));
+  await assert.rejects(AgentMeshClient.create({ storage: new MapStorage(shared), key, offline: true }), (error) => {
+    assert.equal(error.code, 'STATE_VAULT');
+    assert.ok(error.cause instanceof Error && error.message.includes(error.cause.message), String(error.cause));
+    return true;
+  });
+});

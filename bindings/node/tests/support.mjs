@@ -43,6 +43,27 @@ export async function server(t, options) {
   return running;
 }
 
+/** What an administrator of the controller does. */
+export async function administer(running, method, path, body) {
+  const answer = await fetch(running.url + path, {
+    method,
+    headers: { Authorization: `Bearer ${running.aiwmAdminToken}`, 'Content-Type': 'application/json' },
+    ...(body && { body: JSON.stringify(body) }),
+  });
+  if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status}`);
+  const text = await answer.text();
+  return text ? JSON.parse(text) : undefined;
+}
+
+/** The next event of a type. */
+export async function until(events, type) {
+  for (;;) {
+    const { value, done } = await events.next();
+    if (done) throw new Error(`no ${type} came`);
+    if (value.type === type) return value;
+  }
+}
+
 /** A server as people run it. */
 export async function serverProcess(t, home) {
   const command = ['serve', '--listen', '127.0.0.1:0', '--data-dir', join(home, 'server')];

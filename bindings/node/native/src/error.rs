@@ -10,7 +10,7 @@ use serde_json::json;
 pub(crate) fn thrown(error: FacadeError) -> napi::Error {
     let text = json!({"agentmesh": {
         "code": error.code, "kind": error.kind, "message": error.message,
-        "retryable": error.retryable, "details": error.details,
+        "retryable": error.retryable, "details": error.details, "causes": error.causes,
     }});
     napi::Error::new(Status::GenericFailure, text.to_string())
 }

@@ -5,6 +5,8 @@
 
 mod agent;
 mod bridge;
+#[cfg(feature = "command")]
+mod command;
 mod control;
 mod error;
 mod identity;
@@ -14,6 +16,7 @@ mod messages;
 mod payload;
 #[cfg(feature = "server")]
 mod server;
+mod services;
 mod storage;
 mod streams;
 mod testing;

@@ -40,6 +40,18 @@ impl Server {
         self.0.url().to_owned()
     }
 
+    /// Where the agent is that answers WebSockets.
+    #[napi(getter)]
+    pub fn agent_web_socket_url(&self) -> String {
+        self.0.agent_websocket_url().to_owned()
+    }
+
+    /// What administers the AIWM controller, if there is one.
+    #[napi(getter)]
+    pub fn aiwm_admin_token(&self) -> Option<String> {
+        self.0.aiwm_admin_token().map(ToOwned::to_owned)
+    }
+
     /// Stops it.
     #[napi]
     pub fn stop<'env>(&self, env: &'env Env) -> napi::Result<Object<'env>> {

@@ -19,7 +19,11 @@ import {
   type Stage,
   type StoredRecord,
 } from '@agentmesh/sdk';
+import { AgentWebSocketClient, AgentWebSocketService, type Question } from '@agentmesh/sdk/agent-ws';
+import { AiwmSupervisor, type AgentConfig } from '@agentmesh/sdk/aiwm';
+import { Negotiator, SignalingClient, type Action } from '@agentmesh/sdk/signaling';
 import { checkStorage, Server } from '@agentmesh/sdk/testing';
+import { HookPolicy, UserDataClient } from '@agentmesh/sdk/user-data';
 
 class MyStore extends CustomStorage {
   override async load(ids: readonly RecordId[]): Promise<(StoredRecord | null)[]> {
@@ -78,4 +82,37 @@ export async function main(): Promise<void> {
   // @ts-expect-error: no code of this package
   const code: ErrorCode = 'NO_SUCH_CODE';
   void code;
+}
+
+/** As browsers have it. */
+interface PeerConnection {
+  createOffer(options: { iceRestart?: boolean }): Promise<unknown>;
+  addIceCandidate(candidate: { candidate?: string; sdpMid?: string | null; sdpMLineIndex?: number | null }): Promise<void>;
+}
+
+export async function services(url: string): Promise<void> {
+  await using room = await SignalingClient.join(url, 'agents', { signal: AbortSignal.timeout(1000) });
+  for await (const event of room.events()) {
+    if (event.type === 'roster') for (const peer of event.joined) await room.send(peer, { type: 'agent-ping' });
+    if (event.type === 'signal') console.log(event.from, event.value, event.problem?.code);
+  }
+  const act = async (action: Action, connection: PeerConnection): Promise<void> => {
+    if (action.type === 'createOffer') await connection.createOffer({ iceRestart: action.iceRestart });
+    if (action.type === 'addCandidate') await connection.addIceCandidate(action);
+  };
+  void [act, new Negotiator('a', 'b', { offers: true }).actions()];
+
+  await using service = await AgentWebSocketService.start(async function* (question: Question) {
+    yield question.text;
+  });
+  await using client = await AgentWebSocketClient.connect(service.url, { bearer: 'token' });
+  for await (const part of await client.queryStream('hello')) if (part.type === 'delta') console.log(part.content);
+
+  await using supervisor = await AiwmSupervisor.start({ envFile: '.env', retriesMs: [] });
+  const config: AgentConfig = supervisor.config;
+  supervisor.status = config.tools === null ? 'idle' : 'busy';
+
+  const data = new UserDataClient(url, { apiKey: 'key' });
+  await using channel = await data.channel('session', { user: 'alice', hooks: HookPolicy.allowTools(['Read'], ({ toolName }) => toolName === 'Read') });
+  for await (const part of await channel.send('hello', { maxTurns: 3 })) if (part.type === 'end') console.log(part.text, part.isError);
 }
