@@ -1,5 +1,8 @@
-// Puts together what is packed: the package itself, and the one that holds the native module of this platform.
-// stage.mjs DIRECTORY MODULE
+// Puts together what is packed: the package itself, and the one that holds the native module of a platform.
+// stage.mjs DIRECTORY MODULE [PLATFORM]
+//
+// Without PLATFORM, such as linux-x64-musl, it is this machine's, and the package depends on that one only: for tests. With it, the
+// package depends on those of all platforms: for npm.
 
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -7,14 +10,24 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const here = dirname(fileURLToPath(import.meta.url));
-const [stage, module] = process.argv.slice(2);
+const [stage, module, given] = process.argv.slice(2);
 const { version, license, repository, engines, ...rest } = JSON.parse(readFileSync(join(here, 'package.json'), 'utf8'));
 
-const libc =
-  process.platform !== 'linux' ? undefined : process.report.getReport().header.glibcVersionRuntime ? 'glibc' : 'musl';
-const suffix = { glibc: '-gnu', musl: '-musl' }[libc] ?? (process.platform === 'win32' ? '-msvc' : '');
-const platform = `${process.platform}-${process.arch}${suffix}`;
-const native = `@agentmesh/sdk-${platform}`;
+/** As `src/native.ts` names them. */
+const PLATFORMS = [
+  'linux-x64-gnu', 'linux-arm64-gnu', 'linux-x64-musl', 'linux-arm64-musl',
+  'darwin-x64', 'darwin-arm64', 'win32-x64-msvc', 'win32-arm64-msvc',
+];
+const suffix = {
+  linux: process.platform === 'linux' && process.report.getReport().header.glibcVersionRuntime ? '-gnu' : '-musl',
+  win32: '-msvc',
+}[process.platform] ?? '';
+const platform = given ?? `${process.platform}-${process.arch}${suffix}`;
+if (given !== undefined && !PLATFORMS.includes(given)) throw new Error(`${given} is none of ${PLATFORMS.join(', ')}`);
+const [os, cpu, abi] = platform.split('-');
+const libc = { gnu: 'glibc', musl: 'musl' }[abi];
+const packageOf = (name) => `@agentmesh/sdk-${name}`;
+const native = packageOf(platform);
 const file = `agentmesh.${platform}.node`;
 
 function write(directory, description) {
@@ -30,7 +43,7 @@ write(join(stage, 'sdk'), {
   license,
   repository,
   engines,
-  optionalDependencies: { [native]: version },
+  optionalDependencies: Object.fromEntries((given === undefined ? [platform] : PLATFORMS).map((name) => [packageOf(name), version])),
 });
 copyFileSync(join(here, 'README.md'), join(stage, 'sdk', 'README.md'));
 
@@ -41,12 +54,12 @@ write(join(stage, 'platform'), {
   license,
   repository,
   engines,
-  os: [process.platform],
-  cpu: [process.arch],
+  os: [os],
+  cpu: [cpu],
   ...(libc && { libc: [libc] }),
   main: file,
   files: [file],
 });
 copyFileSync(module, join(stage, 'platform', file));
-if (process.platform === 'linux') execFileSync('strip', ['--strip-debug', join(stage, 'platform', file)]);
+if (os === 'linux' && process.platform === 'linux' && cpu === process.arch) execFileSync('strip', ['--strip-debug', join(stage, 'platform', file)]);
 writeFileSync(join(stage, 'platform', 'README.md'), `The native module of [@agentmesh/sdk](https://www.npmjs.com/package/@agentmesh/sdk) for ${platform}.\n`);

@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Measures the Node package beside the same work in Rust, and beside @signalapp/libsignal-client and @matrix-org/olm from npm: builds
+# everything optimised, as it is released, prints medians, and writes target/bench/node.json.
+# What is given as arguments goes to bindings/node/bench.mjs, such as --quick.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+source=$PWD/bindings/node
+out=$PWD/target/node
+say() { echo "bench-node: $*" >&2; }
+
+# Tools, and types for them, as for the tests.
+export npm_config_audit=false npm_config_fund=false npm_config_update_notifier=false
+rm -rf "$out/bench"
+mkdir -p "$out/bench/tools" "$out/bench/stage/sdk" "$out/bench/project"
+cp "$source/package.json" "$source/package-lock.json" "$out/bench/tools"
+npm ci --prefix "$out/bench/tools" --silent --ignore-scripts
+
+say "building"
+made() { node -e '
+  for (const line of require("fs").readFileSync(0, "utf8").split("\n").filter(Boolean)) {
+    const { reason, target, executable, filenames } = JSON.parse(line);
+    if (reason === "compiler-artifact" && target.name === process.argv[1]) console.log(executable ?? filenames[0]);
+  }' "$1" | tail -1; }
+module=$(cargo build --quiet --profile wheel -p agentmesh-node --message-format json | made agentmesh_node)
+calls=$(cargo bench --quiet -p agentmesh-facade --features s3,legacy-0-2,conformance --bench calls --no-run --message-format json | made calls)
+node "$source/build.mjs" "$out/bench/stage/sdk/dist" "$out/bench/tools"
+node "$source/stage.mjs" "$out/bench/stage" "$module"
+for package in "$out"/bench/stage/*/; do
+  npm pack --silent --pack-destination "$out/bench" "$package" >/dev/null
+done
+
+say "installing"
+cd "$out/bench/project"
+echo '{"private": true}' >package.json
+npm install --silent "$out"/bench/*.tgz
+# Without them, their rows stay empty.
+for peer in @signalapp/libsignal-client @matrix-org/olm; do
+  npm install --silent "$peer" || say "$peer cannot be installed here"
+done
+cp "$source/bench.mjs" .
+du -sh node_modules/@agentmesh/* node_modules/@signalapp/* node_modules/@matrix-org/* "$out"/bench/*.tgz 2>/dev/null || true
+results=${CARGO_TARGET_DIR:-$out/..}/bench/node.json
+node bench.mjs "$calls" "$results" "$@"
+say "wrote $results"
