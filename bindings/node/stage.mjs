@@ -5,7 +5,7 @@
 // package depends on those of all platforms: for npm.
 
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -37,6 +37,10 @@ function write(directory, description) {
 }
 
 const { devDependencies: _, scripts: __, ...published } = rest;
+// Built without the WebAssembly module, the package is for Node only.
+if (!existsSync(join(stage, 'sdk', 'dist', 'web'))) {
+  for (const [how, { types, node }] of Object.entries(published.exports['.'])) published.exports['.'][how] = { types, node };
+}
 write(join(stage, 'sdk'), {
   ...published,
   version,

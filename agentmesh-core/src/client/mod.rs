@@ -12,6 +12,7 @@ pub mod http;
 pub mod metrics;
 pub mod platform;
 mod policy_file;
+#[cfg(not(target_arch = "wasm32"))]
 pub mod proxy;
 mod rate_limit;
 #[cfg(test)]
@@ -24,6 +25,7 @@ mod spans;
 mod store_key;
 mod store_url;
 pub mod subscription;
+#[cfg(not(target_arch = "wasm32"))]
 pub mod tls;
 pub mod trace;
 pub mod transport;

@@ -1,36 +1,33 @@
 //! What the client needs from the machine it runs on: a clock, pauses, tasks.
 //!
-//! Everything else in the crate gets the time as a parameter; this is the only file that reads a clock or spawns a
-//! task. Knows tokio; does not know agents, frames or sockets.
+//! Everything else in the crate gets the time as a parameter; only this room reads a clock or spawns a task. `native` is
+//! tokio; in WebAssembly, where there are neither threads nor sockets, `host` asks whoever embeds the module. Does not know agents or frames.
+
+#[cfg(target_arch = "wasm32")]
+mod host;
+#[cfg(not(target_arch = "wasm32"))]
+mod native;
 
 use std::{future::Future, pin::Pin, time::Duration};
 
-use tokio::time::Instant;
-use tokio_util::task::AbortOnDropHandle;
-use tracing::Instrument;
+#[cfg(target_arch = "wasm32")]
+use host as machine;
+#[cfg(target_arch = "wasm32")]
+pub use host::{Host, HostFailure, HostRequest, HostResponse, host, install};
+#[cfg(not(target_arch = "wasm32"))]
+use native as machine;
 
+pub(crate) use machine::{JoinSet, Task, blocking, spawn, time};
+
+use self::time::Instant;
 use crate::{Context, Timestamp};
 
 /// A boxed future that may move between threads.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// A task that belongs to somebody: it ends when its owner drops it.
-pub(crate) type Task<T> = AbortOnDropHandle<T>;
-
-/// Starts a task that its owner ends by dropping the handle.
-///
-/// Needs a tokio runtime around it, as every asynchronous function of the client does.
-#[allow(clippy::disallowed_methods, reason = "the one place that spawns; the handle owns the task")]
-pub(crate) fn spawn<F>(future: F) -> Task<F::Output>
-where
-    F: Future<Output: Send> + Send + 'static,
-{
-    AbortOnDropHandle::new(tokio::spawn(future.in_current_span()))
-}
-
 /// Waits; tests stop and advance this time with `tokio::time`.
-pub(crate) async fn sleep(time: Duration) {
-    tokio::time::sleep(time).await;
+pub(crate) async fn sleep(duration: Duration) {
+    time::sleep(duration).await;
 }
 
 /// Where the client gets the time of day from.
@@ -62,15 +59,9 @@ impl Clock {
     }
 
     /// The time of day. A machine whose clock stands before 1970 gets [`Timestamp::ZERO`].
-    #[allow(clippy::disallowed_methods, reason = "the one place that reads the clock")]
     pub fn now(&self) -> Timestamp {
         let (start, passed) = match self.0 {
-            Source::System => (
-                Timestamp::ZERO,
-                std::time::SystemTime::now()
-                    .duration_since(std::time::UNIX_EPOCH)
-                    .unwrap_or_default(),
-            ),
+            Source::System => (Timestamp::ZERO, machine::since_1970()),
             Source::Since { start, at } => (start, at.elapsed()),
         };
         start.plus_millis(u64::try_from(passed.as_millis()).unwrap_or(u64::MAX))

@@ -70,7 +70,7 @@ pub(super) async fn look(path: PathBuf, before: Digest) -> Look {
 
 async fn read_once(path: PathBuf) -> (Digest, Result<Policy, Error>) {
     let shown = path.clone();
-    let task = tokio::task::spawn_blocking(move || {
+    let task = platform::blocking(move || {
         let contents = read(&path);
         (Digest::of(&contents), parse(&path, &contents))
     });

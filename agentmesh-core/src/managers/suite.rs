@@ -11,19 +11,14 @@ use crate::{
     identity::{Amid, IdentityPublic},
     keys::{DhPublicKey, VerifyingKey},
     knock::KnockRequest,
-    storage::MaybeSendSync,
     wire::plaintext::{MessageType, Payload},
 };
 
 /// The future of a method of [`SuiteSessions`].
-#[cfg(not(target_family = "wasm"))]
 pub(crate) type SuiteFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
-/// The future of a method of [`SuiteSessions`].
-#[cfg(target_family = "wasm")]
-pub(crate) type SuiteFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + 'a>>;
 
 /// The sessions of one suite. The methods are those of [`SessionManager`](super::SessionManager), documented there.
-pub(crate) trait SuiteSessions: fmt::Debug + MaybeSendSync {
+pub(crate) trait SuiteSessions: fmt::Debug + Send + Sync {
     /// Natively a handshake proves who the peer is, and there is nothing to know before.
     fn know<'a>(&'a self, _: &'a IdentityPublic) -> SuiteFuture<'a, ()> {
         Box::pin(async { Ok(()) })

@@ -161,22 +161,7 @@ use core::{fmt, pin::Pin};
 use std::sync::Arc;
 
 /// The future of a store's method. It may be polled by any executor: no runtime stands behind it.
-#[cfg(not(target_family = "wasm"))]
 pub type StorageFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StorageError>> + Send + 'a>>;
-/// The future of a store's method. Not `Send`: in wasm, stores live on the thread of their JavaScript objects.
-#[cfg(target_family = "wasm")]
-pub type StorageFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StorageError>> + 'a>>;
-
-/// `Send + Sync`, except in wasm, where stores may hold JavaScript objects. Implemented by itself.
-#[cfg(not(target_family = "wasm"))]
-pub trait MaybeSendSync: Send + Sync {}
-#[cfg(not(target_family = "wasm"))]
-impl<T: Send + Sync + ?Sized> MaybeSendSync for T {}
-/// `Send + Sync`, except in wasm, where stores may hold JavaScript objects. Implemented by itself.
-#[cfg(target_family = "wasm")]
-pub trait MaybeSendSync {}
-#[cfg(target_family = "wasm")]
-impl<T: ?Sized> MaybeSendSync for T {}
 
 /// A place for records. See the [module](self) for an example of an implementation.
 ///
@@ -190,7 +175,7 @@ impl<T: ?Sized> MaybeSendSync for T {}
 ///
 /// Calls may run concurrently. Nothing is promised about the order of calls that overlap, except that each happens at
 /// one instant. No method blocks the calling thread for longer than it takes to hand the call over.
-pub trait Storage: fmt::Debug + MaybeSendSync {
+pub trait Storage: fmt::Debug + Send + Sync {
     /// What a commit that returned `Ok` survives. Agents refuse [`Durability::EventuallyConsistent`].
     fn durability(&self) -> Durability;
 

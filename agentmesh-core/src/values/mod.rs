@@ -21,7 +21,7 @@ pub use stored::Values;
 use crate::{
     codec::CodecError,
     error::errors,
-    storage::{MaybeSendSync, RecordId, StorageError},
+    storage::{RecordId, StorageError},
     time::Timestamp,
     vault::VaultError,
 };
@@ -84,12 +84,8 @@ errors! {
 }
 
 /// The future of a method of [`KeyValue`].
-#[cfg(not(target_family = "wasm"))]
 pub type KeyValueFuture<'a, T> =
     Pin<Box<dyn Future<Output = Result<T, KeyValueError>> + Send + 'a>>;
-/// The future of a method of [`KeyValue`]. Not `Send`, as those of stores in wasm.
-#[cfg(target_family = "wasm")]
-pub type KeyValueFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, KeyValueError>> + 'a>>;
 
 /// How a value is kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -133,7 +129,7 @@ impl fmt::Debug for Entry {
 ///
 /// A value whose time is up is absent for every method, whether or not its bytes are gone already. Of two writes at
 /// once the later one stands. Nothing else is promised across names: no transactions, no order.
-pub trait KeyValue: fmt::Debug + MaybeSendSync {
+pub trait KeyValue: fmt::Debug + Send + Sync {
     /// The value with all that is known of it; `None` if there is none.
     ///
     /// # Errors

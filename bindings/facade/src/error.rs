@@ -109,6 +109,7 @@ impl FacadeError {
     }
 
     /// A bug.
+    #[cfg(not(target_arch = "wasm32"))]
     pub(crate) fn panicked() -> Self {
         Self::own(PANICKED, "internal error: the library panicked; please report it")
     }

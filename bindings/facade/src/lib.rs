@@ -5,6 +5,8 @@
 //! with a stable code. Nothing here calls into a foreign language: what an application decides or stores is asked for
 //! by queues that a binding reads ([`KnockQueue`], [`StorageCalls`], [`LogQueue`]), so no lock is ever held across a call.
 //!
+//! In WebAssembly there is no runtime but the platform's: bindings poll the futures themselves, and there are no stores in files.
+//!
 //! Knows no language and has no macros of any foreign function interface. Has no rules of its own either: what a message, a session or
 //! a policy is, the core says.
 
@@ -17,11 +19,13 @@ mod error;
 mod events;
 mod identity;
 mod knock;
+#[cfg(not(target_arch = "wasm32"))]
 mod logs;
 mod managers;
 mod message;
 mod owned;
 mod payload;
+#[cfg(not(target_arch = "wasm32"))]
 mod runtime;
 #[cfg(feature = "server")]
 mod server;
@@ -45,6 +49,7 @@ pub use knock::{
     Decision, KnockQuestion, KnockQueue, KnockSink, evaluate_policy, knock_queue, normalize_policy,
     policy_preset,
 };
+#[cfg(not(target_arch = "wasm32"))]
 pub use logs::{LogLevel, LogQueue, LogRecord, subscribe_logs};
 pub use managers::{
     IncomingEnvelope, InitiatedSession, JudgedKnock, KnockProtocol, PrekeyManager, SealedStore,
@@ -52,6 +57,7 @@ pub use managers::{
 };
 pub use message::{Message, MessageContent, Messages};
 pub use payload::Payload;
+#[cfg(not(target_arch = "wasm32"))]
 pub use runtime::{Attempt, Call, PerProcess, attempt, block_on, catch, start};
 #[cfg(feature = "server")]
 pub use server::{Server, ServerSettings};

@@ -3,6 +3,11 @@
 
 use crate::FacadeError;
 
+/// This process; in WebAssembly nothing is ever forked off.
+fn process() -> u32 {
+    if cfg!(target_arch = "wasm32") { 0 } else { std::process::id() }
+}
+
 /// A value, and the process that made it.
 #[derive(Debug)]
 pub(crate) struct Owned<T: 'static> {
@@ -13,13 +18,13 @@ pub(crate) struct Owned<T: 'static> {
 impl<T: 'static> Owned<T> {
     /// Belongs to this process.
     pub(crate) fn new(value: T) -> Self {
-        Self { process: std::process::id(), value: Some(value) }
+        Self { process: process(), value: Some(value) }
     }
 
     /// The value, in the process that made it.
     pub(crate) fn get(&self) -> Result<&T, FacadeError> {
         match &self.value {
-            Some(value) if self.process == std::process::id() => Ok(value),
+            Some(value) if self.process == process() => Ok(value),
             _ => Err(FacadeError::forked()),
         }
     }
@@ -27,7 +32,7 @@ impl<T: 'static> Owned<T> {
 
 impl<T: 'static> Drop for Owned<T> {
     fn drop(&mut self) {
-        if self.process != std::process::id()
+        if self.process != process()
             && let Some(value) = self.value.take()
         {
             // Taking it apart would wait for threads that only the parent has.

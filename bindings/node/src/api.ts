@@ -6,6 +6,8 @@ export type { Abortable } from './calls';
 export { AgentMeshClient } from './client';
 export { KVStorage, R2Storage } from './cloudflare';
 export type { KVNamespaceLike, R2BucketLike } from './cloudflare';
+export { DurableObjectStorage } from './durable';
+export type { DurableObjectStorageLike } from './durable';
 export { ErrorCode } from './codes';
 export type { MessageHandler, RequestHandler } from './dispatch';
 export { AgentMeshError, Failure } from './errors';

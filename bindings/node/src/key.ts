@@ -5,9 +5,16 @@ import type { EngineOpenArguments } from './engine';
 
 declare const process: { env?: Record<string, string | undefined> } | undefined;
 
+let variables = (name: string): string | undefined => (typeof process === 'undefined' ? undefined : process.env?.[name]);
+
+/** Where variables come from, on platforms that have them elsewhere. */
+export function setVariables(lookup: (name: string) => string | undefined): void {
+  variables = lookup;
+}
+
 /** An environment variable, where there are any. */
 export function variable(name: string): string | undefined {
-  return (typeof process === 'undefined' ? undefined : process.env?.[name]) || undefined;
+  return variables(name) || undefined;
 }
 
 /** Names the variable that a key comes from if nobody says otherwise. */

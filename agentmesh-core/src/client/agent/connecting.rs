@@ -74,7 +74,7 @@ impl Agent {
                 agent.command(command).await?;
             }
             let limit = agent.shared.config.connect_timeout;
-            match tokio::time::timeout(limit, online).await {
+            match crate::client::platform::time::timeout(limit, online).await {
                 Ok(Ok(result)) => result,
                 Ok(Err(_)) => Err(agent.closed()),
                 Err(_) => {

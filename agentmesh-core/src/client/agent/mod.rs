@@ -198,7 +198,7 @@ impl Agent {
         if options.wait == Stage::Queued {
             return Ok(Sent { id, to, stage: Stage::Queued });
         }
-        match tokio::time::timeout(options.timeout, stage).await {
+        match crate::client::platform::time::timeout(options.timeout, stage).await {
             Ok(Ok(Ok(stage))) => Ok(Sent { id, to, stage }),
             Ok(Ok(Err(failure))) => Err(failure.into()),
             Ok(Err(_)) => Err(self.closed()),
@@ -381,7 +381,7 @@ impl Agent {
         if self.shared.commands.send(Command::Close { reply }).await.is_err() {
             return Ok(());
         }
-        match tokio::time::timeout(CLOSE_TIMEOUT, done).await {
+        match crate::client::platform::time::timeout(CLOSE_TIMEOUT, done).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => Ok(()),
             Err(_) => {

@@ -43,7 +43,7 @@ impl Agent {
             self.send_message(message, &options).await?;
             response.await.map_err(|_| self.closed())?
         };
-        let answer = match tokio::time::timeout(deadline, exchange).await {
+        let answer = match crate::client::platform::time::timeout(deadline, exchange).await {
             Ok(answer) => answer?,
             Err(_) => return Err(AgentError::NoResponse { id }.into()),
         };

@@ -261,7 +261,7 @@ impl Drop for Shared {
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, AuditError> + Send + 'static,
 ) -> Result<T, AuditError> {
-    tokio::task::spawn_blocking(work).await.map_err(|_| AuditError::Closed)?
+    crate::client::platform::blocking(work).await.map_err(|_| AuditError::Closed)?
 }
 
 #[cfg(test)]

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::client::platform::time::Instant;
 use bytes::Bytes;
-use tokio::{sync::oneshot, time::Instant};
+use tokio::sync::oneshot;
 
 use super::{Command, Driver, SETTLE, SWEEP, Wake};
 use crate::{

@@ -2,7 +2,8 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use tokio::{sync::mpsc, time::Instant};
+use crate::client::platform::time::Instant;
+use tokio::sync::mpsc;
 
 use crate::{
     Timestamp,

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::{task::JoinSet, time::Instant};
+use crate::client::platform::{JoinSet, time::Instant};
 use tracing::Instrument;
 
 use super::{

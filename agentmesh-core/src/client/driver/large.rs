@@ -1,6 +1,6 @@
 //! Messages that came in parts: their payloads are on disk, and are read when it is their turn.
 
-use tokio::time::Instant;
+use crate::client::platform::time::Instant;
 
 use super::Driver;
 use crate::Error;

@@ -28,10 +28,8 @@ use std::{
     time::Duration,
 };
 
-use tokio::{
-    sync::{mpsc, oneshot},
-    time::{Instant, sleep_until},
-};
+use crate::client::platform::time::{Instant, sleep_until};
+use tokio::sync::{mpsc, oneshot};
 use tracing::Instrument;
 
 pub(crate) use command::{Command, Passphrase, Shared, Status};

@@ -4,10 +4,8 @@ mod registering;
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::{
-    sync::oneshot,
-    time::{Instant, timeout},
-};
+use crate::client::platform::time::{Instant, timeout};
+use tokio::sync::oneshot;
 use url::Url;
 
 use super::{Driver, batch::Job};
@@ -23,7 +21,7 @@ use crate::{
             RelayHandle, RelayPayload,
         },
         subscription::Subscription,
-        transport::{Connector, goes_in_clear, ws_native::WsConnector},
+        transport::{self, goes_in_clear},
     },
     engine::{DropReason, Event, Inbound, Input, Request},
     rng::SystemRng,
@@ -217,17 +215,15 @@ impl Driver {
     fn dial(&mut self) {
         let Some(url) = self.online.relay_url.clone() else { return };
         let config = RelayConfig::new(url);
-        let http = &self.config.http;
-        let connector: Arc<dyn Connector> =
-            match WsConnector::with_tls(&http.proxies, &http.tls, config.connect_timeout) {
-                Ok(connector) => Arc::new(connector),
-                Err(error) => {
-                    let error = Error::from(error);
-                    self.status.set_offline(error.to_string());
-                    self.online.fail(&error);
-                    return;
-                }
-            };
+        let connector = match transport::connector(&self.config.http, config.connect_timeout) {
+            Ok(connector) => connector,
+            Err(error) => {
+                let error = Error::from(error);
+                self.status.set_offline(error.to_string());
+                self.online.fail(&error);
+                return;
+            }
+        };
         let context = RelayContext {
             identity: Arc::clone(self.engine.identity()),
             connector,

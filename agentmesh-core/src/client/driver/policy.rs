@@ -6,7 +6,8 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use tokio::{sync::oneshot, time::Instant};
+use crate::client::platform::time::Instant;
+use tokio::sync::oneshot;
 
 use super::{Driver, batch::Job, jobs::JobResult};
 use crate::{

@@ -65,7 +65,7 @@ impl Driver {
                         &mut SystemRng,
                     )
                 };
-                let sealed = tokio::task::spawn_blocking(seal).await;
+                let sealed = crate::client::platform::blocking(seal).await;
                 sealed.map_err(|_| internal("sealing a backup"))?.map_err(Error::from)
             };
             let _ = reply.send(sealed.await);

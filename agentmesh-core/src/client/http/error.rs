@@ -157,6 +157,7 @@ pub(crate) fn retry_after_seconds(headers: &HeaderMap) -> Option<u64> {
 }
 
 /// What libraries say of an error whose cause says all of it.
+#[cfg(not(target_arch = "wasm32"))]
 const SAYS_NOTHING: [&str; 6] = [
     "error sending request",
     "client error (Connect)",
@@ -167,6 +168,7 @@ const SAYS_NOTHING: [&str; 6] = [
 ];
 
 /// An error and its causes on one line. The libraries below put no credentials and no payload there.
+#[cfg(not(target_arch = "wasm32"))]
 pub(crate) fn reasons(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

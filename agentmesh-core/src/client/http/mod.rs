@@ -4,6 +4,10 @@
 //! which kind of request went where and how it ended, never a body, a header or a query.
 
 mod error;
+#[cfg(target_arch = "wasm32")]
+mod hosted;
+#[cfg(not(target_arch = "wasm32"))]
+mod native;
 
 use std::{
     fmt,
@@ -14,22 +18,31 @@ use std::{
     time::Duration,
 };
 
+use crate::client::platform::time::{Instant, timeout_at};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use rand_core::Rng;
 use serde::de::DeserializeOwned;
-use tokio::time::{Instant, timeout_at};
 use url::Url;
 
 pub use self::error::HttpError;
 use self::error::status_error;
+#[cfg(not(target_arch = "wasm32"))]
 pub(crate) use self::error::{reasons, retry_after_seconds};
+#[cfg(target_arch = "wasm32")]
+use self::hosted::Exchange;
+#[cfg(not(target_arch = "wasm32"))]
+use self::native::Exchange;
+#[cfg(feature = "s3")]
+pub(crate) use self::native::raw_client;
+#[cfg(feature = "signaling")]
+pub(crate) use self::native::streaming_client;
 use super::{
     backoff::{Backoff, BackoffConfig},
     platform,
-    proxy::ProxyConfig,
-    tls::{self, TlsConfig},
 };
+#[cfg(not(target_arch = "wasm32"))]
+use super::{proxy::ProxyConfig, tls::TlsConfig};
 use crate::{Timestamp, error::ErrorInfo, rng::SystemRng, wire::json::Object};
 
 /// Ties a request to the lines about it in the server's log.
@@ -53,8 +66,10 @@ pub struct HttpConfig {
     /// Pauses between tries.
     pub backoff: BackoffConfig,
     /// Proxies.
+    #[cfg(not(target_arch = "wasm32"))]
     pub proxies: ProxyConfig,
     /// Certificates.
+    #[cfg(not(target_arch = "wasm32"))]
     pub tls: TlsConfig,
 }
 
@@ -68,7 +83,9 @@ impl Default for HttpConfig {
             attempts: 5,
             max_response: 4 * 1024 * 1024,
             backoff: BackoffConfig::REQUEST,
+            #[cfg(not(target_arch = "wasm32"))]
             proxies: ProxyConfig::from_env(),
+            #[cfg(not(target_arch = "wasm32"))]
             tls: TlsConfig::from_env(),
         }
     }
@@ -121,7 +138,7 @@ impl HttpResponse {
 pub struct HttpClient(Arc<Inner>);
 
 struct Inner {
-    client: reqwest::Client,
+    exchange: Exchange,
     config: HttpConfig,
     id_prefix: u32,
     requests: AtomicU64,
@@ -138,9 +155,9 @@ impl HttpClient {
     /// # Errors
     /// [`HttpError::Setup`] if the TLS or HTTP library refuses the settings.
     pub fn new(config: HttpConfig) -> Result<Self, HttpError> {
-        let client = build(&config, config.try_timeout)?;
+        let exchange = Exchange::new(&config)?;
         Ok(Self(Arc::new(Inner {
-            client,
+            exchange,
             config,
             id_prefix: SystemRng.next_u32(),
             requests: AtomicU64::new(0),
@@ -186,14 +203,21 @@ impl HttpClient {
         let id = format!("{:08x}-{number}", self.0.id_prefix);
         let started = Instant::now();
 
-        let mut builder = self.0.client.request(method, url).headers(headers);
+        let mut headers = headers;
         if let Ok(id) = HeaderValue::from_str(&id) {
-            builder = builder.header(REQUEST_ID, id);
+            headers.insert(REQUEST_ID, id);
         }
-        if let Some(body) = body {
-            builder = builder.header(header::CONTENT_TYPE, "application/json").body(body);
-        }
-        let result = self.exchange(builder, what, &host).await;
+        let request = HttpRequest { what, method, url, headers, body };
+        let result = match self.receive(request, &host).await {
+            Err(error) => Err(error),
+            Ok(answer) => match answer.error() {
+                Some(error) => Err(error),
+                None => {
+                    let status = answer.status.as_u16();
+                    Ok(HttpResponse { what, status, body: answer.body.into() })
+                }
+            },
+        };
         let elapsed_ms = started.elapsed().as_millis();
         match &result {
             Ok(answer) => {
@@ -206,70 +230,25 @@ impl HttpClient {
         result
     }
 
-    async fn exchange(
-        &self,
-        builder: reqwest::RequestBuilder,
-        what: &'static str,
-        host: &str,
-    ) -> Result<HttpResponse, HttpError> {
-        let answer = self.receive(builder, host).await?;
-        match answer.error() {
-            Some(error) => Err(error),
-            None => {
-                let status = answer.status.as_u16();
-                Ok(HttpResponse { what, status, body: answer.body.into() })
-            }
-        }
-    }
-
     /// One try of a request that must not be repeated by itself, for services whose errors say more in their headers.
     #[cfg(any(feature = "aiwm", feature = "user-data"))]
     pub(crate) async fn send_any(&self, request: HttpRequest) -> Result<AnyResponse, HttpError> {
-        let HttpRequest { what: _, method, url, headers, body } = request;
-        let host = authority(&url);
-        let untyped = !headers.contains_key(header::CONTENT_TYPE);
-        let mut builder = self.0.client.request(method, url).headers(headers);
-        if let Some(body) = body {
-            if untyped {
-                builder = builder.header(header::CONTENT_TYPE, "application/json");
-            }
-            builder = builder.body(body);
-        }
-        self.receive(builder, &host).await
+        let host = authority(&request.url);
+        self.receive(request, &host).await
     }
 
     async fn receive(
         &self,
-        builder: reqwest::RequestBuilder,
+        mut request: HttpRequest,
         host: &str,
     ) -> Result<AnyResponse, HttpError> {
-        let failed = |error| self.network_error(host, error);
-        let mut response = builder.send().await.map_err(failed)?;
-        self.note_date(response.headers());
-        let status = response.status();
-        let limit = self.0.config.max_response;
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(failed)? {
-            if body.len() + chunk.len() > limit {
-                return Err(HttpError::TooLong { limit });
-            }
-            body.extend_from_slice(&chunk);
+        if request.body.is_some() && !request.headers.contains_key(header::CONTENT_TYPE) {
+            let json = HeaderValue::from_static("application/json");
+            request.headers.insert(header::CONTENT_TYPE, json);
         }
-        Ok(AnyResponse { status, headers: response.headers().clone(), body })
-    }
-
-    fn network_error(&self, host: &str, error: reqwest::Error) -> HttpError {
-        let error = error.without_url();
-        let host = host.to_owned();
-        if error.is_timeout() && !error.is_connect() {
-            HttpError::Timeout { after: self.0.config.try_timeout }
-        } else if error.is_connect() {
-            HttpError::Connect { host, reason: reasons(&error) }
-        } else if error.is_builder() {
-            HttpError::InvalidUrl { reason: reasons(&error) }
-        } else {
-            HttpError::Interrupted { host, reason: reasons(&error) }
-        }
+        let answer = self.0.exchange.send(request, host, &self.0.config).await?;
+        self.note_date(&answer.headers);
+        Ok(answer)
     }
 
     fn note_date(&self, headers: &HeaderMap) {
@@ -292,59 +271,6 @@ impl HttpClient {
             i64::try_from(ms / 1000).unwrap_or(i64::MAX)
         })
     }
-}
-
-/// The library's client, with our TLS, proxies and timeouts.
-fn build(config: &HttpConfig, timeout: Duration) -> Result<reqwest::Client, HttpError> {
-    let setup = |reason: String| HttpError::Setup { reason };
-    builder(config, timeout, &[b"h2", b"http/1.1"])?.build().map_err(|e| setup(reasons(&e)))
-}
-
-fn builder(
-    config: &HttpConfig,
-    timeout: Duration,
-    protocols: &[&[u8]],
-) -> Result<reqwest::ClientBuilder, HttpError> {
-    let setup = |reason: String| HttpError::Setup { reason };
-    let mut tls = tls::client_config(&config.tls).map_err(|e| setup(e.to_string()))?;
-    tls.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
-    let mut builder = reqwest::Client::builder()
-        .user_agent(concat!("agentmesh/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(config.connect_timeout)
-        .read_timeout(config.read_timeout)
-        .timeout(timeout)
-        // A signed request is for the server it was signed for.
-        .redirect(reqwest::redirect::Policy::none())
-        .tls_backend_preconfigured(tls)
-        .no_proxy();
-    for proxy in config.proxies.for_http_client() {
-        builder = builder.proxy(proxy);
-    }
-    Ok(builder)
-}
-
-/// For answers that go on and on. Each has a connection of its own (HTTP/1.1): one that is dead must not take the next
-/// request with it. Idle connections go early, for the same reason.
-#[cfg(feature = "signaling")]
-pub(crate) fn streaming_client(
-    config: &HttpConfig,
-    timeout: Duration,
-) -> Result<reqwest::Client, HttpError> {
-    let builder = builder(config, timeout, &[b"http/1.1"])?.pool_idle_timeout(IDLE);
-    builder.build().map_err(|e| HttpError::Setup { reason: reasons(&e) })
-}
-
-/// How long a connection of a [`streaming_client`] waits for another request.
-#[cfg(feature = "signaling")]
-const IDLE: Duration = Duration::from_secs(20);
-
-/// The same for who speaks another protocol over HTTP: answers come as they are.
-#[cfg(feature = "s3")]
-pub(crate) fn raw_client(
-    config: &HttpConfig,
-    timeout: Duration,
-) -> Result<reqwest::Client, HttpError> {
-    build(config, timeout)
 }
 
 impl fmt::Debug for HttpClient {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
+use crate::client::platform::time::Instant;
 use url::Url;
 
 use super::{AnswerError, RegistryClient, RegistryError};

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::Instant;
+use crate::client::platform::time::Instant;
 
 use super::{AnswerError, RegistryClient, RegistryError};
 use crate::{

@@ -8,11 +8,9 @@ use std::{
     time::Duration,
 };
 
+use crate::client::platform::time::{Instant, sleep_until, timeout};
 use futures_util::{SinkExt, StreamExt, stream::SplitSink, stream::SplitStream};
-use tokio::{
-    sync::{mpsc, watch},
-    time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout},
-};
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -179,9 +177,8 @@ async fn write(
 ) -> Cause {
     let Outbox { commands, presence } = outbox;
     let Shared { config, clock, features, .. } = shared;
-    let start = Instant::now() + config.ping_interval;
-    let mut pings = interval_at(start, config.ping_interval.max(Duration::from_millis(1)));
-    pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let between_pings = config.ping_interval.max(Duration::from_millis(1));
+    let mut next_ping = Instant::now() + between_pings;
     if presence.borrow().is_some() {
         presence.mark_changed();
     }
@@ -201,7 +198,8 @@ async fn write(
                 let Some(status) = presence.borrow_and_update().clone() else { continue };
                 write_one(sink, convert::presence(status), config.write_timeout).await
             }
-            _ = pings.tick() => {
+            () = sleep_until(next_ping) => {
+                next_ping = Instant::now() + between_pings;
                 unanswered.get_or_insert_with(Instant::now);
                 write_one(sink, convert::ping(clock.now()), config.write_timeout).await
             }

@@ -1,9 +1,9 @@
 //! From an address to a connection that the relay has accepted.
 
+use crate::client::platform::time::timeout;
 use base64ct::{Base64, Encoding};
 use futures_util::{SinkExt, StreamExt};
 use rand_core::CryptoRng;
-use tokio::time::timeout;
 use url::Url;
 
 use super::{

@@ -1,18 +1,20 @@
 //! The seam between the relay connection and what carries it: text and binary messages in, text and binary messages
-//! out. A WebSocket in `ws_native`, a pair of queues in `memory`. Knows neither JSON nor frames.
+//! out. A WebSocket in `ws_native`, a pair of queues in `memory`; in WebAssembly the platform has its own. Knows neither JSON nor frames.
 
+#[cfg(not(target_arch = "wasm32"))]
 mod line;
 pub mod memory;
+#[cfg(not(target_arch = "wasm32"))]
 pub mod ws_native;
 
-use std::{fmt::Debug, time::Duration};
+use std::{fmt::Debug, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_core::Stream;
 use futures_util::Sink;
 use url::Url;
 
-use super::platform::BoxFuture;
+use super::{http::HttpConfig, platform::BoxFuture};
 use crate::error::errors;
 
 errors! {
@@ -133,4 +135,21 @@ pub type BoxSocket = Box<dyn Socket>;
 pub trait Connector: Debug + Send + Sync {
     /// Opens a connection to `url`; dropping the future gives up.
     fn connect<'a>(&'a self, url: &'a Url) -> BoxFuture<'a, Result<BoxSocket, TransportError>>;
+}
+
+/// What opens WebSockets on this machine, with the proxies and certificates of HTTP requests.
+#[cfg(not(target_arch = "wasm32"))]
+pub(super) fn connector(
+    http: &HttpConfig,
+    connect_timeout: Duration,
+) -> Result<Arc<dyn Connector>, TransportError> {
+    let connector = ws_native::WsConnector::with_tls(&http.proxies, &http.tls, connect_timeout)?;
+    Ok(Arc::new(connector))
+}
+
+/// What opens WebSockets where the platform has its own.
+#[cfg(target_arch = "wasm32")]
+#[allow(clippy::unnecessary_wraps, reason = "as where it can fail")]
+pub(super) fn connector(_: &HttpConfig, _: Duration) -> Result<Arc<dyn Connector>, TransportError> {
+    Ok(super::platform::host().connector())
 }

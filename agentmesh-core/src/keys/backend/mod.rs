@@ -3,16 +3,16 @@
 //! `pure` is dalek and RustCrypto. With feature `aws-lc`, curves and AES-GCM come from the C library, about twice as
 //! fast; `pure` then stands in should the library be unable to allocate.
 
-#[cfg(feature = "aws-lc")]
+#[cfg(all(feature = "aws-lc", not(target_arch = "wasm32")))]
 mod aws_lc;
 mod common;
 mod pure;
 #[cfg(feature = "legacy-0-2")]
 mod secretbox;
 
-#[cfg(feature = "aws-lc")]
+#[cfg(all(feature = "aws-lc", not(target_arch = "wasm32")))]
 use aws_lc as curves;
-#[cfg(not(feature = "aws-lc"))]
+#[cfg(any(not(feature = "aws-lc"), target_arch = "wasm32"))]
 use pure as curves;
 
 pub(super) use common::{HmacState, KemPair, argon2id, kem_encapsulate, sha256};

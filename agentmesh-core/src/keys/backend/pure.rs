@@ -42,7 +42,7 @@ impl SigningPair {
     }
 }
 
-#[cfg(any(test, not(feature = "aws-lc")))]
+#[cfg(any(test, not(feature = "aws-lc"), target_arch = "wasm32"))]
 pub(crate) fn ed25519_verify(public: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
     ed25519_dalek::VerifyingKey::from_bytes(public).is_ok_and(|key| {
         key.verify_strict(message, &ed25519_dalek::Signature::from_bytes(signature)).is_ok()

@@ -9,11 +9,15 @@ pub use foreign::{
     StorageReply, foreign_storage,
 };
 
-use std::{fmt, path::Path, sync::Arc};
+#[cfg(not(target_arch = "wasm32"))]
+use std::path::Path;
+use std::{fmt, sync::Arc};
 
+use agentmesh_core::storage::{Changes, MemoryStorage, Storage as CoreStorage};
+#[cfg(not(target_arch = "wasm32"))]
 use agentmesh_core::{
     client::StoreUrl,
-    storage::{Changes, FileStorage, MemoryStorage, SqliteStorage, Storage as CoreStorage},
+    storage::{FileStorage, SqliteStorage},
 };
 
 use crate::{FacadeError, owned::Owned};
@@ -45,6 +49,7 @@ impl Storage {
     ///
     /// # Errors
     /// `STORAGE_LOCKED` and others.
+    #[cfg(not(target_arch = "wasm32"))]
     pub fn sqlite(path: &Path) -> Result<Self, FacadeError> {
         Ok(Self::new(Arc::new(SqliteStorage::open(path)?)))
     }
@@ -53,6 +58,7 @@ impl Storage {
     ///
     /// # Errors
     /// `STORAGE_LOCKED` and others.
+    #[cfg(not(target_arch = "wasm32"))]
     pub fn directory(path: &Path) -> Result<Self, FacadeError> {
         Ok(Self::new(Arc::new(FileStorage::open(path)?)))
     }
@@ -61,6 +67,7 @@ impl Storage {
     ///
     /// # Errors
     /// `STORAGE_INVALID_URL` and others.
+    #[cfg(not(target_arch = "wasm32"))]
     pub async fn open(url: &str) -> Result<Self, FacadeError> {
         let url: StoreUrl = url.parse()?;
         Ok(Self::new(url.open().await?))

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::time::timeout;
+use crate::client::platform::time::timeout;
 
 use super::super::policy::InForce;
 use crate::{

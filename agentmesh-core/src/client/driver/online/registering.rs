@@ -1,6 +1,6 @@
 //! What the registry is told, and what its answers mean for being online.
 
-use tokio::time::Instant;
+use crate::client::platform::time::Instant;
 
 use super::{
     super::{

@@ -1,6 +1,6 @@
 //! Readers: frames in order to the application, receipts when it has consumed them.
 
-use tokio::time::Instant;
+use crate::client::platform::time::Instant;
 
 use super::{GRANT_DELAY, Streams, handled, step};
 use crate::{

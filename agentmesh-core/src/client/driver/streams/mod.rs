@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::Instant;
+use crate::client::platform::time::Instant;
 
 use super::{
     Driver,

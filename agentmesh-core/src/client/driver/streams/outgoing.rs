@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::time::Instant;
+use crate::client::platform::time::Instant;
 
 use super::{RETRY, Streams, step};
 use crate::{

@@ -1,0 +1,65 @@
+// Two isolates with one identity: exactly one of them wins each commit, and nothing is lost or forked.
+
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import test from 'node:test';
+import { answer, bundle, directory, STORE_KEY, workerd } from './support.mjs';
+
+async function isolates(t) {
+  const worker = await bundle(join(import.meta.dirname, 'race.worker.mjs'), directory(t));
+  const common = { ...worker, bindings: { AGENTMESH_STORE_KEY: STORE_KEY }, r2Buckets: { BUCKET: 'shared' } };
+  const objects = { HOME: { className: 'Home', useSQLite: true } };
+  const mf = await workerd(t, {
+    workers: ['one', 'two', 'peer'].map((name) => ({
+      ...common,
+      name,
+      // One class of objects, which both isolates call.
+      durableObjects: name === 'one' ? objects : { HOME: { ...objects.HOME, scriptName: 'one' } },
+    })),
+  });
+  return async (name, path, body = {}) => {
+    const fetcher = await mf.getWorker(name);
+    return answer(await fetcher.fetch(`http://${name}.test${path}`, { method: 'POST', body: JSON.stringify(body) }));
+  };
+}
+
+/** All messages have a number of their own, none is missing, and the peer opens them; what each sender said. */
+async function opened(call, begun, envelopes) {
+  const sealed = envelopes.toSorted((one, other) => one.header.n - other.header.n);
+  assert.deepEqual(sealed.map((envelope) => envelope.header.n), Array.from(sealed, (_, n) => n), 'a chain that was not forked');
+  const { session } = await call('peer', '/peer/accept', { from: begun.amid, message: begun.message });
+  assert.equal(session, begun.session);
+  const { opened: said } = await call('peer', '/peer/open', { session, sealed });
+  return (who) => said.filter((message) => message.who === who).map((message) => message.n);
+}
+
+test('two isolates race for 500 messages of one identity in R2', async (t) => {
+  const call = await isolates(t);
+  const begun = await call('one', '/r2/begin', await call('peer', '/peer/peer'));
+  assert.equal((await call('two', '/r2/who')).amid, begun.amid, 'one identity');
+  const [one, two] = await Promise.all(
+    ['one', 'two'].map((who) => call(who, '/r2/seal', { session: begun.session, who, count: 250 })),
+  );
+  const of = await opened(call, begun, [...one.sealed, ...two.sealed]);
+  const all = Array.from({ length: 250 }, (_, n) => n);
+  assert.deepEqual(of('one'), all);
+  assert.deepEqual(of('two'), all);
+  t.diagnostic(`commits lost: ${one.lost} and ${two.lost}`);
+});
+
+test('two isolates race for 500 messages of one Durable Object, which is evicted in between', async (t) => {
+  const call = await isolates(t);
+  const begun = await call('one', '/home/begin', await call('peer', '/peer/peer'));
+  const envelopes = [];
+  for (let round = 0; round < 5; round++) {
+    const results = await Promise.all(
+      ['one', 'two'].map((who) => call(who, '/home/seal', { session: begun.session, who: `${who} ${round}`, count: 50 })),
+    );
+    envelopes.push(...results.flatMap((result) => result.sealed));
+    await call('two', '/home/evict');
+    assert.equal(await call('one', '/home/whoAmI'), begun.amid, 'as it was');
+  }
+  const of = await opened(call, begun, envelopes);
+  const all = Array.from({ length: 50 }, (_, n) => n);
+  for (let round = 0; round < 5; round++) for (const who of ['one', 'two']) assert.deepEqual(of(`${who} ${round}`), all);
+});

@@ -1,0 +1,109 @@
+// Senders of one identity, and the peer that opens what they sealed. Each of the two workers is an isolate of its own.
+
+import { DurableObject } from 'cloudflare:workers';
+import { AgentMeshError, DurableObjectStorage, Identity, MemoryStorage, PrekeyManager, R2Storage, SessionManager } from '@agentmesh/sdk';
+
+async function managers(storage, path) {
+  let identity;
+  try {
+    identity = await Identity.load(storage, path);
+  } catch {
+    identity = await Identity.generate();
+    await identity.save(storage, path);
+  }
+  const prekeys = new PrekeyManager(identity, storage);
+  const bundle = await prekeys.loadOrInitialize();
+  return { identity, bundle, sessions: new SessionManager(identity, storage, prekeys) };
+}
+
+/** Seals messages until there are enough of them; whoever loses a commit tries again. */
+async function sealMany(sessions, { session, who, count }) {
+  const sealed = [];
+  let lost = 0;
+  while (sealed.length < count) {
+    try {
+      sealed.push(await sessions.encryptMessage(session, { who, n: sealed.length }));
+    } catch (error) {
+      if (!AgentMeshError.is(error) || error.kind !== 'conflict') throw error;
+      lost += 1;
+    }
+  }
+  return { sealed, lost };
+}
+
+const bytes = (value) => Uint8Array.from(value);
+const plain = (message) => ({ ...message, identityKey: Array.from(message.identityKey), ephemeralKey: Array.from(message.ephemeralKey) });
+
+let peer;
+
+const routes = {
+  /** The peer, in memory. */
+  async peer() {
+    peer ??= await managers(new MemoryStorage(), 'peer');
+    return { amid: peer.identity.amid, bundle: peer.bundle, key: Array.from(peer.identity.signingPublicKey) };
+  },
+  async accept({ from, message }) {
+    const opened = { ...message, identityKey: bytes(message.identityKey), ephemeralKey: bytes(message.ephemeralKey) };
+    return { session: await peer.sessions.acceptSession(from, opened) };
+  },
+  async open({ session, sealed }) {
+    const opened = [];
+    for (const envelope of sealed) opened.push(await peer.sessions.decryptMessage(session, envelope));
+    return { opened };
+  },
+};
+
+async function begin({ identity, sessions }, { amid, bundle, key }) {
+  const { sessionId, x3dhMessage } = await sessions.initiateSession(amid, bundle, bytes(key));
+  return { amid: identity.amid, session: sessionId, message: plain(x3dhMessage) };
+}
+
+export class Home extends DurableObject {
+  #managers;
+
+  #own() {
+    return (this.#managers ??= managers(new DurableObjectStorage(this.ctx.storage), 'home'));
+  }
+
+  async begin(body) {
+    return begin(await this.#own(), body);
+  }
+
+  async seal(body) {
+    return sealMany((await this.#own()).sessions, body);
+  }
+
+  async whoAmI() {
+    return (await this.#own()).identity.amid;
+  }
+
+  /** As the platform does when it needs the room. */
+  evict() {
+    this.ctx.abort('evicted');
+  }
+}
+
+export default {
+  async fetch(request, env) {
+    const [, place, action] = new URL(request.url).pathname.split('/');
+    const body = request.method === 'POST' ? await request.json() : {};
+    try {
+      if (place === 'peer') return Response.json(await routes[action](body));
+      if (place === 'home') {
+        const home = env.HOME.getByName('home');
+        if (action === 'evict') {
+          await home.evict().catch(() => undefined);
+          return Response.json({});
+        }
+        return Response.json(await home[action](body));
+      }
+      // Nothing stays between two requests.
+      const own = await managers(new R2Storage(env.BUCKET), 'shared');
+      if (action === 'begin') return Response.json(await begin(own, body));
+      if (action === 'seal') return Response.json(await sealMany(own.sessions, body));
+      return Response.json({ amid: own.identity.amid });
+    } catch (error) {
+      return new Response(`${error.code ?? error.name}: ${error.stack}`, { status: 500 });
+    }
+  },
+};
