@@ -16,9 +16,9 @@ test-vectors:
 checker:
 	./tests/checker/run
 
-# The core, without features, for wasm32-unknown-unknown.
+# The core for wasm32-unknown-unknown, and the npm package for Workers and browsers.
 wasm:
-	./scripts/wasm-toolchain.sh check -p agentmesh-core --no-default-features
+	./scripts/wasm.sh
 
 # Writes what is generated: docs/errors.md.
 docs:

@@ -42,11 +42,11 @@ documentation() {
 
 wasm() {
   local status=0
-  scripts/wasm-toolchain.sh check -p agentmesh-core --no-default-features || status=$?
+  scripts/wasm.sh || status=$?
   if [ $status = 3 ] && [ "${CI:-}" != true ]; then
     cat >&2 <<'NOTICE'
 *****************************************************************************************
-*  NOT CHECKED: that the core compiles for WebAssembly. The target wasm32-unknown-unknown
+*  NOT TESTED: everything for WebAssembly. The target wasm32-unknown-unknown
 *  is missing here and could not be installed. With CI=true this is an error.
 *****************************************************************************************
 NOTICE

@@ -51,7 +51,7 @@ bindgen=$(cargo build --quiet --manifest-path bindings/wasm/bindgen/Cargo.toml -
 sum=$(sha256sum <"$out/module/agentmesh_bg.wasm")
 if [ "$sum" != "$(cat "$out/module/optimised-from" 2>/dev/null)" ]; then
   say "wasm-opt"
-  node "$tools/node_modules/binaryen/bin/wasm-opt" -Oz --all-features "$out/module/agentmesh_bg.wasm" -o "$out/module/optimised.wasm"
+  node "$tools/node_modules/binaryen/bin/wasm-opt" -Oz "$out/module/agentmesh_bg.wasm" -o "$out/module/optimised.wasm"
   echo "$sum" >"$out/module/optimised-from"
 fi
 cp "$out/module/optimised.wasm" "$out/module/agentmesh_bg.wasm"
@@ -82,6 +82,7 @@ for tool in "$tools"/node_modules/* "$tools"/node_modules/.bin; do
   [ -e "node_modules/$(basename "$tool")" ] || ln -s "$tool" node_modules/
 done
 cp -r "$AGENTMESH_TEST_SOURCE/bindings/wasm/tests" tests
+cp "$source/tests/play.mjs" tests
 
 files=("$@")
 [ $# -gt 0 ] || files=(tests/*.test.mjs)

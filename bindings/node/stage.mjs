@@ -51,6 +51,9 @@ write(join(stage, 'sdk'), {
 });
 copyFileSync(join(here, 'README.md'), join(stage, 'sdk', 'README.md'));
 
+// Without a module there is only the package itself.
+if (module === undefined) process.exit();
+
 write(join(stage, 'platform'), {
   name: native,
   version,

@@ -1,7 +1,7 @@
 //! Between Rust's futures and JavaScript's promises: a call is a promise, and a `Canceller` drops it; what an application is asked for
 //! goes to a function.
 
-use std::{cell::RefCell, collections::HashMap, future::Future};
+use std::{cell::RefCell, collections::HashMap, future::Future, pin::Pin};
 
 use agentmesh_facade::FacadeError;
 use js_sys::{Array, Function, Object, Promise, Reflect, Uint8Array};
@@ -155,14 +155,22 @@ pub(crate) fn call<T: Value + 'static>(
 ) -> Result<Promise, JsValue> {
     let token = canceller
         .and_then(|canceller| TOKENS.with_borrow(|(_, all)| all.get(&canceller.id()).cloned()));
-    Ok(future_to_promise(async move {
+    Ok(promise(token, Box::pin(async move { future.await.map(Value::js) })))
+}
+
+/// The same for all calls, whatever they are: the module is to be small.
+fn promise(
+    token: Option<CancellationToken>,
+    future: Pin<Box<dyn Future<Output = Result<JsValue, FacadeError>>>>,
+) -> Promise {
+    future_to_promise(async move {
         let result = match token {
-            None => future.await.map(Some),
+            None => future.await,
             // What is finished is handed on, so that nothing that was taken is lost.
-            Some(token) => token.run_until_cancelled(future).await.transpose(),
+            Some(token) => token.run_until_cancelled(future).await.unwrap_or(Ok(JsValue::NULL)),
         };
-        result.map(Value::js).map_err(thrown)
-    }))
+        result.map_err(thrown)
+    })
 }
 
 /// Runs something beside everything else.
