@@ -79,16 +79,15 @@ export class R2Storage extends CustomStorage {
 
   async #commit(changes: readonly Change[]): Promise<void> {
     this.#open();
+    // What we know may be old; a conflict is told only of what was read for this commit.
+    let fresh = this.#known === undefined;
     let head = this.#known ?? (await this.#head());
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const conflict = changes.find((change) => (head.records.get(nameOf(change))?.version ?? 0) !== change.expected);
       if (conflict !== undefined) {
-        // What we know may be old; a conflict is told only of what is there now.
-        const fresh = await this.#head();
-        if (fresh.commit === head.commit) {
-          throw new Conflict(conflict, conflict.expected, head.records.get(nameOf(conflict))?.version ?? 0);
-        }
-        head = fresh;
+        if (fresh) throw new Conflict(conflict, conflict.expected, head.records.get(nameOf(conflict))?.version ?? 0);
+        head = await this.#head();
+        fresh = true;
         continue;
       }
       const next = { etag: null, commit: crypto.randomUUID(), records: new Map(head.records) };
@@ -102,6 +101,7 @@ export class R2Storage extends CustomStorage {
         return;
       }
       head = await this.#head();
+      fresh = true;
       if (head.commit === next.commit) return;
     }
     throw new StoreFailure('unreachable', 'too many others write to the same object');

@@ -16,19 +16,36 @@ async function managers(storage, path) {
   return { identity, bundle, sessions: new SessionManager(identity, storage, prekeys) };
 }
 
-/** Seals messages until there are enough of them; whoever loses a commit tries again. */
+/** Seals messages until there are enough of them; whoever is told of a conflict tries again. */
 async function sealMany(sessions, { session, who, count }) {
   const sealed = [];
-  let lost = 0;
   while (sealed.length < count) {
     try {
       sealed.push(await sessions.encryptMessage(session, { who, n: sealed.length }));
     } catch (error) {
       if (!AgentMeshError.is(error) || error.kind !== 'conflict') throw error;
-      lost += 1;
     }
   }
-  return { sealed, lost };
+  return sealed;
+}
+
+/** The bucket, which counts the commits that others were faster with. */
+class Counting {
+  refused = 0;
+
+  constructor(bucket) {
+    this.bucket = bucket;
+  }
+
+  get(key) {
+    return this.bucket.get(key);
+  }
+
+  async put(key, value, options) {
+    const put = await this.bucket.put(key, value, options);
+    if (put === null) this.refused += 1;
+    return put;
+  }
 }
 
 const bytes = (value) => Uint8Array.from(value);
@@ -70,7 +87,7 @@ export class Home extends DurableObject {
   }
 
   async seal(body) {
-    return sealMany((await this.#own()).sessions, body);
+    return { sealed: await sealMany((await this.#own()).sessions, body) };
   }
 
   async whoAmI() {
@@ -98,9 +115,13 @@ export default {
         return Response.json(await home[action](body));
       }
       // Nothing stays between two requests.
-      const own = await managers(new R2Storage(env.BUCKET), 'shared');
+      const bucket = new Counting(env.BUCKET);
+      const own = await managers(new R2Storage(bucket), 'shared');
       if (action === 'begin') return Response.json(await begin(own, body));
-      if (action === 'seal') return Response.json(await sealMany(own.sessions, body));
+      if (action === 'seal') {
+        const sealed = await sealMany(own.sessions, body);
+        return Response.json({ sealed, refused: bucket.refused });
+      }
       return Response.json({ amid: own.identity.amid });
     } catch (error) {
       return new Response(`${error.code ?? error.name}: ${error.stack}`, { status: 500 });
