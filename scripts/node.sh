@@ -51,7 +51,10 @@ AGENTMESH_TEST_SERVER=$(sed -nE 's/^agentmesh-server ([^ ]*\/agentmesh-server(\.
 say "packing"
 rm -rf "$out/stage" "$out/packages"
 mkdir -p "$out/stage/sdk" "$out/packages"
-node "$source/build.mjs" "$out/stage/sdk/dist" "$tools"
+# With the WebAssembly module, if `scripts/wasm.sh` has built it: then the package is for Workers and browsers, too.
+wasm=$PWD/target/npm-wasm/module
+[ -e "$wasm/optimised-from" ] || wasm=
+node "$source/build.mjs" "$out/stage/sdk/dist" "$tools" ${wasm:+"$wasm"}
 node "$source/stage.mjs" "$out/stage" "$module"
 for package in "$out"/stage/*/; do
   npm pack --silent --pack-destination "$out/packages" "$package" >/dev/null

@@ -47,7 +47,9 @@ write(join(stage, 'sdk'), {
   license,
   repository,
   engines,
-  optionalDependencies: Object.fromEntries((given === undefined ? [platform] : PLATFORMS).map((name) => [packageOf(name), version])),
+  ...(module !== undefined && {
+    optionalDependencies: Object.fromEntries((given === undefined ? [platform] : PLATFORMS).map((name) => [packageOf(name), version])),
+  }),
 });
 copyFileSync(join(here, 'README.md'), join(stage, 'sdk', 'README.md'));
 
