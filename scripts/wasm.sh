@@ -63,7 +63,8 @@ say "the module has $(wc -c <"$out/module/agentmesh_bg.wasm") bytes, $size gzipp
 
 say "building the programs that it is tested against"
 export AGENTMESH_TEST_SERVER AGENTMESH_TEST_SOURCE=$PWD
-AGENTMESH_TEST_SERVER=$(cargo build --quiet -p agentmesh-server --bins --message-format json | artifacts | sed -nE 's/^agentmesh-server ([^ ]*\/agentmesh-server(\.exe)?)$/\1/p')
+# With all features, as the tests of the workspace have built it already.
+AGENTMESH_TEST_SERVER=$(cargo build --quiet --workspace --all-features --message-format json | artifacts | sed -nE 's/^agentmesh-server ([^ ]*\/agentmesh-server(\.exe)?)$/\1/p')
 
 say "packing"
 rm -rf "$out/stage" "$out/packages"
