@@ -9,7 +9,7 @@ use wasm_bindgen::prelude::*;
 pub(crate) fn thrown(error: FacadeError) -> JsValue {
     let text = json!({"agentmesh": {
         "code": error.code, "kind": error.kind, "message": error.message,
-        "retryable": error.retryable, "details": error.details,
+        "retryable": error.retryable, "details": error.details, "causes": error.causes,
     }});
     js_sys::Error::new(&text.to_string()).into()
 }

@@ -70,7 +70,9 @@ export class Bob extends DurableObject {
     await other.send(globalThis.agent.amid, 'secret');
     const entry = await printed.promise;
     console.log = log;
-    return { entry, session: (await globalThis.agent.getSessions())[0].id, peer: await other.start() };
+    const peer = await other.start();
+    const session = (await globalThis.agent.getSessions()).find((one) => one.peer === peer);
+    return { entry, session: session.id, peer };
   }
 
   close() {
