@@ -17,7 +17,7 @@ use agentmesh_core::{
         relay::{self, RelayConfig, RelayContext, RelayError, RelayEvent},
         transport::ws_native::WsConnector,
     },
-    engine::{LoadError, SendError, Stage},
+    engine::{LoadError, Stage},
     identity::{Amid, Identity},
     knock::{KnockRequest, Policy},
     limits,
@@ -187,12 +187,14 @@ async fn messages_that_can_never_be_sent_are_refused_at_once() {
     let queued = || SendOptions::wait_for(Stage::Queued);
     for text in ["{", "", "{} {}", "nul"] {
         let error = agent.send(nobody, text, queued()).await.unwrap_err();
-        assert_eq!(error, SendError::InvalidJson.into(), "{text}");
+        assert_eq!(error.code(), "PAYLOAD_INVALID_JSON", "{text}");
+        assert!(error.to_string().starts_with("the payload: not JSON"), "{error}");
     }
     let long = "x".repeat(limits::MAX_CAPABILITY + 1);
     let options = SendOptions { knock_request: Some(KnockRequest::new(long, "ask")), ..queued() };
     let error = agent.send(nobody, "1", options).await.unwrap_err();
-    assert_eq!(error, SendError::InvalidKnockRequest.into());
+    assert_eq!(error.code(), "KNOCK_REQUEST_INVALID");
+    assert!(error.to_string().contains("capability"), "{error}");
     assert!(agent.outbox().await.unwrap().is_empty());
 }
 

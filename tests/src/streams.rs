@@ -305,8 +305,12 @@ async fn reader_that_is_dropped_cancels() {
     let (asker, model, mut stream, mut answer) = begun(&world).await;
     answer.send("a").await.unwrap();
     assert_eq!(stream.next().await.unwrap().unwrap().text(), "a");
+    let watch = answer.watch();
+    assert!(!watch.is_stopped());
     stream.cancel("enough");
     answer.stopped().await;
+    let why = watch.stopped().await.unwrap_err();
+    assert_eq!(why, StreamError::Cancelled { reason: "enough".into() }.into());
     let refused = answer.send("b").await.unwrap_err();
     assert_eq!(refused, StreamError::Cancelled { reason: "enough".into() }.into());
     assert_eq!(answer.finish().await.unwrap_err().code(), "STREAM_CANCELLED");
@@ -325,7 +329,9 @@ async fn sender_s_failure_comes_behind_what_it_said() {
     let (asker, model, mut stream, mut answer) = begun(&world).await;
     answer.set_metadata(r#"{"model":"m"}"#).unwrap();
     answer.send("a").await.unwrap();
+    let watch = answer.watch();
     answer.fail(PeerError::new("OVERLOADED", "later").retryable()).await.unwrap();
+    watch.stopped().await.unwrap();
     assert_eq!(stream.next().await.unwrap().unwrap().text(), "a");
     assert_eq!(stream.metadata(), Some(r#"{"model":"m"}"#));
     let Some(Err(Error::Stream(StreamError::Failed { error }))) = stream.next().await else {

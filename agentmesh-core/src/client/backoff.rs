@@ -73,6 +73,12 @@ impl Backoff {
         self.attempts
     }
 
+    /// Whether the failure that was counted last is worth a line in the log: the first, the fourth, the sixteenth and so
+    /// on, so that an outage is told at once, and a long one ever more seldom.
+    pub const fn is_worth_telling(&self) -> bool {
+        self.attempts.is_power_of_two() && self.attempts.trailing_zeros().is_multiple_of(2)
+    }
+
     /// Forgets the failures: things work again.
     pub const fn reset(&mut self) {
         self.attempts = 0;
@@ -163,6 +169,19 @@ mod tests {
             let delay = backoff.next_delay(Some(asked), &mut rng);
             assert!(delay >= asked && delay <= asked * 5 / 4, "{delay:?}");
         }
+    }
+
+    #[test]
+    fn an_outage_is_told_at_once_and_then_ever_more_seldom() {
+        let mut backoff = Backoff::new(BackoffConfig::RECONNECT);
+        let mut rng = ChaCha20Rng::from_seed([5; 32]);
+        let told: Vec<_> = (0..1000)
+            .filter_map(|_| {
+                backoff.next_delay(None, &mut rng);
+                backoff.is_worth_telling().then_some(backoff.attempts())
+            })
+            .collect();
+        assert_eq!(told, [1, 4, 16, 64, 256]);
     }
 
     #[test]

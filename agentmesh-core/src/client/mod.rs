@@ -34,7 +34,7 @@ pub use agent::{
     Agent, AgentBuilder, AgentConfig, AgentError, AgentEvent, Awaited, Chunk, InboxItem,
     IncomingStream, KnockHandler, Message, Messages, NegotiationHandler, OpenStream, OutboxItem,
     OutgoingStream, PendingKnock, Profile, SendOptions, Sent, StreamConfig, StreamError,
-    StreamOptions, TraceSource,
+    StreamOptions, StreamWatch, TraceSource,
 };
 pub use audit::{AuditLog, AuditOptions, AuditOwner, AuditReader, Fsync};
 pub use rate_limit::{

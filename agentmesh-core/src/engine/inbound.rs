@@ -170,11 +170,12 @@ impl Engine {
         let from = source.from;
         let Some(entry) = self.sessions.get(&session) else { return };
         let held = entry.decision == Decision::Pending;
+        // Unacked and uncommitted, what finds no room stays at the relay until then.
+        let until = if held { Until::Decision(session) } else { Until::Room };
         let is_application = plaintext.kind.is_application();
         if is_application && let Some(part) = plaintext.part {
             // A part is kept for good or not at all, so none is before the KNOCK is decided.
             if held || !self.has_room_for_part(encoded.len()) {
-                let until = if held { Until::Decision(session) } else { Until::Room };
                 self.leave_part(from, until);
                 return;
             }
@@ -186,8 +187,6 @@ impl Engine {
         let key = (from, plaintext.id);
         let known = self.inbox.get(&key).is_some() || self.seen.get(&key).is_some();
         if is_application && !known {
-            // Unacked and uncommitted: the relay keeps it until there is room.
-            let until = if held { Until::Decision(session) } else { Until::Room };
             if self.is_left_behind(&from, Some(&session)) {
                 return;
             }

@@ -94,7 +94,7 @@ impl Engine {
         plaintext.headers = headers;
         let encoded = plaintext.encode().map_err(SendError::of)?;
         let intent = knock_request.map(|request| request.to_json()).transpose();
-        let intent = intent.map_err(|_| SendError::InvalidKnockRequest)?;
+        let intent = intent.map_err(|e| SendError::knock_request(&e))?;
 
         // From here on nothing fails.
         if peer.is_none() {

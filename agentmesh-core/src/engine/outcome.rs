@@ -6,11 +6,11 @@ use crate::{
     error::errors,
     handshake::SessionId,
     identity::Amid,
-    knock::KnockInfo,
+    knock::{KnockError, KnockInfo},
     storage::Changes,
     time::Timestamp,
     wire::{
-        id::MessageId, plaintext::PlaintextError, relay_frame::RelayMessageType,
+        id::MessageId, json::JsonError, plaintext::PlaintextError, relay_frame::RelayMessageType,
         relay_id::RelayMessageId,
     },
 };
@@ -257,12 +257,18 @@ errors! {
             /// Seconds to wait.
             retry_after_s: u64,
         } = "SEND_REJECTED_RECENTLY", Policy, retryable;
-        /// The JSON payload is not valid JSON.
-        #[error("the payload is not valid JSON")]
-        InvalidJson = "PAYLOAD_INVALID_JSON", InvalidInput, permanent;
+        /// The JSON payload is not JSON, or nested too deeply.
+        #[error("the payload: {source}")]
+        InvalidJson {
+            /// Where and why.
+            source: JsonError,
+        } = "PAYLOAD_INVALID_JSON", InvalidInput, permanent;
         /// The trace context, the name of the schema or the stream's terms are not valid.
-        #[error("a header of the message is not valid")]
-        InvalidHeader = "MESSAGE_HEADER_INVALID", InvalidInput, permanent;
+        #[error("a header of the message: {problem}")]
+        InvalidHeader {
+            /// Which, and what is wrong with it.
+            problem: String,
+        } = "MESSAGE_HEADER_INVALID", InvalidInput, permanent;
         /// So many streams are open that no more is remembered.
         #[error("{limit} streams are open, which is the limit")]
         TooManyStreams {
@@ -273,8 +279,11 @@ errors! {
         #[error("there is no session with the recipient yet")]
         NoSession = "SEND_NO_SESSION", NotFound, retryable;
         /// What the KNOCK should ask for is not valid.
-        #[error("the KNOCK request is not valid")]
-        InvalidKnockRequest = "KNOCK_REQUEST_INVALID", InvalidInput, permanent;
+        #[error("what the KNOCK asks for: {problem}")]
+        InvalidKnockRequest {
+            /// What is wrong with it.
+            problem: String,
+        } = "KNOCK_REQUEST_INVALID", InvalidInput, permanent;
         /// The id was used for another recipient.
         #[error("message id {id} is in use for another recipient")]
         IdInUse {
@@ -309,10 +318,15 @@ errors! {
 }
 
 impl SendError {
-    pub(super) const fn of(error: PlaintextError) -> Self {
+    pub(super) fn of(error: PlaintextError) -> Self {
         match error {
-            PlaintextError::Json { .. } => Self::InvalidJson,
-            _ => Self::InvalidHeader,
+            PlaintextError::Json { source } => Self::InvalidJson { source },
+            PlaintextError::Cbor { source } => Self::InvalidHeader { problem: source.to_string() },
+            error => Self::InvalidHeader { problem: error.to_string() },
         }
+    }
+
+    pub(super) fn knock_request(error: &KnockError) -> Self {
+        Self::InvalidKnockRequest { problem: error.to_string() }
     }
 }

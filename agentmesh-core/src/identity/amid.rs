@@ -18,10 +18,10 @@ errors! {
     /// Why text is not an AMID.
     pub enum AmidError {
         /// Not base58 in the one form that an AMID has.
-        #[error("not an AMID: not base58")]
+        #[error("not an agent's address (AMID): not base58")]
         Encoding = "AMID_ENCODING", InvalidInput, permanent;
         /// Base58, but not of 20 bytes.
-        #[error("not an AMID: not 20 bytes")]
+        #[error("not an agent's address (AMID): not 20 bytes in base58")]
         Length = "AMID_LENGTH", InvalidInput, permanent;
     }
 }

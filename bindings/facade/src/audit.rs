@@ -8,7 +8,7 @@ use agentmesh_core::{
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::{FacadeError, owned::Owned, values::amid};
+use crate::{FacadeError, arguments::from_json, owned::Owned, values::amid};
 
 /// An agent's audit log.
 #[derive(Debug)]
@@ -66,7 +66,7 @@ impl AuditLog {
     /// # Errors
     /// `AUDIT_BROKEN` and others.
     pub async fn query(&self, conditions: &str) -> Result<String, FacadeError> {
-        let asked: Query = serde_json::from_str(conditions)?;
+        let asked: Query = from_json(conditions)?;
         let mut query = AuditQuery::all();
         query.kinds = asked.types.iter().map(|kind| AuditType::from(kind.as_str())).collect();
         query.min_severity = asked.min_severity.as_deref().map(severity).transpose()?;

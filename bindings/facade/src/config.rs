@@ -4,11 +4,12 @@
 use std::{path::PathBuf, time::Duration};
 
 use agentmesh_core::{
+    Error as CoreError,
     audit::Severity,
     client::{
         AgentBuilder, AgentConfig, AuditOptions, Rate, RateLimits, SendOptions, StreamOptions,
     },
-    engine::Stage,
+    engine::{SendError, Stage},
     knock::{KnockRequest, Policy},
 };
 use serde::Deserialize;
@@ -206,7 +207,7 @@ impl SendSettings {
             wait: wait.transpose()?.unwrap_or(default.wait),
             timeout: self.timeout_ms.map_or(default.timeout, milliseconds),
             id: self.id.as_deref().map(values::message_id).transpose()?,
-            knock_request: self.knock.map(|json| KnockRequest::parse(json.get())).transpose()?,
+            knock_request: self.knock.map(|json| knock_request(json.get())).transpose()?,
             session_type: self.session_type.as_deref().map(values::session_type).transpose()?,
             trace: self.trace,
             schema: self.schema,
@@ -214,6 +215,13 @@ impl SendSettings {
             expires_in: self.expires_in_ms.map(milliseconds),
         })
     }
+}
+
+/// What the application asks for. What is wrong with it is the application's mistake, not a peer's.
+fn knock_request(json: &str) -> Result<KnockRequest, FacadeError> {
+    KnockRequest::parse(json)
+        .map_err(|e| SendError::InvalidKnockRequest { problem: e.to_string() })
+        .map_err(|e| CoreError::from(e).into())
 }
 
 /// How to ask for a stream.

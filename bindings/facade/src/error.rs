@@ -15,6 +15,8 @@ use agentmesh_core::{
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::arguments::problem;
+
 /// Any error of the bindings.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FacadeError {
@@ -257,10 +259,10 @@ from_core!(
     agentmesh_core::services::user_data::UserDataError,
 );
 
-/// Of arguments that bindings pass as JSON. Says where, not what: they may hold content.
+/// Of arguments that bindings pass as JSON. [`from_json`](crate::from_json) says which member, too.
 impl From<serde_json::Error> for FacadeError {
     fn from(error: serde_json::Error) -> Self {
-        Self::argument(format!("malformed argument: {error}"))
+        Self::argument(format!("malformed argument: {}", problem(&error)))
     }
 }
 

@@ -4,7 +4,7 @@ use agentmesh_core::knock::{Decision as CoreDecision, KnockContext, KnockInfo, P
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
-use crate::{FacadeError, KnockDetails, owned::Owned, values};
+use crate::{FacadeError, KnockDetails, arguments::from_json, owned::Owned, values};
 
 /// Questions that wait for an application that does not read them, at most; beyond, KNOCKs wait in the agent.
 const QUESTIONS: usize = 64;
@@ -158,7 +158,7 @@ struct Context {
 /// `POLICY_MALFORMED`; `BINDING_ARGUMENT`
 pub fn evaluate_policy(policy_json: &str, knock_json: &str) -> Result<Decision, FacadeError> {
     let policy = policy(policy_json)?;
-    let knock: Context = serde_json::from_str(knock_json)?;
+    let knock: Context = from_json(knock_json)?;
     let ttl_s = knock.ttl_s.unwrap_or(agentmesh_core::limits::DEFAULT_SESSION_TTL);
     let mut context = KnockContext::new(values::amid(&knock.sender)?, &knock.capability, ttl_s);
     if let Some(tier) = &knock.tier {

@@ -11,6 +11,7 @@
 //! a policy is, the core says.
 
 mod agent;
+mod arguments;
 mod audit;
 mod config;
 #[cfg(feature = "conformance")]
@@ -36,6 +37,7 @@ mod stream;
 mod values;
 
 pub use agent::{Agent, OpenMode, Opening, StoreKeySource};
+pub use arguments::from_json;
 pub use audit::AuditLog;
 pub use config::{
     AgentSettings, AuditSettings, RateLimitSettings, RateSetting, SendSettings, StreamSettings,

@@ -1,9 +1,8 @@
 //! Messages that come in: a receiver to be pulled, and what is done with each message.
 
-use std::sync::{Mutex, PoisonError};
-
 use agentmesh_core::{
-    client::{Message as CoreMessage, Messages as CoreMessages},
+    Error as CoreError,
+    client::{AgentError, Message as CoreMessage, Messages as CoreMessages},
     engine::IncomingMessage,
     wire::peer_error::PeerError,
 };
@@ -82,7 +81,8 @@ impl Messages {
     }
 }
 
-/// A message for the application. One of the methods below ends it; dropped without, it is handed on again.
+/// A message for the application. One of the methods below ends it; dropped without, it is handed on again. An answer that is
+/// refused, such as one that is too large, leaves it open: answer something else.
 #[derive(Debug)]
 pub struct Message {
     /// What it says.
@@ -90,7 +90,7 @@ pub struct Message {
     /// How often it was handed on before and not acknowledged, since the agent was opened.
     pub attempt: u32,
     agent: Agent,
-    message: Owned<Mutex<Option<CoreMessage>>>,
+    message: Owned<CoreMessage>,
 }
 
 impl Message {
@@ -99,20 +99,18 @@ impl Message {
             content: MessageContent::new(&message),
             attempt: message.attempt(),
             agent,
-            message: Owned::new(Mutex::new(Some(message))),
+            message: Owned::new(message),
         }
     }
 
-    fn take(&self) -> Result<CoreMessage, FacadeError> {
-        let mut message = self.message.get()?.lock().unwrap_or_else(PoisonError::into_inner);
-        message.take().ok_or_else(|| FacadeError::used("the message"))
+    fn open(&self) -> Result<&CoreMessage, FacadeError> {
+        let message = self.message.get()?;
+        if message.is_done() { Err(FacadeError::used("the message")) } else { Ok(message) }
     }
 
     /// Whether it was acknowledged, answered or given back.
     pub fn is_done(&self) -> bool {
-        self.message
-            .get()
-            .is_ok_and(|message| message.lock().unwrap_or_else(PoisonError::into_inner).is_none())
+        self.message.get().is_ok_and(CoreMessage::is_done)
     }
 
     /// Marks the message as handled, and tells the sender so. Returns when that is on disk.
@@ -120,7 +118,7 @@ impl Message {
     /// # Errors
     /// `BINDING_USED`; `AGENT_CLOSED`, then it comes again.
     pub async fn ack(&self) -> Result<(), FacadeError> {
-        Ok(self.take()?.ack().await?)
+        self.open()?.ack().await.map_err(used)
     }
 
     /// Gives the message back: it is handed on again after a pause.
@@ -128,20 +126,21 @@ impl Message {
     /// # Errors
     /// `BINDING_USED`
     pub fn release(&self) -> Result<(), FacadeError> {
-        self.take().map(drop)
+        self.open().map(CoreMessage::release)
     }
 
     /// Answers a request and marks it as handled.
     ///
     /// # Errors
-    /// As [`Agent::send`] and [`ack`](Self::ack).
+    /// As [`Agent::send`] and [`ack`](Self::ack). The message stays open then. After `STAGE_NOT_REACHED` the answer is on its way,
+    /// and the message only wants its [`ack`](Self::ack).
     pub async fn respond(
         &self,
         payload: Payload,
         settings: SendSettings,
     ) -> Result<Sent, FacadeError> {
         let (agent, options) = (self.agent.core()?, settings.options()?);
-        Ok(self.take()?.respond(agent, payload, options).await?.into())
+        self.open()?.respond(agent, payload, options).await.map(Sent::from).map_err(used)
     }
 
     /// Answers a request with an error and marks it as handled.
@@ -156,7 +155,7 @@ impl Message {
         details: Option<String>,
     ) -> Result<Sent, FacadeError> {
         let error = peer_error(code, message, retryable, details);
-        Ok(self.take()?.fail(self.agent.core()?, &error).await?.into())
+        self.open()?.fail(self.agent.core()?, &error).await.map(Sent::from).map_err(used)
     }
 
     /// Tells the sender how far its message is, as news that nobody keeps.
@@ -171,13 +170,18 @@ impl Message {
     /// Answers a request with a stream. The request counts as handled when the stream ends.
     ///
     /// # Errors
-    /// `STREAM_NOT_ASKED`; the message is not used up then.
+    /// `STREAM_NOT_ASKED`, `STREAM_BUSY`; the message stays open then.
     pub async fn stream(&self) -> Result<OutgoingStream, FacadeError> {
-        if !(self.content.wants_stream && self.content.kind == "request") {
-            let error = agentmesh_core::client::StreamError::NotAsked;
-            return Err(agentmesh_core::Error::from(error).into());
-        }
-        Ok(OutgoingStream::new(self.take()?.stream(self.agent.core()?).await?))
+        let stream = self.open()?.stream(self.agent.core()?).await;
+        stream.map(OutgoingStream::new).map_err(used)
+    }
+}
+
+/// Two calls met: the other one was first.
+fn used(error: CoreError) -> FacadeError {
+    match error {
+        CoreError::Agent(AgentError::MessageDone) => FacadeError::used("the message"),
+        error => error.into(),
     }
 }
 

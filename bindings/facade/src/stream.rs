@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use agentmesh_core::{
-    client::{IncomingStream as CoreIncoming, OutgoingStream as CoreOutgoing},
+    client::{IncomingStream as CoreIncoming, OutgoingStream as CoreOutgoing, StreamWatch},
     wire::stream::ChunkContent as CoreContent,
 };
 use tokio::sync::Mutex as AsyncMutex;
@@ -160,6 +160,7 @@ impl IncomingStream {
 pub struct OutgoingStream {
     peer: String,
     id: String,
+    watch: Owned<StreamWatch>,
     writer: Owned<AsyncMutex<Option<CoreOutgoing>>>,
 }
 
@@ -168,6 +169,7 @@ impl OutgoingStream {
         Self {
             peer: stream.peer().to_string(),
             id: stream.id().to_string(),
+            watch: Owned::new(stream.watch()),
             writer: Owned::new(AsyncMutex::new(Some(stream))),
         }
     }
@@ -250,9 +252,17 @@ impl OutgoingStream {
     /// the end.
     ///
     /// # Errors
-    /// `BINDING_BUSY` while another call writes.
+    /// `BINDING_FORKED`
     pub fn is_stopped(&self) -> Result<bool, FacadeError> {
-        let writer = self.writer.get()?.try_lock().map_err(|_| FacadeError::busy("the stream"))?;
-        Ok(writer.as_ref().is_none_or(CoreOutgoing::is_stopped))
+        let ended = || self.writer.get().map(|w| w.try_lock().is_ok_and(|w| w.is_none()));
+        Ok(self.watch.get()?.is_stopped() || ended()?)
+    }
+
+    /// Returns when the stream is over by its own end, also while another call writes.
+    ///
+    /// # Errors
+    /// What ended it otherwise, such as `STREAM_CANCELLED` when its reader left; `AGENT_CLOSED`.
+    pub async fn stopped(&self) -> Result<(), FacadeError> {
+        Ok(self.watch.get()?.stopped().await?)
     }
 }

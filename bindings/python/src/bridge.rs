@@ -225,7 +225,32 @@ macro_rules! unit_call {
     }};
 }
 
-pub(crate) use {json_call, unit_call};
+/// Starts a call of `self.0` that ends in text.
+macro_rules! text_call {
+    ($self:ident, $py:ident, |$object:ident| $call:expr) => {{
+        let $object = $self.0.clone();
+        $crate::bridge::call($py, async move { $call.await }, $crate::text_object)
+    }};
+}
+
+/// The same as [`json_call!`] for calls that are mostly over [at once](call_at_once).
+macro_rules! json_at_once {
+    ($self:ident, $py:ident, |$object:ident| $call:expr) => {{
+        let $object = $self.0.clone();
+        let calling = async move { $call.await };
+        $crate::bridge::call_at_once($py, calling, |py, value| $crate::json(py, &value))
+    }};
+}
+
+/// The same as [`text_call!`] for calls that are mostly over [at once](call_at_once).
+macro_rules! text_at_once {
+    ($self:ident, $py:ident, |$object:ident| $call:expr) => {{
+        let $object = $self.0.clone();
+        $crate::bridge::call_at_once($py, async move { $call.await }, $crate::text_object)
+    }};
+}
+
+pub(crate) use {json_at_once, json_call, text_at_once, text_call, unit_call};
 
 /// Has a callable called with something, on the delivering thread.
 pub(crate) fn notify<F>(callback: &Callback, argument: F)

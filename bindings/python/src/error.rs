@@ -5,7 +5,7 @@ use pyo3::{exceptions::PyRuntimeError, prelude::*, sync::PyOnceLock, types::PyLi
 
 static FACTORY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
-/// Registers what makes an exception of `(code, kind, message, retryable, details)`.
+/// Registers what makes an exception of `(code, kind, message, retryable, details, causes)`.
 #[pyfunction]
 pub(crate) fn set_error_factory(py: Python<'_>, factory: Py<PyAny>) {
     // Imported again in one process, it is the same one.
@@ -16,8 +16,8 @@ pub(crate) fn set_error_factory(py: Python<'_>, factory: Py<PyAny>) {
 pub(crate) fn raise(py: Python<'_>, error: FacadeError) -> PyErr {
     let Some(factory) = FACTORY.get(py) else { return PyRuntimeError::new_err(error.message) };
     let details = error.details.map(|details| details.to_string());
-    let FacadeError { code, kind, message, retryable, .. } = error;
-    match factory.bind(py).call1((code, kind, message, retryable, details)) {
+    let FacadeError { code, kind, message, retryable, causes, .. } = error;
+    match factory.bind(py).call1((code, kind, message, retryable, details, causes)) {
         Ok(exception) => PyErr::from_value(exception),
         Err(failed) => failed,
     }

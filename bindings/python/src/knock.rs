@@ -25,7 +25,7 @@ impl KnockQuestion {
     /// Decides, by JSON text. Again does nothing.
     fn answer(&self, py: Python<'_>, decision: &str) -> PyResult<()> {
         let decision: Decision =
-            serde_json::from_str(decision).map_err(|e| raise(py, FacadeError::from(e)))?;
+            agentmesh_facade::from_json(decision).map_err(|error| raise(py, error))?;
         let mut question = self.question.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(question) = question.take() {
             question.answer(decision);

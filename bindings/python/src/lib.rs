@@ -84,10 +84,15 @@ pub(crate) fn json(py: Python<'_>, value: &impl serde::Serialize) -> PyResult<Py
     Ok(text.into_pyobject(py)?.into_any().unbind())
 }
 
+/// Text as Python has it.
+pub(crate) fn text_object(py: Python<'_>, text: String) -> PyResult<Py<PyAny>> {
+    Ok(text.into_pyobject(py)?.into_any().unbind())
+}
+
 /// Settings out of JSON text; the defaults if there is none.
 pub(crate) fn settings<T>(text: Option<&str>) -> Result<T, agentmesh_facade::FacadeError>
 where
     T: serde::de::DeserializeOwned + Default,
 {
-    Ok(text.map(serde_json::from_str).transpose()?.unwrap_or_default())
+    Ok(text.map(agentmesh_facade::from_json).transpose()?.unwrap_or_default())
 }

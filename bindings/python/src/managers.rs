@@ -3,21 +3,17 @@
 use std::sync::Arc;
 
 use agentmesh_facade as facade;
-use facade::{Decision, FacadeError};
+use facade::Decision;
 use pyo3::{prelude::*, types::PyBytes};
 
 use crate::{
-    bridge::{call, call_at_once, call_unit},
+    bridge::{call_at_once, json_at_once, json_call, text_at_once, text_call, unit_call},
     error::{raise, run},
     identity::Identity,
     json,
     payload::{payload, payload_object},
     storage::Storage,
 };
-
-fn text_object(py: Python<'_>, text: String) -> PyResult<Py<PyAny>> {
-    Ok(text.into_pyobject(py)?.into_any().unbind())
-}
 
 /// A store and the key that seals what goes into it.
 #[pyclass(frozen)]
@@ -55,8 +51,7 @@ impl PrekeyManager {
     }
 
     fn load_or_initialize<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let prekeys = Arc::clone(&self.0);
-        call(py, async move { prekeys.load_or_initialize().await }, text_object)
+        text_call!(self, py, |prekeys| prekeys.load_or_initialize())
     }
 
     fn replenish_one_time_prekeys<'py>(
@@ -64,28 +59,23 @@ impl PrekeyManager {
         py: Python<'py>,
         n: usize,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let prekeys = Arc::clone(&self.0);
-        call(py, async move { prekeys.replenish_one_time_prekeys(n).await }, text_object)
+        text_call!(self, py, |prekeys| prekeys.replenish_one_time_prekeys(n))
     }
 
     fn rotate_signed_prekey<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let prekeys = Arc::clone(&self.0);
-        call(py, async move { prekeys.rotate_signed_prekey().await }, text_object)
+        text_call!(self, py, |prekeys| prekeys.rotate_signed_prekey())
     }
 
     fn bundle<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let prekeys = Arc::clone(&self.0);
-        call(py, async move { prekeys.bundle().await }, text_object)
+        text_call!(self, py, |prekeys| prekeys.bundle())
     }
 
     fn remaining<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let prekeys = Arc::clone(&self.0);
-        call(py, async move { prekeys.remaining().await }, |py, n| json(py, &n))
+        json_call!(self, py, |prekeys| prekeys.remaining())
     }
 
     fn needs_replenishment<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let prekeys = Arc::clone(&self.0);
-        call(py, async move { prekeys.needs_replenishment().await }, |py, yes| json(py, &yes))
+        json_call!(self, py, |prekeys| prekeys.needs_replenishment())
     }
 }
 
@@ -128,8 +118,7 @@ impl SessionManager {
         peer: String,
         message: String,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let sessions = Arc::clone(&self.0);
-        call_at_once(py, async move { sessions.accept_session(&peer, &message).await }, text_object)
+        text_at_once!(self, py, |sessions| sessions.accept_session(&peer, &message))
     }
 
     fn activate_session<'py>(
@@ -138,8 +127,7 @@ impl SessionManager {
         session: String,
         key: Vec<u8>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let sessions = Arc::clone(&self.0);
-        call_unit(py, async move { sessions.activate_session(&session, &key).await })
+        unit_call!(self, py, |sessions| sessions.activate_session(&session, &key))
     }
 
     fn ratchet_public_key<'py>(
@@ -159,12 +147,8 @@ impl SessionManager {
         session: String,
         content: &Bound<'_, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let (sessions, content) = (Arc::clone(&self.0), payload(content)?);
-        call_at_once(
-            py,
-            async move { sessions.encrypt_message(&session, content).await },
-            text_object,
-        )
+        let content = payload(content)?;
+        text_at_once!(self, py, |sessions| sessions.encrypt_message(&session, content))
     }
 
     fn decrypt_message<'py>(
@@ -173,12 +157,7 @@ impl SessionManager {
         session: String,
         envelope: String,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let sessions = Arc::clone(&self.0);
-        call_at_once(
-            py,
-            async move { sessions.decrypt_message(&session, &envelope).await },
-            text_object,
-        )
+        text_at_once!(self, py, |sessions| sessions.decrypt_message(&session, &envelope))
     }
 
     fn open_envelope<'py>(
@@ -201,25 +180,19 @@ impl SessionManager {
     }
 
     fn sessions<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let sessions = Arc::clone(&self.0);
-        call_at_once(py, async move { sessions.sessions().await }, |py, all| json(py, &all))
+        json_at_once!(self, py, |sessions| sessions.sessions())
     }
 
     fn session_by_peer<'py>(&self, py: Python<'py>, peer: String) -> PyResult<Bound<'py, PyAny>> {
-        let sessions = Arc::clone(&self.0);
-        call_at_once(py, async move { sessions.session_by_peer(&peer).await }, |py, one| {
-            json(py, &one)
-        })
+        json_at_once!(self, py, |sessions| sessions.session_by_peer(&peer))
     }
 
     fn close_session<'py>(&self, py: Python<'py>, session: String) -> PyResult<Bound<'py, PyAny>> {
-        let sessions = Arc::clone(&self.0);
-        call_unit(py, async move { sessions.close_session(&session).await })
+        unit_call!(self, py, |sessions| sessions.close_session(&session))
     }
 
     fn maintain<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let sessions = Arc::clone(&self.0);
-        call_at_once(py, async move { sessions.maintain().await }, |py, n| json(py, &n))
+        json_at_once!(self, py, |sessions| sessions.maintain())
     }
 }
 
@@ -259,8 +232,7 @@ impl KnockProtocol {
         decision: &str,
     ) -> PyResult<Bound<'py, PyAny>> {
         let knocks = Arc::clone(&self.0);
-        let decision: Decision =
-            serde_json::from_str(decision).map_err(|e| raise(py, FacadeError::from(e)))?;
+        let decision: Decision = facade::from_json(decision).map_err(|error| raise(py, error))?;
         let answering = async move { knocks.answer(&peer, &message, decision).await };
         call_at_once(py, answering, |py, answered| {
             Ok(answered.into_pyobject(py)?.into_any().unbind())
@@ -273,8 +245,6 @@ impl KnockProtocol {
         session: String,
         envelope: String,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let knocks = Arc::clone(&self.0);
-        let verifying = async move { knocks.verify_answer(&session, &envelope).await };
-        call_at_once(py, verifying, |py, decision| json(py, &decision))
+        json_at_once!(self, py, |knocks| knocks.verify_answer(&session, &envelope))
     }
 }

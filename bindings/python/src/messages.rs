@@ -7,7 +7,7 @@ use facade::{FacadeError, MessageContent, SendSettings};
 use pyo3::{prelude::*, types::PyBytes};
 
 use crate::{
-    bridge::{call, call_unit},
+    bridge::{call, call_unit, text_call, unit_call},
     error::{raise, run},
     json,
     payload::{payload, payload_object},
@@ -227,10 +227,6 @@ impl AuditLog {
     }
 }
 
-fn text_object(py: Python<'_>, text: String) -> PyResult<Py<PyAny>> {
-    Ok(text.into_pyobject(py)?.into_any().unbind())
-}
-
 #[pymethods]
 impl AuditLog {
     #[pyo3(signature = (kind, severity, message, peer=None, metadata=None))]
@@ -247,24 +243,20 @@ impl AuditLog {
     }
 
     fn query<'py>(&self, py: Python<'py>, conditions: String) -> PyResult<Bound<'py, PyAny>> {
-        let log = Arc::clone(&self.0);
-        call(py, async move { log.query(&conditions).await }, text_object)
+        text_call!(self, py, |log| log.query(&conditions))
     }
 
     #[pyo3(signature = (anchor=None))]
     fn verify<'py>(&self, py: Python<'py>, anchor: Option<String>) -> PyResult<Bound<'py, PyAny>> {
-        let log = Arc::clone(&self.0);
-        call(py, async move { log.verify(anchor.as_deref()).await }, text_object)
+        text_call!(self, py, |log| log.verify(anchor.as_deref()))
     }
 
     fn anchor<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let log = Arc::clone(&self.0);
-        call(py, async move { log.anchor().await }, text_object)
+        text_call!(self, py, |log| log.anchor())
     }
 
     fn flush<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let log = Arc::clone(&self.0);
-        call_unit(py, async move { log.flush().await })
+        unit_call!(self, py, |log| log.flush())
     }
 }
 

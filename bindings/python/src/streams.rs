@@ -6,7 +6,7 @@ use agentmesh_facade as facade;
 use pyo3::prelude::*;
 
 use crate::{
-    bridge::{call, call_unit},
+    bridge::{call, call_unit, unit_call},
     error::run,
     payload::{chunk, chunk_object},
     pull::{Ready, taken},
@@ -105,6 +105,10 @@ impl OutgoingStream {
         run(py, || self.0.is_stopped())
     }
 
+    fn stopped<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        unit_call!(self, py, |stream| stream.stopped())
+    }
+
     fn send<'py>(
         &self,
         py: Python<'py>,
@@ -117,18 +121,15 @@ impl OutgoingStream {
     }
 
     fn set_metadata<'py>(&self, py: Python<'py>, text: String) -> PyResult<Bound<'py, PyAny>> {
-        let stream = Arc::clone(&self.0);
-        call_unit(py, async move { stream.set_metadata(text).await })
+        unit_call!(self, py, |stream| stream.set_metadata(text))
     }
 
     fn flush<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let stream = Arc::clone(&self.0);
-        call_unit(py, async move { stream.flush().await })
+        unit_call!(self, py, |stream| stream.flush())
     }
 
     fn finish<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let stream = Arc::clone(&self.0);
-        call_unit(py, async move { stream.finish().await })
+        unit_call!(self, py, |stream| stream.finish())
     }
 
     fn fail<'py>(
@@ -138,7 +139,6 @@ impl OutgoingStream {
         text: String,
         retryable: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let stream = Arc::clone(&self.0);
-        call_unit(py, async move { stream.fail(&code, &text, retryable).await })
+        unit_call!(self, py, |stream| stream.fail(&code, &text, retryable))
     }
 }

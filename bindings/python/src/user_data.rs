@@ -196,7 +196,7 @@ impl HookQuestion {
         let mut question = self.question.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let (Some(question), Some(decision)) = (question.take(), decision) else { return Ok(()) };
         run(py, || {
-            let decision: HookDecision = serde_json::from_str(decision)?;
+            let decision: HookDecision = agentmesh_facade::from_json(decision)?;
             question.answer(decision)
         })
     }

@@ -28,11 +28,13 @@ from agentmesh.agent_ws import (
     Connected,
     Delta,
     Disconnected,
+    NewSession,
     Notification,
     Question,
 )
 from agentmesh.testing import Server
 from conftest import program
+from line import Line
 
 E = TypeVar("E")
 
@@ -230,6 +232,34 @@ async def test_a_deadline_is_an_error_of_its_own() -> None:
         with pytest.raises(DeadlineError) as caught:
             await client.query("x", timeout=0.1)
         assert caught.value.code == ErrorCode.AGENT_WS_TIMEOUT
+
+
+async def test_a_lost_connection_is_told_and_comes_back_as_a_new_session() -> None:
+    began = asyncio.Event()
+
+    async def slow(question: Question) -> str:
+        if question.text == "slow":
+            began.set()
+            await asyncio.Event().wait()
+        return question.text
+
+    async with AgentWebSocketService(slow) as service, Line(service.url) as line:
+        async with AgentWebSocketClient(line.url, reconnect_pause=0.05) as client:
+            events = client.events()
+            begun = await until(events, Connected)
+            asking = asyncio.ensure_future(client.query("slow"))
+            await began.wait()
+            line.cut()
+            # Nobody knows whether the agent worked on it.
+            with pytest.raises(NetworkError) as caught:
+                await asking
+            assert caught.value.code == ErrorCode.AGENT_WS_CONNECTION_LOST
+            lost = await until(events, Disconnected)
+            assert lost.retry_in >= 0 and lost.error.kind == "network"
+            line.mend()
+            again = await until(events, NewSession)
+            assert again.session.session_id != begun.session.session_id
+            assert (await client.query("quick")).content == "quick"
 
 
 async def test_the_command_line_talks_to_an_agent_in_python() -> None:

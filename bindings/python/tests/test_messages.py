@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from agentmesh import (
     DeadlineError,
     ErrorCode,
     Failure,
+    IncomingStream,
     InvalidInputError,
     Key,
     Knock,
@@ -263,6 +266,166 @@ async def test_a_reader_that_leaves_stops_the_sender(agentmesh_client: Make) -> 
                     await answer.send("y")
             assert getattr(caught.value, "code", "") == ErrorCode.STREAM_CANCELLED
             assert answer.is_stopped
+
+
+async def test_a_model_stops_when_its_reader_leaves(agentmesh_client: Make, caplog: pytest.LogCaptureFixture) -> None:
+    async with agentmesh_client() as alice, agentmesh_client() as bob:
+        thinking, stopped = asyncio.Event(), asyncio.Event()
+
+        @bob.on_request
+        async def tokens(message: Message) -> AsyncIterator[str]:
+            try:
+                yield "one"
+                thinking.set()
+                # The next token takes for ever.
+                await asyncio.Event().wait()
+            finally:
+                stopped.set()
+
+        serving = asyncio.create_task(bob.serve())
+
+        async def leave(stream: IncomingStream) -> None:
+            async with stream:
+                async for _ in stream:
+                    break
+
+        async def aclose(stream: IncomingStream) -> None:
+            async with contextlib.aclosing(stream) as chunks:
+                await chunks.__anext__()
+
+        async def forget(stream: IncomingStream) -> None:
+            await stream.__anext__()
+
+        for way in (leave, aclose, forget):
+            reading = asyncio.create_task(way(await alice.stream(bob.amid, "go")))
+            await thinking.wait()
+            await reading
+            del reading
+            await stopped.wait()
+            thinking.clear()
+            stopped.clear()
+        # Whoever leaves makes no noise, and the handler serves on.
+        assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+        async with await alice.stream(bob.amid, "go") as stream:
+            assert (await stream.__anext__()).text == "one"
+        await bob.close()
+        await serving
+
+
+async def test_a_stream_says_why_it_is_over_and_cancels_what_it_sends(agentmesh_client: Make) -> None:
+    async with agentmesh_client() as alice, agentmesh_client() as bob:
+        stream = await alice.stream(bob.amid, "go")
+        request = await first(bob)
+        cleaned: list[str] = []
+
+        async def endless() -> AsyncIterator[str]:
+            try:
+                yield "x"
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                cleaned.append("cancelled")
+                raise
+
+        with pytest.raises(ClosedError) as caught:
+            async with request.stream() as answer:
+                telling = asyncio.ensure_future(answer.stopped())
+                sending = asyncio.ensure_future(answer.send_all(endless()))
+                assert (await stream.__anext__()).text == "x"
+                await stream.cancel("enough")
+                why = await telling
+                assert isinstance(why, ClosedError) and why.code == ErrorCode.STREAM_CANCELLED
+                assert answer.is_stopped
+                await sending
+        assert caught.value.code == ErrorCode.STREAM_CANCELLED and cleaned == ["cancelled"]
+        # Finished by its sender, it is over without an error; waiting can be given up.
+        stream = await alice.stream(bob.amid, "again")
+        async with (await first(bob)).stream() as answer:
+            telling = asyncio.ensure_future(answer.stopped())
+            await asyncio.sleep(0)
+            telling.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await telling
+            await answer.send_all(_three())
+            telling = asyncio.ensure_future(answer.stopped())
+        assert await telling is None
+        assert await stream.read() == "123"
+
+
+async def _three() -> AsyncIterator[str]:
+    for text in "123":
+        yield text
+
+
+async def test_an_answer_that_is_refused_leaves_the_message_open(agentmesh_client: Make) -> None:
+    async with agentmesh_client() as alice, agentmesh_client() as bob:
+        asking = asyncio.ensure_future(alice.request(bob.amid, "how much?"))
+        request = await first(bob)
+        deep: Any = 1
+        for _ in range(200):
+            deep = [deep]
+        for payload, code in ((b"x" * (64 << 20 | 1), "PAYLOAD_TOO_LARGE"), (deep, "PAYLOAD_INVALID_JSON")):
+            with pytest.raises(InvalidInputError) as caught:
+                await request.respond(payload)
+            assert caught.value.code == code
+            assert not request.is_done
+        with pytest.raises(InvalidInputError) as caught:
+            async with request.stream():
+                pass
+        assert caught.value.code == ErrorCode.STREAM_NOT_ASKED
+        await request.respond("this much")
+        assert request.is_done and (await asking).payload == "this much"
+        with pytest.raises(InvalidInputError) as caught:
+            await request.respond("twice")
+        assert caught.value.code == ErrorCode.BINDING_USED
+
+
+async def test_a_response_that_is_too_large_is_an_error_for_the_peer_who_waits(agentmesh_client: Make) -> None:
+    async with agentmesh_client() as alice, agentmesh_client() as bob:
+        calls: list[int] = []
+
+        @bob.on_request
+        async def answer(message: Message) -> bytes:
+            calls.append(message.attempt)
+            return b"x" * (64 << 20 | 1)
+
+        serving = asyncio.create_task(bob.serve())
+        with pytest.raises(RemoteError) as caught:
+            await alice.request(bob.amid, "all of it")
+        assert (caught.value.remote_code, calls) == ("RESPONSE_INVALID", [0])
+        await bob.close()
+        await serving
+
+
+async def test_what_fails_again_and_again_is_given_up_if_that_is_wanted(
+    agentmesh_client: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with agentmesh_client() as alice, agentmesh_client() as bob:
+        given_up: list[tuple[str, Any, str]] = []
+
+        @bob.on_message
+        @bob.on_request
+        async def handle(message: Message) -> None:
+            raise KeyError("a bug")
+
+        @bob.on_dead_letter
+        def keep(message: Message, error: Exception) -> None:
+            if message.attempt < 2:
+                raise OSError("the disk is full")
+            given_up.append((message.kind, message.payload, type(error).__name__))
+
+        with pytest.raises(ValueError, match="max_attempts"):
+            await bob.serve(max_attempts=0)
+        serving = asyncio.create_task(bob.serve(max_attempts=2))
+        await alice.send(bob.amid, "note", wait=Stage.HANDLED)
+        with pytest.raises(RemoteError) as caught:
+            await alice.request(bob.amid, "question")
+        assert caught.value.remote_code == "HANDLER_FAILED"
+        assert given_up == [("message", "note", "KeyError"), ("request", "question", "KeyError")]
+        assert await bob.inbox() == []
+        assert "is given up" in caplog.text and "the disk is full" in caplog.text
+        assert "question" not in caplog.text, "no content in the log"
+        await bob.close()
+        await serving
 
 
 async def test_one_call_at_a_time_uses_a_stream(agentmesh_client: Make) -> None:

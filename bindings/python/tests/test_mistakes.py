@@ -6,7 +6,8 @@ import asyncio
 import dataclasses
 import datetime
 import logging
-from collections.abc import AsyncIterator, Iterator
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +18,20 @@ from agentmesh import (
     ConflictError,
     ErrorCode,
     Failure,
+    Identity,
+    InvalidInputError,
     Key,
+    KnockRequest,
     MemoryStorage,
     Message,
     ProtocolError,
+    RateLimit,
     RemoteError,
     SQLiteStorage,
     Stage,
     Storage,
     StorageError,
+    refresh_log_level,
 )
 from agentmesh.agent_ws import AgentWebSocketClient, AgentWebSocketService, Question
 from agentmesh.testing import Server
@@ -118,6 +124,79 @@ async def test_a_call_says_which_argument_is_wrong(agentmesh_client: Make) -> No
         assert (await alice.send(bob.amid, 1, timeout=datetime.timedelta(seconds=30))).stage >= Stage.STORED
 
 
+async def test_an_error_names_what_is_wrong_in_words_of_the_caller(agentmesh_client: Make) -> None:
+    deep: Any = 1
+    for _ in range(200):
+        deep = [deep]
+
+    async def open_with(**settings: Any) -> None:
+        await agentmesh_client(storage=MemoryStorage(), **settings).open()
+
+    async with agentmesh_client() as alice:
+        other = Identity.generate().amid
+        wrong: list[tuple[Callable[[], Awaitable[Any]], type[Exception], str]] = [
+            (lambda: alice.send(other, deep), InvalidInputError, "the payload: JSON nested deeper than"),
+            (lambda: alice.send("bob", 1), InvalidInputError, "the recipient is not an agent's address"),
+            (lambda: alice.request("bob", 1), InvalidInputError, "the recipient is not an agent's address"),
+            (lambda: alice.send(None, 1), TypeError, "address .* is str, not None"),  # type: ignore[arg-type]
+            (lambda: alice.block("bob"), InvalidInputError, "not an agent's address"),
+            (lambda: alice.send(other, 1, schema="x" * 300), InvalidInputError, "a header of the message: .*schema"),
+            (
+                lambda: alice.send(other, 1, knock=KnockRequest("x" * 300)),
+                InvalidInputError,
+                "what the KNOCK asks for: .*capability",
+            ),
+            (
+                lambda: alice.send(other, 1, knock=KnockRequest(params=deep)),
+                InvalidInputError,
+                "what the KNOCK asks for: ",
+            ),
+            (lambda: alice.stream(other, 1, window_frames=-1), InvalidInputError, "a whole number from 0 on is expected, not -1"),
+            (lambda: alice.resume_stream(other, alice.new_id(), -1), ValueError, "position is not negative"),
+            (lambda: open_with(delivery_window=-1), InvalidInputError, "delivery_window: a whole number .*, not -1"),
+            (lambda: open_with(display_name=3), InvalidInputError, "display_name: text is expected, not 3"),
+            (
+                lambda: open_with(rate_limit=RateLimit(-1, 2)),
+                InvalidInputError,
+                r"per_minute: a whole number from 0 on is expected, not -1",
+            ),
+            (lambda: open_with(relay_url="example.com"), InvalidInputError, "relay_url: .*begins with ws:// or wss://"),
+            (lambda: open_with(registry_url=""), InvalidInputError, "begins with http:// or https://"),
+        ]
+        for call, kind, words in wrong:
+            with pytest.raises(kind, match=words) as caught:
+                await call()
+            assert not re.search("column|usize|relative URL|not valid", str(caught.value)), caught.value
+        with pytest.raises(InvalidInputError) as nested:
+            await alice.send(other, deep)
+        assert "nested deeper" in str(nested.value.__cause__), "what lies behind it"
+        with pytest.raises(TypeError, match="capability of a KNOCK is str, not int"):
+            KnockRequest(3)  # type: ignore[arg-type]
+
+
+async def test_a_server_that_is_away_is_one_warning_and_not_one_a_try(
+    agentmesh_client: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    nowhere = {"registry_url": "http://127.0.0.1:9/v1", "relay_url": "ws://127.0.0.1:9/v1/connect"}
+    client = await agentmesh_client(**nowhere).open()
+    with caplog.at_level(logging.DEBUG, "agentmesh"):
+        refresh_log_level()
+        connecting = asyncio.ensure_future(client.connect())
+
+        def warned() -> list[str]:
+            return [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+
+        # The core's log comes by a thread.
+        while not warned():
+            await asyncio.sleep(0.01)
+        [line] = warned()
+        for field in ("not registered yet", 'code="HTTP_CONNECT"', "127.0.0.1:9", "attempts=1", "retry_ms="):
+            assert field in line
+        await client.close()
+        await asyncio.wait([connecting])
+        assert isinstance(connecting.exception(), ClosedError)
+
+
 async def test_a_response_that_cannot_be_sent_is_an_error_for_the_peer_who_waits(
     agentmesh_client: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -171,13 +250,17 @@ async def test_what_a_handler_returns_beside_its_own_answer_is_told(
 ) -> None:
     async with agentmesh_client() as alice, agentmesh_client() as bob:
 
+        responded = asyncio.Event()
+
         @bob.on_request
         async def answer(message: Message) -> str:
             await message.respond("by hand")
+            responded.set()
             return "dropped"
 
         serving = asyncio.create_task(bob.serve())
         assert (await alice.request(bob.amid, 1)).payload == "by hand"
+        await responded.wait()
         await bob.close()
         await serving
         assert "what it returned besides is not sent" in caplog.text

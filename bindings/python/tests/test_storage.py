@@ -18,6 +18,7 @@ from agentmesh import (
     Key,
     MemoryStorage,
     Policy,
+    S3Storage,
     SQLiteStorage,
     Stage,
     Storage,
@@ -36,6 +37,7 @@ from agentmesh.storage import (
     open_storage,
 )
 from agentmesh.testing import STORAGE_TESTS, check_storage
+from bucket import Bucket
 from conftest import Make
 
 
@@ -283,3 +285,37 @@ async def test_a_store_in_clear_holds_no_clear_text(tmp_path: Path) -> None:
     assert (tmp_path / "key").stat().st_mode & 0o077 == 0
     for file in (tmp_path / "files").rglob("*"):
         assert not file.is_file() or amid.encode() not in file.read_bytes()
+
+
+async def test_an_agent_lives_in_a_bucket(
+    agentmesh_client: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = Key.random()
+    with Bucket() as bucket:
+        for name, value in bucket.environment.items():
+            monkeypatch.setenv(name, value)
+
+        async def store(prefix: str) -> Storage:
+            return await asyncio.to_thread(S3Storage, f"s3://agents/{prefix}")
+
+        async with agentmesh_client(storage=await store("bob"), key=key) as bob, agentmesh_client() as alice:
+            amid = bob.amid
+            with pytest.raises(ConflictError) as caught:
+                await AgentMeshClient(await store("bob"), key=key, offline=True).open()
+            assert caught.value.code == ErrorCode.STORAGE_LOCKED
+            sent = await alice.send(amid, "kept", wait=Stage.DELIVERED)
+            # Not acknowledged: it is in the bucket, and what is there is sealed.
+            async with await bob.messages().__anext__() as message:
+                assert message.id == sent.id
+            unhandled = await alice.send(amid, "for later", wait=Stage.DELIVERED)
+        assert bucket.objects and not any(b"for later" in value for value in bucket.objects.values())
+        async with agentmesh_client(storage=await store("bob"), key=key) as bob:
+            assert bob.amid == amid and len(await bob.sessions()) == 1
+            async with await bob.messages().__anext__() as message:
+                assert (message.id, message.payload) == (unhandled.id, "for later")
+        async with AgentMeshClient(await store("carol"), key=key, offline=True) as carol:
+            assert carol.amid != amid
+        with pytest.raises(InvalidInputError):
+            await asyncio.to_thread(S3Storage, "s3://")
+        with pytest.raises(StorageError):
+            await AgentMeshClient(await asyncio.to_thread(S3Storage, "s3://elsewhere/bob"), key=key, offline=True).open()

@@ -16,19 +16,23 @@ from agentmesh.user_data import (
     AgentOptions,
     ChannelClosed,
     ChannelConnected,
+    ChannelDisconnected,
     ChannelEvent,
     ChannelMessage,
+    ChannelResumed,
     Delta,
     HookAction,
     HookAnswer,
     HookAnswered,
     HookPolicy,
     HookRequest,
+    NewSession,
     TurnEnd,
     TurnPart,
     UserDataClient,
 )
 from conftest import program
+from line import Line
 
 E = TypeVar("E")
 
@@ -200,6 +204,35 @@ async def test_hooks_are_answered_by_a_policy_and_by_handlers_sync_and_async(cli
             assert (answered.request.tool_name, answered.answer.action) == (tool, action), number
             assert not answered.too_late
     assert "Read" in asked and "Bash" in asked
+
+
+async def test_a_channel_comes_back_after_a_lost_connection(server: Server) -> None:
+    async with Line(server.url) as line:
+        users = UserDataClient(line.url, api_key="any-key-will-do")
+        async with users.channel("session-5", user="alice") as channel:
+            events = channel.events()
+            await until(events, ChannelConnected)
+            assert (await channel.ask("before")).text == "before"
+            line.cut()
+            await until(events, ChannelDisconnected)
+            line.mend()
+            async for event in events:
+                if isinstance(event, (ChannelResumed, NewSession)):
+                    break
+            assert (await channel.ask("after")).text == "after"
+            said = [message.text for message in await channel.history()]
+            assert said == (["before"] * 2 if isinstance(event, ChannelResumed) else []) + ["after"] * 2
+
+
+async def test_requests_outlive_a_moment_without_a_server(server: Server) -> None:
+    async with Line(server.url) as line:
+        users = UserDataClient(line.url, api_key="any-key-will-do", retry_pauses=[0.05] * 100)
+        await users.put_skill("alice", "a.md", "# A")
+        line.cut()
+        listing = asyncio.ensure_future(users.list_skills("alice"))
+        await asyncio.sleep(0.1)
+        line.mend()
+        assert await listing == ["a.md"]
 
 
 async def test_a_cancelled_read_of_a_turn_loses_nothing(client: UserDataClient) -> None:

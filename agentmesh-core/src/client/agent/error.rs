@@ -94,6 +94,9 @@ errors! {
             /// What it said. The words are the peer's.
             error: Box<PeerError>,
         } = "REQUEST_ERROR_RESPONSE", Protocol, permanent;
+        /// The message was acknowledged, answered or given back before.
+        #[error("the message was acknowledged, answered or given back before")]
+        MessageDone = "MESSAGE_DONE", InvalidInput, permanent;
         /// A limit on sending was met; nothing was queued. See [`RateLimits`](crate::client::RateLimits).
         #[error("too many messages ({scope} limit); try again in {} ms", retry_after.as_millis())]
         RateLimited {

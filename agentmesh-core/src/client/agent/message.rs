@@ -4,6 +4,7 @@ use std::{
     fmt,
     ops::Deref,
     pin::Pin,
+    sync::{Mutex, PoisonError},
     task::{Context, Poll},
 };
 
@@ -75,15 +76,39 @@ impl fmt::Debug for Messages {
 
 /// A message for the application. [`ack`](Self::ack) it once it is handled; dropped without, it is handed on again
 /// after a pause, and again after a restart.
+///
+/// An answer that is refused, such as one that is too large, leaves the message as it was: answer it otherwise.
 pub struct Message {
     pub(crate) content: IncomingMessage,
     /// How often it was handed on before, in this run.
     pub(crate) attempt: u32,
-    /// Room for the verdict is reserved, so that it can be given from `drop`, too.
-    pub(crate) verdict: Option<mpsc::OwnedPermit<Completion>>,
+    verdict: Mutex<Option<mpsc::OwnedPermit<Completion>>>,
 }
 
 impl Message {
+    /// Room for the verdict is reserved, so that it can be given from `drop`, too.
+    pub(crate) const fn new(
+        content: IncomingMessage,
+        attempt: u32,
+        verdict: mpsc::OwnedPermit<Completion>,
+    ) -> Self {
+        Self { content, attempt, verdict: Mutex::new(Some(verdict)) }
+    }
+
+    /// Ends what can be done with the message. `None` if that was done before.
+    pub(crate) fn take_verdict(&self) -> Option<mpsc::OwnedPermit<Completion>> {
+        self.verdict.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Whether it was acknowledged, answered, or given back.
+    pub fn is_done(&self) -> bool {
+        self.verdict.lock().unwrap_or_else(PoisonError::into_inner).is_none()
+    }
+
+    pub(crate) fn check_open(&self) -> Result<(), Error> {
+        if self.is_done() { Err(AgentError::MessageDone.into()) } else { Ok(()) }
+    }
+
     /// How often it was handed on before and not acknowledged, since the agent was opened.
     pub const fn attempt(&self) -> u32 {
         self.attempt
@@ -93,22 +118,32 @@ impl Message {
     ///
     /// # Errors
     /// [`AgentError::Closed`] if the agent is closed; the message will be handed on again.
-    pub async fn ack(mut self) -> Result<(), Error> {
+    /// [`AgentError::MessageDone`] if it was acknowledged, answered or given back before.
+    pub async fn ack(&self) -> Result<(), Error> {
         let (reply, done) = oneshot::channel();
         let (from, id) = (self.content.from, self.content.id);
-        if let Some(permit) = self.verdict.take() {
-            permit.send((from, id, Verdict::Done(reply)));
-        }
+        let permit = self.take_verdict().ok_or(AgentError::MessageDone)?;
+        permit.send((from, id, Verdict::Done(reply)));
         done.await.map_err(|_| Error::from(AgentError::Closed { reason: None }))?
+    }
+
+    /// Gives the message back, as dropping it does: it is handed on again after a pause. Of a message that is done
+    /// nothing comes.
+    pub fn release(&self) {
+        if let Some(permit) = self.take_verdict() {
+            permit.send((self.content.from, self.content.id, Verdict::Dropped));
+        }
     }
 
     /// Answers a request and marks it as handled. The answer is on disk before the request counts as handled, and
     /// its id follows from the request's, so that after a crash between the two the answer still counts once.
     ///
     /// # Errors
-    /// As [`Agent::send`] and [`ack`](Self::ack).
+    /// As [`Agent::send`] and [`ack`](Self::ack). The message is open still, unless it was done before: if nothing was queued
+    /// ([`SendError`](crate::engine::SendError)), answer something else; if the stage was not reached in time
+    /// ([`AgentError::StageNotReached`]), the answer is on its way, and [`ack`](Self::ack) is all that is to be done.
     pub async fn respond(
-        self,
+        &self,
         agent: &Agent,
         payload: impl Into<Payload>,
         options: SendOptions,
@@ -120,19 +155,20 @@ impl Message {
     /// [`AgentError::ErrorResponse`]. Counts once, as [`respond`](Self::respond) does.
     ///
     /// # Errors
-    /// As [`Agent::send`] and [`ack`](Self::ack).
-    pub async fn fail(self, agent: &Agent, error: &PeerError) -> Result<Sent, Error> {
+    /// As [`respond`](Self::respond).
+    pub async fn fail(&self, agent: &Agent, error: &PeerError) -> Result<Sent, Error> {
         let payload = Payload::Json(error.to_json());
         self.answer(agent, MessageType::Error, payload, SendOptions::default()).await
     }
 
     async fn answer(
-        self,
+        &self,
         agent: &Agent,
         kind: MessageType,
         payload: Payload,
         options: SendOptions,
     ) -> Result<Sent, Error> {
+        self.check_open()?;
         let in_reply_to = Some(self.content.id);
         let fresh = response_id(agent.amid(), &self.content);
         let mut message = options.message(self.content.from, kind, in_reply_to, payload, fresh);
@@ -190,9 +226,7 @@ impl Deref for Message {
 
 impl Drop for Message {
     fn drop(&mut self) {
-        if let Some(permit) = self.verdict.take() {
-            permit.send((self.content.from, self.content.id, Verdict::Dropped));
-        }
+        self.release();
     }
 }
 

@@ -33,6 +33,7 @@ pub use message::{Message, Messages};
 pub use options::{SendOptions, Sent};
 pub use stream::{
     Chunk, IncomingStream, OpenStream, OutgoingStream, StreamConfig, StreamError, StreamOptions,
+    StreamWatch,
 };
 pub(crate) use stream::{Leave, OutgoingCell, ReaderEnd, StreamCommand, StreamHub, StreamItem};
 

@@ -1,5 +1,7 @@
 //! Orders of the owner: circuit breakers, and questions about the state of things.
 
+use std::time::Duration;
+
 use tokio::sync::oneshot;
 
 use super::{Driver, batch};
@@ -7,6 +9,7 @@ use crate::{
     Error, ErrorInfo,
     client::{
         agent::{AgentError, AgentEvent},
+        backoff::Backoff,
         rate_limit::{RateLimited, RateStatus},
     },
     engine::{
@@ -78,6 +81,21 @@ impl Driver {
     pub(super) fn trouble(&self, error: &dyn ErrorInfo) {
         let (code, message) = (error.code(), error.to_string());
         self.events.publish(&AgentEvent::Trouble { code, message });
+    }
+
+    /// Logs a failure that is tried again by itself: the first at once, those that follow ever more seldom.
+    pub(super) fn log_failure(
+        what: &str,
+        error: &dyn ErrorInfo,
+        backoff: &Backoff,
+        delay: Duration,
+    ) {
+        let (code, attempts, retry_ms) = (error.code(), backoff.attempts(), delay.as_millis());
+        if backoff.is_worth_telling() {
+            tracing::warn!(target: "agentmesh", code, %error, attempts, retry_ms, "{what}; trying on");
+        } else {
+            tracing::debug!(target: "agentmesh", code, attempts, retry_ms, "{what}; trying on");
+        }
     }
 
     /// Takes a token for a message. One that is in the outbox already is not sent twice, and costs nothing.

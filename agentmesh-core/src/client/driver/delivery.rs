@@ -174,7 +174,7 @@ impl Delivery {
             self.queue.remove(at);
             let attempt = self.attempts.remove(&key).unwrap_or(0);
             self.out.insert(key, attempt);
-            slot.send(Message { content, attempt, verdict: Some(verdict) });
+            slot.send(Message::new(content, attempt, verdict));
         }
         None
     }
@@ -197,7 +197,7 @@ impl Delivery {
         let attempt = self.attempts.remove(&key).unwrap_or(0);
         self.out.insert(key, attempt);
         self.large.insert(key, u64::try_from(content.payload.len()).unwrap_or(u64::MAX));
-        slot.send(Message { content, attempt, verdict: Some(verdict) });
+        slot.send(Message::new(content, attempt, verdict));
     }
 
     pub(super) fn done(&mut self, key: &Key) {

@@ -460,9 +460,10 @@ impl Driver {
             Err(RegistryError::Http(HttpError::Conflict { .. })) => self.superseded(),
             Err(error) => {
                 self.trouble(&error);
-                tracing::warn!(target: "agentmesh", code = error.code(), "prekeys were not published yet");
                 self.status.set_offline(error.to_string());
-                let delay = self.jobs.publish_backoff.next_delay(None, &mut SystemRng);
+                let backoff = &mut self.jobs.publish_backoff;
+                let delay = backoff.next_delay(None, &mut SystemRng);
+                Self::log_failure("prekeys not published yet", &error, backoff, delay);
                 self.jobs.publish_at = Some(now + delay);
                 if !error.is_retryable() {
                     self.online.fail(&Error::from(error));

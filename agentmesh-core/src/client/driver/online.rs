@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 
 use crate::client::platform::time::{Instant, timeout};
 use tokio::sync::oneshot;
-use url::Url;
+use url::{ParseError, Url};
 
 use super::{Driver, batch::Job};
 #[cfg(feature = "legacy-0-2")]
@@ -161,9 +161,13 @@ impl Online {
 pub(super) fn relay_url(config: &AgentConfig) -> Result<Option<Url>, Error> {
     let Some(text) = &config.relay_url else { return Ok(None) };
     let problem = |problem: String| AgentError::Config { setting: "relay_url", problem };
-    let url = Url::parse(text).map_err(|e| problem(e.to_string()))?;
+    let scheme = || problem("a relay's address begins with ws:// or wss://".to_owned());
+    let url = Url::parse(text).map_err(|error| match error {
+        ParseError::RelativeUrlWithoutBase => scheme(),
+        error => problem(error.to_string()),
+    })?;
     if !matches!(url.scheme(), "ws" | "wss") || !url.has_host() {
-        return Err(problem("a relay's address begins with ws:// or wss://".to_owned()).into());
+        return Err(scheme().into());
     }
     if goes_in_clear(&url) && !config.allow_insecure {
         return Err(problem(in_clear("wss")).into());

@@ -24,7 +24,7 @@ use std::{
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde::Serialize;
-use url::{Host, Position, Url};
+use url::{Host, ParseError, Position, Url};
 
 #[cfg(feature = "legacy-0-2")]
 pub use self::prekeys::FetchedBundle;
@@ -83,9 +83,13 @@ impl RegistryClient {
         clock: Clock,
     ) -> Result<Self, RegistryError> {
         let invalid = |reason: &str| HttpError::InvalidUrl { reason: reason.to_owned() };
-        let mut base = Url::parse(base).map_err(|e| invalid(&e.to_string()))?;
+        let scheme = "a registry's address begins with http:// or https://";
+        let mut base = Url::parse(base).map_err(|error| match error {
+            ParseError::RelativeUrlWithoutBase => invalid(scheme),
+            error => invalid(&error.to_string()),
+        })?;
         if !matches!(base.scheme(), "http" | "https") || !base.has_host() {
-            return Err(invalid("a registry's address begins with http:// or https://").into());
+            return Err(invalid(scheme).into());
         }
         if !base.username().is_empty() || base.password().is_some() {
             return Err(invalid("it holds credentials").into());

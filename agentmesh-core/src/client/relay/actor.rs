@@ -86,9 +86,12 @@ impl Actor {
         };
         let retry_in = self.backoff.next_delay(floor, &mut *self.context.rng);
         let (code, retry_ms) = (error.code(), retry_in.as_millis());
-        // One line for the loss, not one for every attempt of a night without network.
-        if self.backoff.attempts() == 1 {
+        // Losing a connection is nothing special; that it stays away is, but not at every attempt of a night.
+        let attempts = self.backoff.attempts();
+        if attempts == 1 {
             tracing::info!(target: "agentmesh", code, retry_ms, "relay connection lost");
+        } else if self.backoff.is_worth_telling() {
+            tracing::warn!(target: "agentmesh", code, attempts, retry_ms, "relay still out of reach; trying on");
         } else {
             tracing::debug!(target: "agentmesh", code, retry_ms, "relay still out of reach");
         }

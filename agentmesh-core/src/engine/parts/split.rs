@@ -68,7 +68,7 @@ impl Engine {
             return Err(SendError::PayloadTooLarge { limit, actual });
         }
         if let Payload::Json(text) = &payload {
-            check_json(text).map_err(|_| SendError::InvalidJson)?;
+            check_json(text).map_err(|source| SendError::InvalidJson { source })?;
         }
         let length = u64::try_from(actual).unwrap_or(u64::MAX);
         let entries = self.outbox_order.len();
@@ -80,7 +80,7 @@ impl Engine {
         }
         self.check_rejected(to, now)?;
         let intent = knock_request.map(|request| request.to_json()).transpose();
-        let intent = intent.map_err(|_| SendError::InvalidKnockRequest)?;
+        let intent = intent.map_err(|e| SendError::knock_request(&e))?;
         let (pieces, empty) = cut(payload);
         let count =
             u32::try_from(pieces.len()).map_err(|_| SendError::Internal { what: "parts" })?;

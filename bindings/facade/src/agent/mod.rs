@@ -17,7 +17,7 @@ use crate::{
     AuditLog, Events, FacadeError, IncomingStream, MessageContent, Messages, OpenStream, Payload,
     SendSettings, Sent, StreamSettings,
     owned::Owned,
-    values::{amid, message_id},
+    values::{amid, message_id, recipient},
 };
 
 /// An agent that is open. A clone is the same agent; it ends when it is closed or the last clone is dropped.
@@ -94,7 +94,7 @@ impl Agent {
         payload: Payload,
         settings: SendSettings,
     ) -> Result<Sent, FacadeError> {
-        let (to, options) = (amid(to)?, settings.options()?);
+        let (to, options) = (recipient(to)?, settings.options()?);
         Ok(self.core()?.send(to, payload, options).await?.into())
     }
 
@@ -109,7 +109,7 @@ impl Agent {
         deadline: Duration,
         settings: SendSettings,
     ) -> Result<MessageContent, FacadeError> {
-        let (to, options) = (amid(to)?, settings.options()?);
+        let (to, options) = (recipient(to)?, settings.options()?);
         let answer = self.core()?.request(to, payload, deadline, options).await?;
         Ok(MessageContent::new(&answer))
     }
@@ -125,7 +125,7 @@ impl Agent {
         payload: Payload,
     ) -> Result<(), FacadeError> {
         let in_reply_to = in_reply_to.map(message_id).transpose()?;
-        Ok(self.core()?.status(amid(to)?, in_reply_to, payload).await?)
+        Ok(self.core()?.status(recipient(to)?, in_reply_to, payload).await?)
     }
 
     /// Sends a request and reads the answer as it comes.
@@ -138,7 +138,7 @@ impl Agent {
         payload: Payload,
         settings: StreamSettings,
     ) -> Result<IncomingStream, FacadeError> {
-        let (to, options) = (amid(to)?, settings.options()?);
+        let (to, options) = (recipient(to)?, settings.options()?);
         Ok(IncomingStream::new(self.core()?.stream(to, payload, options).await?))
     }
 

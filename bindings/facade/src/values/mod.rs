@@ -25,6 +25,14 @@ pub(crate) fn amid(text: &str) -> Result<Amid, FacadeError> {
     Ok(text.parse::<Amid>()?)
 }
 
+/// The address of whom something goes to.
+pub(crate) fn recipient(text: &str) -> Result<Amid, FacadeError> {
+    amid(text).map_err(|error| FacadeError {
+        message: format!("the recipient is {}", error.message),
+        ..error
+    })
+}
+
 /// The id of a message.
 pub(crate) fn message_id(text: &str) -> Result<MessageId, FacadeError> {
     text.parse::<MessageId>()

@@ -9,13 +9,12 @@ import logging
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Any, TypeAlias, Union
 
 from . import _native, _values
 from ._errors import AgentMeshError
 from ._failure import Failure
-from ._items import settings
+from ._items import Opened, settings
 from ._values import Seconds, strings
 
 __all__ = ["AgentWebSocketService", "ChatHandler", "Question", "Said", "ServiceStats"]
@@ -73,7 +72,7 @@ class ServiceStats:
     """How many seconds that took together."""
 
 
-class AgentWebSocketService:
+class AgentWebSocketService(Opened):
     """An agent that listens for WebSockets, in front of a handler of yours.
 
     As a context manager it listens, and tells every session to come back later at the end. Speaks without TLS: for other
@@ -179,15 +178,10 @@ class AgentWebSocketService:
         if self._tasks:
             await asyncio.wait(self._tasks)
 
-    async def __aenter__(self) -> AgentWebSocketService:
-        return await self.start()
+    async def _enter(self) -> None:
+        await self.start()
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def _leave(self) -> None:
         await self.close()
 
     def _begin(self, call: _native.ChatCall) -> None:

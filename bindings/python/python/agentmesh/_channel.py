@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Any
 
 from . import _native
 from ._channel_events import ChannelEvent, ChannelMessage, TurnEnd, TurnPart, event_of, part_of
 from ._hooks import Asker, HookHandler
-from ._items import Items
+from ._items import Items, Opened
 from ._values import dumps
 
 __all__ = ["AgentOptions", "Setup", "Turn", "UserDataChannel"]
@@ -106,7 +105,7 @@ def _json(options: Any, overlap: bool = False) -> str:
     return given._json(overlap)
 
 
-class UserDataChannel:
+class UserDataChannel(Opened):
     """An open conversation with the agent of one session, from :meth:`UserDataClient.channel`.
 
     As a context manager it is opened, and closed at the end. It connects again by itself when the connection is lost, and its
@@ -201,15 +200,10 @@ class UserDataChannel:
         if self._channel is not None:
             await self._channel.close()
 
-    async def __aenter__(self) -> UserDataChannel:
-        return await self.connect()
+    async def _enter(self) -> None:
+        await self.connect()
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def _leave(self) -> None:
         await self.close()
 
     def __repr__(self) -> str:

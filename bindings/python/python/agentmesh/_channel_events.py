@@ -6,8 +6,9 @@ import datetime
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, Union
 
-from ._errors import AgentMeshError, from_value
+from ._errors import from_value
 from ._hooks import HookAction, HookAnswer, HookRequest
+from ._items import Closed, Disconnected, Lagged
 from ._values import maybe_time
 
 __all__ = [
@@ -190,30 +191,16 @@ class UnreadableEvent:
     """What is wrong with it."""
 
 
-@dataclass(frozen=True)
-class ChannelDisconnected:
+class ChannelDisconnected(Disconnected):
     """The connection was lost, or could not be made; the next attempt follows."""
 
-    error: AgentMeshError
-    """Why."""
-    retry_in: float
-    """In how many seconds."""
 
-
-@dataclass(frozen=True)
-class ChannelClosed:
+class ChannelClosed(Closed):
     """The end: nothing follows."""
 
-    error: AgentMeshError
-    """Why."""
 
-
-@dataclass(frozen=True)
-class ChannelLagged:
+class ChannelLagged(Lagged):
     """The reader was too slow for so many events."""
-
-    missed: int
-    """How many."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,14 @@ from . import _native, _values
 from ._audit import AuditLog
 from ._control import Control
 from ._errors import ClosedError, ConflictError, ErrorKind
-from ._handlers import Dispatcher, EventHandler, MessageHandler, RequestHandler, tell
+from ._handlers import (
+    DeadLetterHandler,
+    Dispatcher,
+    EventHandler,
+    MessageHandler,
+    RequestHandler,
+    tell,
+)
 from ._identity import Backup, Identity
 from ._knock import Doorkeeper, KnockHandler, KnockRequest
 from ._logging import refresh_log_level
@@ -31,6 +38,7 @@ from ._values import (
     Sent,
     SessionType,
     Stage,
+    address,
     decode,
     dumps,
     encode,
@@ -38,6 +46,7 @@ from ._values import (
     seconds,
     stage,
     strings,
+    whole,
 )
 from .storage import CustomStorage, Storage, checked, claim, is_free, native, unclaim
 
@@ -48,6 +57,7 @@ log = logging.getLogger("agentmesh")
 M = TypeVar("M", bound=MessageHandler)
 R = TypeVar("R", bound=RequestHandler)
 E = TypeVar("E", bound=EventHandler)
+D = TypeVar("D", bound=DeadLetterHandler)
 K = TypeVar("K", bound=KnockHandler)
 
 
@@ -120,6 +130,7 @@ class AgentMeshClient(Control):
         self._on_message: MessageHandler | None = None
         self._on_request: RequestHandler | None = None
         self._on_event: EventHandler | None = None
+        self._on_dead_letter: DeadLetterHandler | None = None
         self._agent: _native.Agent | None = None
         self._closed = False
         self._serving = False
@@ -290,7 +301,7 @@ class AgentMeshClient(Control):
         options = _send_options(
             wait, timeout, id, knock, session_type, schema, trace, session_ttl, expires_in
         )
-        sent = await self._native_agent.send(to, encode(payload), options)
+        sent = await self._native_agent.send(address(to), encode(payload), options)
         return Sent(sent[0], sent[1], Stage(sent[2]))
 
     async def request(
@@ -316,7 +327,7 @@ class AgentMeshClient(Control):
         options = _send_options(
             None, 30, id, knock, session_type, schema, trace, session_ttl, None
         )
-        answer = await self._native_agent.request(to, encode(payload), seconds(timeout), options)
+        answer = await self._native_agent.request(address(to), encode(payload), seconds(timeout), options)
         return Message(answer)
 
     async def stream(
@@ -351,7 +362,7 @@ class AgentMeshClient(Control):
             "schema": schema,
             "trace": trace,
         }
-        stream = await self._native_agent.stream(to, encode(payload), _given(options))
+        stream = await self._native_agent.stream(address(to), encode(payload), _given(options))
         return IncomingStream(stream)
 
     async def resume_stream(
@@ -365,7 +376,8 @@ class AgentMeshClient(Control):
     ) -> IncomingStream:
         """Reads a stream on from chunk ``position``: after :meth:`IncomingStream.detach`, or after a crash."""
         options = {"idle_timeout_ms": milliseconds(idle_timeout), "manual_ack": manual_ack}
-        stream = await self._native_agent.resume_stream(peer, id, position, _given(options))
+        place = whole(position, "position")
+        stream = await self._native_agent.resume_stream(address(peer), id, place, _given(options))
         return IncomingStream(stream)
 
     async def open_streams(self) -> list[OpenStream]:
@@ -375,7 +387,7 @@ class AgentMeshClient(Control):
 
     async def status(self, to: str, payload: Payload, *, in_reply_to: str | None = None) -> None:
         """Tells a peer how far something is, as news that nobody keeps: in the session that there is, at most once."""
-        await self._native_agent.status(to, in_reply_to, encode(payload))
+        await self._native_agent.status(address(to), in_reply_to, encode(payload))
 
     # Receiving.
 
@@ -404,6 +416,12 @@ class AgentMeshClient(Control):
         self._on_request = _values.handler(handler, "the handler of requests")
         return handler
 
+    def on_dead_letter(self, handler: D) -> D:
+        """Sets what gets the messages that :meth:`serve` gives up after ``max_attempts``, and the exception. Once it returns, the
+        message counts as handled; if it raises, the message comes again."""
+        self._on_dead_letter = _values.handler(handler, "the handler of dead letters")
+        return handler
+
     def on_event(self, handler: E) -> E:
         """Sets the handler of events."""
         self._on_event = _values.handler(handler, "the handler of events")
@@ -416,25 +434,36 @@ class AgentMeshClient(Control):
         self._on_knock = _values.handler(handler, "the handler of KNOCKs")
         return handler
 
-    async def serve(self, *, concurrency: int = 16, grace: Seconds = 10) -> None:
+    async def serve(
+        self, *, concurrency: int = 16, grace: Seconds = 10, max_attempts: int | None = None
+    ) -> None:
         """Runs the handlers until the client is closed or this is cancelled; then handlers that run may come to
         their end for ``grace`` seconds.
 
         Messages of one sender are handled one after the other, those of ``concurrency`` senders at a time. An exception of a
-        handler gives its message back, and it comes again.
+        handler gives its message back, and it comes again: after a second, then after pauses that double up to five minutes,
+        and after a restart. Others of the same sender are handled meanwhile.
+
+        By default that goes on for ever, so that nothing is lost. With ``max_attempts``, a message whose handler failed so often
+        since the client was opened is given up: logged with its traceback, handed to the handler that :meth:`on_dead_letter` set,
+        and then acknowledged, a request answered with the error ``HANDLER_FAILED``.
 
         Only once at a time (``BINDING_BUSY``), and without another reader of :meth:`messages`, which would end it.
         """
+        if max_attempts is not None and max_attempts < 1:
+            raise ValueError("max_attempts is how often a handler may fail, from 1 on")
         if self._serving:
             raise ConflictError("the client is being served", "BINDING_BUSY", ErrorKind.CONFLICT)
         self._serving = True
         try:
-            await self._serve(concurrency, seconds(grace))
+            await self._serve(concurrency, seconds(grace), max_attempts)
         finally:
             self._serving = False
 
-    async def _serve(self, concurrency: int, grace: float) -> None:
-        dispatcher = Dispatcher(self._on_message, self._on_request, concurrency)
+    async def _serve(self, concurrency: int, grace: float, max_attempts: int | None) -> None:
+        dispatcher = Dispatcher(
+            self._on_message, self._on_request, concurrency, self._on_dead_letter, max_attempts
+        )
         telling = None
         if self._on_event is not None:
             telling = asyncio.ensure_future(tell(self.events(), self._on_event))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from . import _native
@@ -190,15 +191,29 @@ _CLASSES: dict[str, type[AgentMeshError]] = {
 }
 
 
+class Cause(Exception):
+    """What lies behind an error, in the core's words: its ``__cause__``."""
+
+
 def _make(
-    code: str, kind: str, message: str, retryable: bool, details: str | None
+    code: str,
+    kind: str,
+    message: str,
+    retryable: bool,
+    details: str | None,
+    causes: Sequence[str] = (),
 ) -> AgentMeshError:
     chosen = _CLASSES.get(kind, InternalError)
     if code == "REQUEST_ERROR_RESPONSE":
         chosen = RemoteError
-    return chosen(
+    made = chosen(
         message, code, ErrorKind(kind), retryable, None if details is None else json.loads(details)
     )
+    behind: BaseException = made
+    for text in causes:
+        behind.__cause__ = cause = Cause(text)
+        behind = cause
+    return made
 
 
 def from_value(value: dict[str, Any]) -> AgentMeshError:

@@ -10,18 +10,21 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from typing import Any, TypeAlias, Union, cast
 from weakref import WeakValueDictionary
 
-from ._errors import AgentMeshError, ClosedError
+from ._errors import AgentMeshError, ClosedError, DeadlineError
 from ._failure import Failure
 from ._message import Message, Messages
 from ._values import Event
 
-__all__ = ["EventHandler", "MessageHandler", "RequestHandler"]
+__all__ = ["DeadLetterHandler", "EventHandler", "MessageHandler", "RequestHandler"]
 
 MessageHandler: TypeAlias = Callable[[Message], Union[None, Awaitable[None]]]
 """Handles messages. Returning acknowledges the message, an exception gives it back."""
 
 RequestHandler: TypeAlias = Callable[[Message], Any]
 """Handles requests. What it returns, or resolves to, is the response; what it yields is a stream."""
+
+DeadLetterHandler: TypeAlias = Callable[[Message, Exception], Union[None, Awaitable[None]]]
+"""Gets a message that is given up, and what its handler raised last."""
 
 EventHandler: TypeAlias = Callable[[Event], Union[None, Awaitable[None]]]
 """Is told what happens besides messages."""
@@ -37,9 +40,13 @@ class Dispatcher:
         on_message: MessageHandler | None,
         on_request: RequestHandler | None,
         concurrency: int,
+        on_dead_letter: DeadLetterHandler | None = None,
+        max_attempts: int | None = None,
     ) -> None:
         self._on_message = on_message
         self._on_request = on_request
+        self._on_dead_letter = on_dead_letter
+        self._max_attempts = max_attempts
         self._room = asyncio.Semaphore(concurrency)
         self._lanes: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -75,22 +82,43 @@ class Dispatcher:
         async with lane:
             try:
                 await self._dispatch(message)
-            except ClosedError:
-                # The client was closed meanwhile: what was not acknowledged comes again.
-                pass
+            except ClosedError as error:
+                # The client was closed meanwhile: what was not acknowledged comes again. Or the reader of a stream left.
+                log.debug("handling %r has ended: %s", message, error)
             except Exception as error:
-                if message.is_done:
-                    # Such as a stream, whose reader was told.
-                    log.exception("a handler failed; %r was finished before", message)
-                elif message.attempt == 0:
-                    log.exception("a handler failed; %r comes again", message)
-                else:
-                    # Its traceback is in the log already.
-                    kind, times = type(error).__name__, message.attempt + 1
-                    log.error("a handler failed %d times; %r comes again: %s: %s", times, message, kind, error)
+                await self._failed(message, error)
             finally:
                 if not message.is_done:
                     message.release()
+
+    async def _failed(self, message: Message, error: Exception) -> None:
+        if message.is_done:
+            # Such as a stream, whose reader was told.
+            log.error("a handler failed; %r was finished before", message, exc_info=error)
+        elif self._max_attempts is not None and message.attempt + 1 >= self._max_attempts:
+            await self._give_up(message, error)
+        elif message.attempt == 0:
+            log.error("a handler failed; %r comes again", message, exc_info=error)
+        else:
+            # Its traceback is in the log already.
+            kind, times = type(error).__name__, message.attempt + 1
+            log.error("a handler failed %d times; %r comes again: %s: %s", times, message, kind, error)
+
+    async def _give_up(self, message: Message, error: Exception) -> None:
+        log.error("a handler failed %d times; %r is given up", message.attempt + 1, message, exc_info=error)
+        try:
+            if self._on_dead_letter is not None:
+                await call(self._on_dead_letter, message, error)
+            if message.is_done:
+                return
+            if message.kind == "request":
+                await message.fail("HANDLER_FAILED", "the request could not be handled")
+            else:
+                await message.ack()
+        except ClosedError:
+            pass
+        except Exception:
+            log.exception("the handler of dead letters failed; %r comes again", message)
 
     async def _dispatch(self, message: Message) -> None:
         if message.kind == "request" and self._on_request is not None:
@@ -103,13 +131,13 @@ class Dispatcher:
             log.warning("there is no handler for %r; it comes again", message)
 
 
-async def call(handler: Callable[[Any], Any], argument: Any) -> Any:
+async def call(handler: Callable[..., Any], *arguments: Any) -> Any:
     """Calls a handler: one that is no coroutine function in a thread, since it may block."""
     if inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(
         getattr(handler, "__call__", None)
     ):
-        return await handler(argument)
-    result = await asyncio.to_thread(handler, argument)
+        return await handler(*arguments)
+    result = await asyncio.to_thread(handler, *arguments)
     return await result if inspect.isawaitable(result) else result
 
 
@@ -138,6 +166,11 @@ async def answer(message: Message, handler: RequestHandler) -> None:
 async def _respond(message: Message, response: Any) -> None:
     try:
         await message.respond(response)
+    except DeadlineError as error:
+        if error.code != "STAGE_NOT_REACHED":
+            raise
+        # The relay is out of reach, but the response is on disk and will be sent.
+        await message.ack()
     except (TypeError, ValueError, RecursionError):
         # Also if it is too large. It would be the same the next time, and the peer waits.
         if message.is_done:
@@ -163,13 +196,7 @@ async def _stream(message: Message, chunks: AsyncIterator[str | bytes]) -> None:
         # A failure is what the handler wanted to say, and the stream has said it.
         with contextlib.suppress(Failure):
             async with message.stream() as outgoing:
-                # A request that came again goes on where its stream was.
-                skip = outgoing.position
-                async for chunk in chunks:
-                    if skip > 0:
-                        skip -= 1
-                    else:
-                        await outgoing.send(chunk)
+                await outgoing.send_all(chunks)
         return
     whole: list[str] = []
     try:
@@ -183,7 +210,7 @@ async def _stream(message: Message, chunks: AsyncIterator[str | bytes]) -> None:
             failure.code, failure.message, retryable=failure.retryable, details=failure.details
         )
         return
-    await message.respond("".join(whole))
+    await _respond(message, "".join(whole))
 
 
 async def tell(events: AsyncIterator[Event], handler: EventHandler) -> None:

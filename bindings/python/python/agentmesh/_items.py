@@ -4,14 +4,68 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 from . import _native
+from ._errors import AgentMeshError
 from ._values import Seconds, dumps, milliseconds
 
-__all__ = ["Items"]
+__all__ = ["Closed", "Disconnected", "Items", "Lagged", "Opened"]
 
 T_co = TypeVar("T_co", covariant=True)
+S = TypeVar("S", bound="Opened")
+
+
+class Opened:
+    """What is a context manager because it is opened and closed."""
+
+    __slots__ = ()
+
+    async def _enter(self) -> None:
+        raise NotImplementedError
+
+    async def _leave(self) -> None:
+        raise NotImplementedError
+
+    async def __aenter__(self: S) -> S:
+        await self._enter()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._leave()
+
+
+@dataclass(frozen=True)
+class Disconnected:
+    """The connection was lost, or could not be made; the next attempt follows."""
+
+    error: AgentMeshError
+    """Why."""
+    retry_in: float
+    """In how many seconds."""
+
+
+@dataclass(frozen=True)
+class Closed:
+    """The end: nothing follows."""
+
+    error: AgentMeshError
+    """Why."""
+
+
+@dataclass(frozen=True)
+class Lagged:
+    """The reader was too slow for so many events."""
+
+    missed: int
+    """How many."""
 
 
 class Items(Generic[T_co]):

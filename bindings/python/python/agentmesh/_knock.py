@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias, Union
 
 from . import _native
-from ._values import Seconds, SessionType, dumps, seconds, time
+from ._values import Seconds, SessionType, dumps, seconds, time, whole
 
 __all__ = [
     "Accept",
@@ -69,6 +69,14 @@ class KnockRequest:
     """How long it is to live."""
     expected_messages: int | None = None
     """How many messages there will be, as far as known."""
+
+    def __post_init__(self) -> None:
+        for name in ("capability", "action"):
+            given: Any = getattr(self, name)
+            if not isinstance(given, str):
+                raise TypeError(f"the {name} of a KNOCK is str, not {type(given).__name__}")
+        if self.expected_messages is not None:
+            whole(self.expected_messages, "expected_messages")
 
     def _json(self) -> dict[str, Any]:
         intent: dict[str, Any] = {"capability": self.capability, "action": self.action}

@@ -111,7 +111,12 @@ class Message:
         self._inner.release()
 
     async def respond(self, payload: Payload = None, *, wait: Stage = Stage.STORED) -> Sent:
-        """Answers a request and marks it as handled."""
+        """Answers a request and marks it as handled.
+
+        An answer that is refused (``PAYLOAD_TOO_LARGE``, ``PAYLOAD_INVALID_JSON``, ``OUTBOX_FULL`` and the like) leaves the message
+        open: answer something else, or :meth:`fail`. After ``STAGE_NOT_REACHED`` the answer is on disk and will be sent; only
+        :meth:`ack` is left to do.
+        """
         sent = await self._inner.respond(encode(payload), dumps({"wait": stage(wait)}))
         return Sent(sent[0], sent[1], Stage(sent[2]))
 

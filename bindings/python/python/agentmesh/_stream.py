@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import AsyncIterable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 from . import _native
 from ._errors import AgentMeshError
 from ._failure import Failure
+from ._items import Opened
 from ._values import dumps
 
 __all__ = ["Chunk", "IncomingStream", "OutgoingStream"]
@@ -30,11 +33,14 @@ class Chunk:
         return self.data if isinstance(self.data, str) else ""
 
 
-class IncomingStream:
+class IncomingStream(Opened):
     """An answer that comes in pieces: an asynchronous iterator of chunks, and a context manager that leaves it in the end.
 
     Chunks come in order, each once, whatever the network does. The sender is held back while this end does not
     read. What was not consumed is there again after a crash: :meth:`AgentMeshClient.resume_stream`.
+
+    Leaving it (the end of ``async with``, :meth:`cancel`, or when nobody holds it any more) tells the sender, which stops. A
+    ``break`` out of ``async for`` alone does not, as long as a name holds the stream.
     """
 
     __slots__ = ("_inner",)
@@ -88,20 +94,19 @@ class IncomingStream:
         """Ends the stream: its sender hears ``reason``, and its next ``send`` fails. Again is fine."""
         await self._inner.cancel(reason)
 
+    async def aclose(self) -> None:
+        """The same as :meth:`cancel`, under the name that :func:`contextlib.aclosing` calls."""
+        await self.cancel()
+
     async def detach(self) -> str:
         """Stops reading without cancelling. The id, for :meth:`AgentMeshClient.resume_stream`."""
         await self._inner.detach()
         return self.id
 
-    async def __aenter__(self) -> IncomingStream:
-        return self
+    async def _enter(self) -> None:
+        pass
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def _leave(self) -> None:
         await self.cancel()
 
     def __repr__(self) -> str:
@@ -112,7 +117,7 @@ class OutgoingStream:
     """An answer that is given in pieces, from :meth:`Message.stream`.
 
     A context manager: the end of the block finishes the stream, an exception in it fails it with the code
-    ``STREAM_HANDLER_FAILED`` (or those of a :class:`Failure`).
+    ``STREAM_HANDLER_FAILED`` (or those of a :class:`Failure`), a cancellation with ``STREAM_ABORTED``.
     """
 
     __slots__ = ("_message", "_inner")
@@ -138,9 +143,57 @@ class OutgoingStream:
         """Whether the stream is over, because its reader left or something failed. :meth:`send` says what."""
         return self._open().is_stopped()
 
+    async def stopped(self) -> AgentMeshError | None:
+        """Waits until the stream is over, and says why: ``STREAM_CANCELLED`` if its reader left, ``None`` if it was finished.
+        For stopping work that nobody waits for; may be awaited while another task sends."""
+        try:
+            await self._open().stopped()
+        except AgentMeshError as error:
+            return error
+        return None
+
     async def send(self, chunk: str | bytes) -> int:
-        """Sends a chunk and returns its number. Waits while the reader does not keep up; cancelled then, it was not sent."""
+        """Sends a chunk and returns its number. Waits while the reader does not keep up; cancelled then, it was not sent.
+
+        Raises an :class:`AgentMeshError` with the code ``STREAM_CANCELLED`` once the reader has left.
+        """
         return await self._open().send(chunk)
+
+    async def send_all(self, chunks: AsyncIterable[str | bytes]) -> None:
+        """Sends whatever ``chunks`` yields, such as a model its tokens, and cancels it when the reader leaves, also while it
+        computes the next one: then this raises what :meth:`send` would.
+
+        In a stream that an earlier run began, as many chunks are left out as were sent then (:attr:`position`).
+        """
+        sending = asyncio.ensure_future(self._send_each(chunks))
+        stopped = asyncio.ensure_future(self.stopped())
+        try:
+            await asyncio.wait({sending, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            left = not sending.done()
+            sending.cancel()
+            stopped.cancel()
+            await asyncio.wait({sending, stopped})
+            # What nobody is told below, because this was cancelled, is no unretrieved exception either.
+            _ = sending.cancelled() or sending.exception()
+        if not left or not sending.cancelled():
+            return sending.result()
+        why = None if stopped.cancelled() else stopped.result()
+        if why is not None:
+            raise why
+
+    async def _send_each(self, chunks: AsyncIterable[str | bytes]) -> None:
+        skip = self.position
+        try:
+            async for chunk in chunks:
+                if skip > 0:
+                    skip -= 1
+                else:
+                    await self.send(chunk)
+        finally:
+            close = getattr(chunks, "aclose", None)
+            if close is not None:
+                await close()
 
     async def set_metadata(self, value: Any) -> None:
         """Says something about the stream, such as the name of a model; goes out with the next chunk."""
@@ -177,7 +230,7 @@ class OutgoingStream:
             elif isinstance(error, Exception):
                 await self.fail("STREAM_HANDLER_FAILED", type(error).__name__)
             else:
-                # Cancelled, or the process is to end: the request comes again, and the stream goes on.
+                # Cancelled: dropped without an end, the stream tells its reader STREAM_ABORTED.
                 self._inner = None
         except AgentMeshError:
             # Finished by hand before, or left by its reader: the block's own error says more.

@@ -144,6 +144,24 @@ def handler(function: T, what: str) -> T:
     return function
 
 
+def address(value: str) -> str:
+    """An agent's address, if it is text; what is in it the core checks."""
+    given: Any = value
+    if not isinstance(given, str):
+        raise TypeError(f"an agent's address (its AMID) is str, not {_name(given)}")
+    return value
+
+
+def whole(value: int, what: str) -> int:
+    """A count or a number of something."""
+    given: Any = value
+    if not isinstance(given, int) or isinstance(given, bool):
+        raise TypeError(f"{what} is int, not {_name(given)}")
+    if not 0 <= given < 1 << 63:
+        raise ValueError(f"{what} is not negative, and below 2**63")
+    return value
+
+
 def _name(value: object) -> str:
     return "None" if value is None else type(value).__name__
 

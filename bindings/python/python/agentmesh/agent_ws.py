@@ -22,13 +22,12 @@ from __future__ import annotations
 import datetime
 import json
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Any, TypeAlias, Union
 
 from . import _native
 from ._agent_ws_service import AgentWebSocketService, ChatHandler, Question, Said, ServiceStats
-from ._errors import AgentMeshError, ClosedError, ErrorKind, from_value
-from ._items import Items, settings
+from ._errors import ClosedError, ErrorKind, from_value
+from ._items import Closed, Disconnected, Items, Lagged, Opened, settings
 from ._values import JSON, Seconds, dumps, milliseconds, time
 
 __all__ = [
@@ -208,32 +207,6 @@ class Unreadable:
     """What is wrong with it."""
 
 
-@dataclass(frozen=True)
-class Disconnected:
-    """The connection was lost, or could not be made; the next attempt follows."""
-
-    error: AgentMeshError
-    """Why."""
-    retry_in: float
-    """In how many seconds."""
-
-
-@dataclass(frozen=True)
-class Closed:
-    """The end: nothing follows."""
-
-    error: AgentMeshError
-    """Why."""
-
-
-@dataclass(frozen=True)
-class Lagged:
-    """The reader was too slow for so many events."""
-
-    missed: int
-    """How many."""
-
-
 AgentWebSocketEvent: TypeAlias = Union[
     Connected,
     NewSession,
@@ -271,7 +244,7 @@ def _event(kind: str, details: dict[str, Any]) -> AgentWebSocketEvent:
     return said[kind](message) if kind in said else OtherMessage(message)
 
 
-class AgentWebSocketClient:
+class AgentWebSocketClient(Opened):
     """A conversation with one agent over a WebSocket.
 
     As a context manager it connects, and takes leave at the end. It connects again by itself when the connection is lost, and
@@ -373,15 +346,10 @@ class AgentWebSocketClient:
         if self._client is not None:
             await self._client.close()
 
-    async def __aenter__(self) -> AgentWebSocketClient:
-        return await self.connect()
+    async def _enter(self) -> None:
+        await self.connect()
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def _leave(self) -> None:
         await self.close()
 
     def __repr__(self) -> str:

@@ -20,12 +20,11 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Any, TypeAlias, Union
 
 from . import _native
 from ._errors import AgentMeshError, from_value
-from ._items import Items, settings
+from ._items import Items, Lagged, Opened, settings
 from ._values import JSON, Seconds, dumps, milliseconds
 
 __all__ = [
@@ -178,14 +177,6 @@ class ConnectFailed:
     """Why."""
 
 
-@dataclass(frozen=True)
-class Lagged:
-    """The reader was too slow for so many events."""
-
-    missed: int
-    """How many."""
-
-
 AiwmEvent: TypeAlias = Union[StateChanged, ConfigUpdated, AgentDeleted, ConnectFailed, Lagged]
 """What happens to an agent under a controller."""
 
@@ -224,7 +215,7 @@ class Response:
     """The body."""
 
 
-class AiwmSupervisor:
+class AiwmSupervisor(Opened):
     """Keeps an agent connected to its controller: configuration, heartbeats, tokens, fallback.
 
     As a context manager it starts, and says goodbye at the end. It starts with a configuration in any case: the controller's, or
@@ -331,15 +322,10 @@ class AiwmSupervisor:
         if self._supervisor is not None:
             await self._supervisor.shutdown()
 
-    async def __aenter__(self) -> AiwmSupervisor:
-        return await self.start()
+    async def _enter(self) -> None:
+        await self.start()
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def _leave(self) -> None:
         await self.shutdown()
 
     def __repr__(self) -> str:

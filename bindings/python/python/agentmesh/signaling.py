@@ -19,13 +19,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Any, TypeAlias, Union
 
 from . import _native
 from ._errors import AgentMeshError, from_value
 from ._identity import Identity
-from ._items import Items, settings
+from ._items import Closed, Disconnected, Items, Lagged, Opened, settings
 from ._negotiator import (
     Action,
     AddCandidate,
@@ -173,34 +172,8 @@ class Unreadable:
 
 
 @dataclass(frozen=True)
-class Disconnected:
-    """The stream was lost, or could not be opened; the next attempt follows."""
-
-    error: AgentMeshError
-    """Why."""
-    retry_in: float
-    """In how many seconds."""
-
-
-@dataclass(frozen=True)
 class Superseded:
     """Another process resumed this session. :class:`Closed` follows."""
-
-
-@dataclass(frozen=True)
-class Closed:
-    """The end: nothing follows."""
-
-    error: AgentMeshError
-    """Why."""
-
-
-@dataclass(frozen=True)
-class Lagged:
-    """The reader was too slow for so many events."""
-
-    missed: int
-    """How many."""
 
 
 @dataclass(frozen=True)
@@ -259,7 +232,7 @@ def _event(kind: str, details: dict[str, Any]) -> SignalingEvent:
     return event
 
 
-class SignalingClient:
+class SignalingClient(Opened):
     """A place in a room of a signaling server.
 
     As a context manager it joins, and leaves at the end. It resumes by itself when the stream is lost, and its events say so.
@@ -323,7 +296,8 @@ class SignalingClient:
         """Sends a signal, anything that JSON can say but ``null``, and waits until the server took it.
 
         At least once: a peer may get a signal twice if an answer was lost. Signals wait for their turn: 45 at once and 9 a
-        second, descriptions before candidates; those to one peer stay in order. Being cancelled does not take it back.
+        second, descriptions before candidates; those to one peer stay in the order in which they were sent, each after the one before
+        was awaited. Being cancelled does not take it back.
 
         Raises :class:`agentmesh.NotFoundError` if the peer is not in the room.
         """
@@ -383,15 +357,10 @@ class SignalingClient:
         if self._client is not None:
             await self._client.leave(True)
 
-    async def __aenter__(self) -> SignalingClient:
-        return await self.join()
+    async def _enter(self) -> None:
+        await self.join()
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def _leave(self) -> None:
         await self.leave()
 
     def __repr__(self) -> str:

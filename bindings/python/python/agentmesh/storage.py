@@ -128,7 +128,9 @@ class Storage:
         await self._inner.close()
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.location}>"
+        # Tracebacks show what could not be made, too.
+        made = hasattr(self, "_inner")
+        return f"<{type(self).__name__} {self.location if made else 'that could not be opened'}>"
 
 
 def _nobody() -> None:

@@ -11,23 +11,40 @@ One loop in the background serves all clients of the process::
             with message:
                 print(message.sender, message.payload)
 
-Clients may be used from several threads. What is not here is reached by :meth:`AgentMeshClient.run`.
+Clients may be used from several threads. What is not here is reached by ``run``, which everything here has.
+
+The services beside messages are here, too, under the names of their modules::
+
+    from agentmesh.sync import AgentWebSocketClient
+
+    with AgentWebSocketClient("wss://agent.example/ws") as agent:
+        for part in agent.query_stream("What is a WebSocket?"):
+            print(part.content)
 """
 
 from __future__ import annotations
 
-import asyncio
-import os
-import threading
-from collections.abc import Awaitable, Callable, Iterator
-from concurrent.futures import Future
+from collections.abc import Iterator
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any
 
 from . import _client
 from ._message import Message as AsyncMessage
 from ._stream import Chunk
 from ._stream import IncomingStream as AsyncStream
+from ._stream import OutgoingStream as AsyncAnswer
+from ._sync_loop import Synchronous, each, following, run
+from ._sync_services import (
+    AgentWebSocketClient,
+    AgentWebSocketService,
+    AiwmClient,
+    AiwmSupervisor,
+    AnswerStream,
+    SignalingClient,
+    Turn,
+    UserDataChannel,
+    UserDataClient,
+)
 from ._values import (
     CircuitStatus,
     Event,
@@ -41,56 +58,21 @@ from ._values import (
     Stage,
 )
 
-__all__ = ["AgentMeshClient", "IncomingStream", "Message"]
-
-T = TypeVar("T")
-
-
-class _BackgroundLoop:
-    """A loop on a thread, started by the first call."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
-
-    def run(self, awaitable: Awaitable[T]) -> T:
-        async def awaiting() -> T:
-            return await awaitable
-
-        running: Future[T] = asyncio.run_coroutine_threadsafe(awaiting(), self._started())
-        try:
-            return running.result()
-        except BaseException:
-            # Such as KeyboardInterrupt: nobody waits for the result any more.
-            running.cancel()
-            raise
-
-    def _started(self) -> asyncio.AbstractEventLoop:
-        with self._lock:
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                thread = threading.Thread(
-                    target=self._loop.run_forever, name="agentmesh-loop", daemon=True
-                )
-                thread.start()
-            return self._loop
-
-
-_background = _BackgroundLoop()
-
-
-def _forget() -> None:
-    # The child of a fork has no thread that runs the loop.
-    global _background
-    _background = _BackgroundLoop()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget)
-
-
-def _run(awaitable: Awaitable[T]) -> T:
-    return _background.run(awaitable)
+__all__ = [
+    "AgentMeshClient",
+    "AgentWebSocketClient",
+    "AgentWebSocketService",
+    "AiwmClient",
+    "AiwmSupervisor",
+    "AnswerStream",
+    "IncomingStream",
+    "Message",
+    "OutgoingStream",
+    "SignalingClient",
+    "Turn",
+    "UserDataChannel",
+    "UserDataClient",
+]
 
 
 class Message:
@@ -128,7 +110,7 @@ class Message:
 
     def ack(self) -> None:
         """Marks the message as handled, and tells the sender so."""
-        _run(self.asynchronous.ack())
+        run(self.asynchronous.ack)
 
     def release(self) -> None:
         """Gives the message back: it comes again after a pause."""
@@ -136,14 +118,18 @@ class Message:
 
     def respond(self, payload: Payload = None, *, wait: Stage = Stage.STORED) -> Sent:
         """Answers a request and marks it as handled."""
-        return _run(self.asynchronous.respond(payload, wait=wait))
+        return run(lambda: self.asynchronous.respond(payload, wait=wait))
 
     def fail(
         self, code: str, message: str = "", *, retryable: bool = False, details: Any = None
     ) -> Sent:
         """Answers a request with an error and marks it as handled."""
-        failing = self.asynchronous.fail(code, message, retryable=retryable, details=details)
-        return _run(failing)
+        failing = self.asynchronous.fail
+        return run(lambda: failing(code, message, retryable=retryable, details=details))
+
+    def stream(self) -> OutgoingStream:
+        """Answers a request with a stream: ``with message.stream() as answer: answer.send(token)``."""
+        return OutgoingStream(self.asynchronous.stream())
 
     def __enter__(self) -> Message:
         return self
@@ -154,21 +140,14 @@ class Message:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        _run(self.asynchronous.__aexit__(kind, error, traceback))
+        run(lambda: self.asynchronous.__aexit__(kind, error, traceback))
 
     def __repr__(self) -> str:
         return repr(self.asynchronous)
 
 
-class IncomingStream:
+class IncomingStream(Synchronous[AsyncStream]):
     """An answer that comes in pieces: an iterator of chunks."""
-
-    __slots__ = ("asynchronous",)
-    asynchronous: AsyncStream
-    """The stream as asyncio has it."""
-
-    def __init__(self, stream: AsyncStream) -> None:
-        self.asynchronous = stream
 
     @property
     def id(self) -> str:
@@ -179,60 +158,63 @@ class IncomingStream:
         return self
 
     def __next__(self) -> Chunk:
-        chunk: Chunk | None = _run(_next(self.asynchronous))
+        chunk: Chunk | None = run(lambda: following(self.asynchronous))
         if chunk is None:
             raise StopIteration
         return chunk
 
     def read(self) -> str:
         """Everything that is still to come, as one text."""
-        return _run(self.asynchronous.read())
+        return self.run(lambda stream: stream.read())
 
     def cancel(self, reason: str = "") -> None:
         """Ends the stream; its sender hears ``reason``."""
-        _run(self.asynchronous.cancel(reason))
-
-    def __enter__(self) -> IncomingStream:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.cancel()
-
-    def __repr__(self) -> str:
-        return repr(self.asynchronous)
+        self.run(lambda stream: stream.cancel(reason))
 
 
-async def _next(items: Any) -> Any:
-    # A StopAsyncIteration does not get through a future.
-    try:
-        return await items.__anext__()
-    except StopAsyncIteration:
-        return None
+class OutgoingStream(Synchronous[AsyncAnswer]):
+    """An answer that is given in pieces, from :meth:`Message.stream`."""
+
+    @property
+    def position(self) -> int:
+        """The number of the next chunk."""
+        return self.asynchronous.position
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether the stream is over, because its reader left or something failed."""
+        return self.asynchronous.is_stopped
+
+    def send(self, chunk: str | bytes) -> int:
+        """Sends a chunk and returns its number. Waits while the reader does not keep up."""
+        return self.run(lambda answer: answer.send(chunk))
+
+    def set_metadata(self, value: Any) -> None:
+        """Says something about the stream; goes out with the next chunk."""
+        self.run(lambda answer: answer.set_metadata(value))
+
+    def flush(self) -> None:
+        """Waits until everything that was sent is on disk."""
+        self.run(lambda answer: answer.flush())
+
+    def finish(self) -> None:
+        """Says that everything was said, and marks the request as handled."""
+        self.run(lambda answer: answer.finish())
+
+    def fail(self, code: str, message: str = "", *, retryable: bool = False) -> None:
+        """Says why there will be no more, and marks the request as handled."""
+        self.run(lambda answer: answer.fail(code, message, retryable=retryable))
 
 
-class AgentMeshClient:
+class AgentMeshClient(Synchronous[_client.AgentMeshClient]):
     """An agent: see :class:`agentmesh.AgentMeshClient`, whose arguments it takes."""
 
     def __init__(self, *arguments: Any, **settings: Any) -> None:
-        self.asynchronous = _client.AgentMeshClient(*arguments, **settings)
-        """The client as asyncio has it."""
-
-    def run(self, call: Callable[[_client.AgentMeshClient], Awaitable[T]]) -> T:
-        """Waits for any call of the asynchronous client: ``client.run(lambda c: c.circuit_state())``."""
-
-        async def calling() -> T:
-            return await call(self.asynchronous)
-
-        return _run(calling())
+        super().__init__(_client.AgentMeshClient(*arguments, **settings))
 
     def open(self) -> AgentMeshClient:
         """Opens the store and the identity in it. Does not go online."""
-        _run(self.asynchronous.open())
+        self.run(lambda client: client.open())
         return self
 
     def connect(self) -> None:
@@ -241,19 +223,7 @@ class AgentMeshClient:
 
     def close(self) -> None:
         """Goes offline and closes the store. Again is fine."""
-        _run(self.asynchronous.close())
-
-    def __enter__(self) -> AgentMeshClient:
-        _run(self.asynchronous.__aenter__())
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
+        self.run(lambda client: client.close())
 
     @property
     def amid(self) -> str:
@@ -279,21 +249,11 @@ class AgentMeshClient:
     def messages(self, *, timeout: Seconds | None = None) -> Iterator[Message]:
         """The messages that come in, each to be acknowledged; ends when the client is closed, or when none came for
         ``timeout``."""
-        messages = self.asynchronous.messages()
-        while True:
-            message = _run(_next_within(messages, timeout))
-            if message is None:
-                return
-            yield Message(message)
+        return map(Message, each(self.asynchronous.messages(), timeout))
 
     def events(self, *, timeout: Seconds | None = None) -> Iterator[Event]:
         """What happens besides messages, from now on; ends as :meth:`messages` does."""
-        events = self.asynchronous.events()
-        while True:
-            event = _run(_next_within(events, timeout))
-            if event is None:
-                return
-            yield event
+        return each(self.asynchronous.events(), timeout)
 
     def sessions(self) -> list[SessionSummary]:
         """All sessions that have keys."""
@@ -314,15 +274,3 @@ class AgentMeshClient:
     def search(self, capability: str | None = None, **conditions: Any) -> SearchPage:
         """Agents with a capability, from the registry."""
         return self.run(lambda client: client.search(capability, **conditions))
-
-    def __repr__(self) -> str:
-        return repr(self.asynchronous)
-
-
-async def _next_within(items: Any, timeout: Seconds | None) -> Any:
-    from ._values import seconds
-
-    try:
-        return await asyncio.wait_for(_next(items), None if timeout is None else seconds(timeout))
-    except asyncio.TimeoutError:
-        return None

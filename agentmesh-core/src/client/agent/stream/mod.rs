@@ -16,7 +16,7 @@ use std::time::Duration;
 pub use error::StreamError;
 pub use incoming::{Chunk, IncomingStream};
 pub use open::{OpenStream, StreamOptions};
-pub use outgoing::OutgoingStream;
+pub use outgoing::{OutgoingStream, StreamWatch};
 pub(crate) use shared::{Leave, OutgoingCell, ReaderEnd, StreamCommand, StreamHub, StreamItem};
 
 /// How an agent sends streams.

@@ -93,7 +93,7 @@ impl Agent {
     ) -> Result<IncomingStream, Error> {
         let terms = options.window;
         if !terms.is_valid() {
-            return Err(StreamError::Invalid { what: "the window" }.into());
+            return Err(StreamError::Invalid { what: "a window of so many frames or bytes" }.into());
         }
         let mut send = options.send.clone();
         if send.knock_request.is_none() {
@@ -185,19 +185,20 @@ impl Message {
     /// it comes again, and the stream goes on where it was: see [`OutgoingStream::position`].
     ///
     /// # Errors
-    /// [`StreamError::NotAsked`] if the message is no request for a stream; it comes again then, so answer it otherwise
-    /// after asking [`wants_stream`](Self::wants_stream). [`StreamError::Busy`].
-    pub async fn stream(mut self, agent: &Agent) -> Result<OutgoingStream, Error> {
+    /// [`StreamError::NotAsked`] if the message is no request for a stream: answer it otherwise. [`StreamError::Busy`].
+    /// [`AgentError::MessageDone`](crate::client::AgentError::MessageDone) if it was answered before.
+    pub async fn stream(&self, agent: &Agent) -> Result<OutgoingStream, Error> {
         let asked =
             self.content.headers.stream.filter(|_| self.content.kind == MessageType::Request);
         let Some(terms) = asked else { return Err(StreamError::NotAsked.into()) };
+        self.check_open()?;
         let key =
             StreamKey { peer: self.content.from, id: self.content.id, role: StreamRole::Sender };
         let (reply, answer) = oneshot::channel();
         agent.command(Command::Stream(StreamCommand::Answer { key, terms, reply })).await?;
         let cell = answer.await.map_err(|_| agent.closed())??;
         // The end of the stream is its verdict.
-        drop(self.verdict.take());
+        drop(self.take_verdict());
         Ok(OutgoingStream::new(agent.clone(), cell))
     }
 }

@@ -132,13 +132,13 @@ impl OutgoingStream {
 
     /// Completes when the stream is over, for stopping a model that nobody listens to any more.
     pub async fn stopped(&self) {
-        let mut changed = self.changed.clone();
-        loop {
-            changed.borrow_and_update();
-            if self.is_stopped() || changed.changed().await.is_err() {
-                return;
-            }
-        }
+        // Whoever asks for the reason tries to send.
+        let _ = self.watch().stopped().await;
+    }
+
+    /// Tells the end of the stream to others than the one who writes.
+    pub fn watch(&self) -> StreamWatch {
+        StreamWatch { agent: self.agent.clone(), cell: Arc::clone(&self.cell) }
     }
 
     /// Looks at the sender whenever it may have changed.
@@ -164,6 +164,50 @@ impl OutgoingStream {
 
     fn touch(&self) {
         self.agent.shared.streams.touch(self.cell.key);
+    }
+}
+
+/// Tells when a stream is over, while its [`OutgoingStream`] is in other hands, and afterwards.
+#[derive(Clone)]
+pub struct StreamWatch {
+    agent: Agent,
+    cell: Arc<OutgoingCell>,
+}
+
+impl StreamWatch {
+    /// Whether the stream is over.
+    pub fn is_stopped(&self) -> bool {
+        self.cell.with(|sender| sender.stopped().is_some())
+    }
+
+    /// Returns when the stream is over: because it was finished, or failed by its own end.
+    ///
+    /// # Errors
+    /// What ended it otherwise, such as [`StreamError::Cancelled`] when its reader left;
+    /// [`AgentError::Closed`](crate::client::AgentError::Closed).
+    pub async fn stopped(&self) -> Result<(), Error> {
+        let mut changed = self.cell.subscribe();
+        loop {
+            changed.borrow_and_update();
+            let stopped = self.cell.with(|sender| match sender.stopped() {
+                None => None,
+                Some(Stop::Ended) => Some(Ok(())),
+                Some(stop) => Some(Err(Error::from(stop))),
+            });
+            if let Some(stopped) = stopped {
+                return stopped;
+            }
+            tokio::select! {
+                _ = changed.changed() => {}
+                () = self.agent.shared.commands.closed() => return Err(self.agent.closed()),
+            }
+        }
+    }
+}
+
+impl fmt::Debug for StreamWatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamWatch").field("id", &self.cell.key.id).finish_non_exhaustive()
     }
 }
 

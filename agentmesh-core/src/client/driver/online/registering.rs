@@ -116,9 +116,9 @@ impl Driver {
             Err(error) => {
                 self.dial_now();
                 self.trouble(&error);
-                tracing::warn!(target: "agentmesh", code = error.code(), "not registered yet");
                 self.status.set_offline(error.to_string());
                 let delay = self.online.backoff.next_delay(None, &mut SystemRng);
+                Self::log_failure("not registered yet", &error, &self.online.backoff, delay);
                 self.online.register_at = Some(now + delay);
                 if !error.is_retryable() {
                     self.online.fail(&Error::from(error));

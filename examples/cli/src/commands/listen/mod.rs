@@ -10,7 +10,7 @@ use std::{future::pending, time::Duration};
 
 use agentmesh_core::{
     Error, ErrorInfo,
-    client::{Agent, AgentConfig, AgentError, AgentEvent, Message, registry::AnswerError},
+    client::{Agent, AgentConfig, AgentError, AgentEvent, registry::AnswerError},
     knock::{Decision, KnockInfo, Policy},
 };
 use futures_util::{StreamExt, stream::FuturesUnordered};
@@ -166,7 +166,7 @@ impl Listener {
                     Some(message) => {
                         self.out.show(&MessageLine::new(&message)?)?;
                         shown += 1;
-                        acks.push(Message::ack(message));
+                        acks.push(async move { message.ack().await });
                     }
                     None => break Err(ended(&agent).await),
                 },
