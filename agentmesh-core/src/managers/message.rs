@@ -177,13 +177,14 @@ impl<'de> Deserialize<'de> for Envelope {
 }
 
 impl Envelope {
-    #[cfg(feature = "legacy-0-2")]
-    pub(super) const fn of_legacy(
+    /// From its members, for who reads them from something else than JSON. They are believed no more than those of JSON.
+    pub const fn new(
         session_id: String,
+        suite: Option<u8>,
         header: EnvelopeHeader,
         ciphertext: Vec<u8>,
     ) -> Self {
-        Self { session_id, kind: Kind::Encrypted, suite: None, header, ciphertext }
+        Self { session_id, kind: Kind::Encrypted, suite, header, ciphertext }
     }
 
     /// From a message frame.

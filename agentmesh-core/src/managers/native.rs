@@ -6,6 +6,8 @@
 mod admission;
 mod steps;
 
+use std::sync::Arc;
+
 use crate::{
     Error,
     engine::{
@@ -30,11 +32,19 @@ const BATCH: usize = 256;
 #[derive(Debug, Clone)]
 pub(super) struct NativeSessions {
     prekeys: PrekeyManager,
+    /// What the names of our records begin with; writing an AMID in base58 takes as long as sealing a record.
+    sessions_prefix: Arc<str>,
+    peers_prefix: Arc<str>,
 }
 
 impl NativeSessions {
-    pub(super) const fn new(prekeys: PrekeyManager) -> Self {
-        Self { prekeys }
+    pub(super) fn new(prekeys: PrekeyManager) -> Self {
+        let own = prekeys.identity().amid();
+        Self {
+            sessions_prefix: format!("sessions/{own}/").into(),
+            peers_prefix: format!("peers/{own}/").into(),
+            prekeys,
+        }
     }
 
     #[cfg(feature = "legacy-0-2")]
@@ -60,21 +70,13 @@ impl NativeSessions {
         self.prekeys.identity().amid()
     }
 
-    fn sessions_prefix(&self) -> String {
-        format!("sessions/{}/", self.own())
-    }
-
-    fn peers_prefix(&self) -> String {
-        format!("peers/{}/", self.own())
-    }
-
     async fn session(&self, id: SessionId) -> Result<Slot<SessionEntry>, Error> {
-        let name = format!("{}{id}", self.sessions_prefix());
+        let name = format!("{}{id}", self.sessions_prefix);
         self.store().load(name, SessionEntry::decode).await
     }
 
     async fn peer(&self, amid: Amid) -> Result<Slot<Peer>, Error> {
-        let name = format!("{}{amid}", self.peers_prefix());
+        let name = format!("{}{amid}", self.peers_prefix);
         self.store().load(name, Peer::decode).await
     }
 
@@ -122,11 +124,11 @@ impl NativeSessions {
     }
 
     async fn all_peers(&self) -> Result<Vec<Slot<Peer>>, Error> {
-        self.store().list(&self.peers_prefix(), Peer::decode).await
+        self.store().list(&self.peers_prefix, Peer::decode).await
     }
 
     async fn all_sessions(&self) -> Result<Vec<Slot<SessionEntry>>, Error> {
-        self.store().list(&self.sessions_prefix(), SessionEntry::decode).await
+        self.store().list(&self.sessions_prefix, SessionEntry::decode).await
     }
 }
 

@@ -200,7 +200,7 @@ impl PrekeyManager {
         let now = store.context().now();
         let prekeys = store.context().with_rng(|rng| PreKeys::recover(identity, now, rng));
         let name = format!("prekeys/{}", identity.amid());
-        Loaded { place: Place::Managed(Slot { name, version: 0, value: None }), prekeys }
+        Loaded { place: Place::Managed(store.unused(name)), prekeys }
     }
 
     /// Notes that the prekeys become what they are now.

@@ -200,12 +200,25 @@ impl SessionManager {
         session_id: &str,
         envelope: &Envelope,
     ) -> Result<Value, Error> {
+        serde_json::from_str(&self.decrypt_json(session_id, envelope).await?).map_err(|e| {
+            let source = JsonError::Malformed { line: e.line(), column: e.column() };
+            PlaintextError::Json { source }.into()
+        })
+    }
+
+    /// As [`decrypt_message`](Self::decrypt_message), but gives the text that the peer wrote, which is one JSON value: for callers
+    /// with a parser of their own.
+    ///
+    /// # Errors
+    /// As [`decrypt_message`](Self::decrypt_message).
+    pub async fn decrypt_json(
+        &self,
+        session_id: &str,
+        envelope: &Envelope,
+    ) -> Result<String, Error> {
         let suite = self.suite(Family::of_session(session_id))?;
         match suite.decrypt(session_id, envelope, true).await?.payload {
-            Payload::Json(text) => serde_json::from_str(&text).map_err(|e| {
-                let source = JsonError::Malformed { line: e.line(), column: e.column() };
-                PlaintextError::Json { source }.into()
-            }),
+            Payload::Json(text) => Ok(text),
             Payload::None | Payload::Bytes(_) => Err(ManagerError::NotJson.into()),
         }
     }

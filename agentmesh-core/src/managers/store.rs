@@ -43,6 +43,7 @@ struct Inner {
 /// What a store holds under a name: version 0 and no value if nothing.
 pub(super) struct Slot<T> {
     pub(super) name: String,
+    pub(super) id: RecordId,
     pub(super) version: u64,
     pub(super) value: Option<T>,
 }
@@ -79,13 +80,18 @@ impl SealedStore {
         let id = self.id(&name);
         let found = self.0.storage.load(&[id]).await.map_err(|e| self.failed(e))?;
         let Some(record) = found.into_iter().next().flatten() else {
-            return Ok(Slot { name, version: 0, value: None });
+            return Ok(Slot { name, id, version: 0, value: None });
         };
         let (found, value) = self.open(&record, decode)?;
         if found != name {
             return Err(self.undecodable(id, CodecError::InvalidValue { field: "name" }));
         }
-        Ok(Slot { name, version: record.version, value: Some(value) })
+        Ok(Slot { name, id, version: record.version, value: Some(value) })
+    }
+
+    /// Where nothing is yet.
+    pub(super) fn unused<T>(&self, name: String) -> Slot<T> {
+        Slot { id: self.id(&name), name, version: 0, value: None }
     }
 
     /// Whether the key is that of the store: it opens what is there. Told apart from an empty store, or a wrong key
@@ -117,7 +123,8 @@ impl SealedStore {
                 if name.starts_with(prefix) {
                     let body = Zeroizing::new(value);
                     let value = decode(&body).map_err(|e| self.undecodable(record.id, e))?;
-                    found.push(Slot { name, version: record.version, value: Some(value) });
+                    let (id, version) = (record.id, record.version);
+                    found.push(Slot { name, id, version, value: Some(value) });
                 }
             }
         }
@@ -148,21 +155,20 @@ impl SealedStore {
         slot: &Slot<T>,
         encode: impl FnOnce(&mut Zeroizing<Vec<u8>>),
     ) -> Result<(), Error> {
-        let id = self.id(&slot.name);
         let sealed = self.0.context.with_rng(|rng| {
-            self.0.vault.seal_with(id, slot.version + 1, rng, |out| {
+            self.0.vault.seal_with(slot.id, slot.version + 1, rng, |out| {
                 out.put_u8(VERSION);
                 out.put_lp(slot.name.as_bytes());
                 encode(out);
             })
         })?;
-        changes.put(id, slot.version, sealed);
+        changes.put(slot.id, slot.version, sealed);
         Ok(())
     }
 
     /// Notes that what is in `slot` goes.
     pub(super) fn delete<T>(&self, changes: &mut Changes, slot: &Slot<T>) {
-        changes.delete(self.id(&slot.name), slot.version);
+        changes.delete(slot.id, slot.version);
     }
 
     pub(super) async fn commit(&self, changes: Changes) -> Result<(), Error> {

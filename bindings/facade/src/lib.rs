@@ -16,6 +16,7 @@ mod audit;
 mod config;
 #[cfg(feature = "conformance")]
 mod conformance;
+mod envelope;
 mod error;
 mod events;
 mod identity;
@@ -44,6 +45,7 @@ pub use config::{
 };
 #[cfg(feature = "conformance")]
 pub use conformance::{CONFORMANCE_TESTS, ForeignFixture, run_conformance_test};
+pub use envelope::{Envelope, EnvelopeParts};
 pub use error::{ErrorCode, FacadeError, error_codes};
 pub use events::{Event, Events};
 pub use identity::{Backup, Identity, safety_number, verify_signature};

@@ -14,14 +14,13 @@ use agentmesh_core::{
     vault::StoreKey,
 };
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 use zeroize::Zeroizing;
 
 use crate::{
     FacadeError, Identity, KnockDetails, Payload, SessionSummary, Storage,
     knock::{self, Decision},
     owned::Owned,
-    values::{amid, message_type},
+    values::amid,
 };
 
 /// The key of a store.
@@ -222,7 +221,11 @@ impl SessionManager {
         Ok(key.map(|key| key.as_bytes().to_vec()))
     }
 
-    /// Encrypts JSON or bytes; the envelope as JSON.
+    pub(crate) fn core(&self) -> Result<&CoreSessions, FacadeError> {
+        self.0.get()
+    }
+
+    /// As [`encrypt`](Self::encrypt); the envelope as JSON.
     ///
     /// # Errors
     /// As the core's.
@@ -231,12 +234,10 @@ impl SessionManager {
         session: &str,
         payload: Payload,
     ) -> Result<String, FacadeError> {
-        use agentmesh_core::wire::plaintext::MessageType;
-        let sessions = self.0.get()?;
-        write(&sessions.encrypt_payload(session, MessageType::Message, payload).await?)
+        self.encrypt(session, payload).await?.to_json()
     }
 
-    /// Decrypts a message of the application; its JSON.
+    /// As [`decrypt`](Self::decrypt), of an envelope in JSON.
     ///
     /// # Errors
     /// As the core's.
@@ -245,12 +246,10 @@ impl SessionManager {
         session: &str,
         envelope: &str,
     ) -> Result<String, FacadeError> {
-        let envelope: Envelope = read("envelope", envelope)?;
-        let value: Value = self.0.get()?.decrypt_message(session, &envelope).await?;
-        write(&value)
+        self.decrypt(session, &crate::Envelope::from_json(envelope)?).await
     }
 
-    /// Decrypts a message of whatever type.
+    /// As [`open`](Self::open), of an envelope in JSON.
     ///
     /// # Errors
     /// As the core's.
@@ -259,16 +258,7 @@ impl SessionManager {
         session: &str,
         envelope: &str,
     ) -> Result<IncomingEnvelope, FacadeError> {
-        let envelope: Envelope = read("envelope", envelope)?;
-        let incoming = self.0.get()?.open_envelope(session, &envelope).await?;
-        Ok(IncomingEnvelope {
-            sender: incoming.from.to_string(),
-            id: incoming.id.map(|id| id.to_string()),
-            kind: message_type(incoming.kind),
-            in_reply_to: incoming.in_reply_to.map(|id| id.to_string()),
-            sent_at: incoming.sent_at.map(|at| at.as_millis()),
-            payload: incoming.payload.into(),
-        })
+        self.open(session, &crate::Envelope::from_json(envelope)?).await
     }
 
     /// All sessions.

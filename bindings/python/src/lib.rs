@@ -10,6 +10,7 @@ mod bridge;
 #[cfg(feature = "command")]
 mod command;
 mod conformance;
+mod envelope;
 mod error;
 mod identity;
 mod items;

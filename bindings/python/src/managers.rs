@@ -8,6 +8,7 @@ use pyo3::{prelude::*, types::PyBytes};
 
 use crate::{
     bridge::{call_at_once, json_at_once, json_call, text_at_once, text_call, unit_call},
+    envelope::{envelope, envelope_object},
     error::{raise, run},
     identity::Identity,
     json,
@@ -147,36 +148,36 @@ impl SessionManager {
         session: String,
         content: &Bound<'_, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let content = payload(content)?;
-        text_at_once!(self, py, |sessions| sessions.encrypt_message(&session, content))
+        let (sessions, content) = (Arc::clone(&self.0), payload(content)?);
+        call_at_once(
+            py,
+            async move { sessions.encrypt(&session, content).await },
+            |py, envelope| envelope_object(py, &envelope),
+        )
     }
 
     fn decrypt_message<'py>(
         &self,
         py: Python<'py>,
         session: String,
-        envelope: String,
+        object: &Bound<'_, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        text_at_once!(self, py, |sessions| sessions.decrypt_message(&session, &envelope))
+        let envelope = envelope(object)?;
+        text_at_once!(self, py, |sessions| sessions.decrypt(&session, &envelope))
     }
 
     fn open_envelope<'py>(
         &self,
         py: Python<'py>,
         session: String,
-        envelope: String,
+        object: &Bound<'_, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let sessions = Arc::clone(&self.0);
-        call_at_once(
-            py,
-            async move { sessions.open_envelope(&session, &envelope).await },
-            |py, open| {
-                let content = payload_object(py, &open.payload);
-                let object =
-                    (open.sender, open.id, open.kind, open.in_reply_to, open.sent_at, content);
-                Ok(object.into_pyobject(py)?.into_any().unbind())
-            },
-        )
+        let (sessions, envelope) = (Arc::clone(&self.0), envelope(object)?);
+        call_at_once(py, async move { sessions.open(&session, &envelope).await }, |py, open| {
+            let content = payload_object(py, &open.payload);
+            let object = (open.sender, open.id, open.kind, open.in_reply_to, open.sent_at, content);
+            Ok(object.into_pyobject(py)?.into_any().unbind())
+        })
     }
 
     fn sessions<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {

@@ -93,8 +93,8 @@ impl LegacySessions {
         if id.len() != ID_LENGTH {
             return Err(not_found().into());
         }
-        let Slot { name, version, value } = self.session(id).await?;
-        Ok((Slot { name, version, value: None }, value.ok_or_else(not_found)?))
+        let Slot { name, id: record, version, value } = self.session(id).await?;
+        Ok((Slot { name, id: record, version, value: None }, value.ok_or_else(not_found)?))
     }
 
     async fn contact(&self, peer: Amid) -> Result<Slot<Contact>, Error> {
@@ -114,7 +114,7 @@ impl LegacySessions {
     /// Notes a session that was just made.
     fn add_session(&self, to: &mut Changes, session: &LegacySession) -> Result<(), Error> {
         let name = format!("{}{}", self.sessions_prefix(), session.id());
-        self.put_session(to, &Slot { name, version: 0, value: None }, session)
+        self.put_session(to, &self.store().unused(name), session)
     }
 
     /// Keeps a session that something else made.

@@ -59,5 +59,5 @@ pub(super) fn envelope_to_send(of: legacy::Envelope) -> Result<Envelope, Manager
     let number = |n: u64| u32::try_from(n).map_err(|_| MALFORMED_ENVELOPE);
     let legacy::EnvelopeHeader { ratchet_key, pn, n } = of.header;
     let header = EnvelopeHeader { dh_public_key: ratchet_key, pn: number(pn)?, n: number(n)? };
-    Ok(Envelope::of_legacy(of.session_id, header, of.ciphertext))
+    Ok(Envelope::new(of.session_id, None, header, of.ciphertext))
 }

@@ -152,7 +152,7 @@ impl NativeSessions {
             Examined::New(new) => {
                 let name = new.slot.name.clone();
                 let entry = self.keep(*new, decision.is_accept(), &mut changes).await?;
-                (Slot { name, version: 0, value: None }, entry, true)
+                (self.store().unused(name), entry, true)
             }
         };
         let session_id = entry.id.to_string();

@@ -10,7 +10,6 @@ use crate::{
     handshake::{HandshakeError, SessionId, initiate},
     knock::KnockError,
     limits,
-    managers::store::Slot,
     prekeys::{BundleError, KnownPeer},
     session::{DecryptError, Session},
     storage::{Changes, RecordKind, Storage},
@@ -232,7 +231,7 @@ fn sessions_without_one_time_keys_end_where_no_more_closed_ones_can_be_remembere
             session: None,
         };
         let name = format!("sessions/{}/{id}", bob.identity().amid());
-        let slot = Slot { name, version: 0, value: Some(()) };
+        let slot = bob.store.unused::<()>(name);
         bob.store.put(&mut changes, &slot, |out| entry.encode(out)).unwrap();
     }
     block_on(bob.store.commit(changes)).unwrap();

@@ -150,15 +150,15 @@ class SessionManager:
 
     async def encrypt_message(self, session_id: str, message: Payload) -> Object:
         """Encrypts JSON or bytes. The session is on disk before the envelope is returned."""
-        return _object(await self._inner.encrypt_message(session_id, encode(message)))
+        return await self._inner.encrypt_message(session_id, encode(message))
 
     async def decrypt_message(self, session_id: str, envelope: Object) -> Any:
         """Decrypts a message of the application and returns its JSON. A message returned once is not decrypted again."""
-        return json.loads(await self._inner.decrypt_message(session_id, dumps(envelope)))
+        return json.loads(await self._inner.decrypt_message(session_id, envelope))
 
     async def open_envelope(self, session_id: str, envelope: Object) -> Incoming:
         """Decrypts a message of whatever type, bytes for one."""
-        found = await self._inner.open_envelope(session_id, dumps(envelope))
+        found = await self._inner.open_envelope(session_id, envelope)
         sender, id, kind, in_reply_to, sent_at, payload = found
         return Incoming(sender, id, kind, in_reply_to, maybe_time(sent_at), decode(payload))
 
