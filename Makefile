@@ -51,7 +51,7 @@ MINUTES = 1
 fuzz:
 	MINUTES=$(MINUTES) ./scripts/fuzz.sh $(TARGETS)
 
-# What takes too long for `make test`: a million calls from Python and from Node, ten thousand connects given up, 200 killed agents.
+# What takes too long for `make test`: a million calls from Python and from Node, 30,000 requests from Python, ten thousand connects given up, 200 killed agents.
 soak:
 	./scripts/soak.sh
 

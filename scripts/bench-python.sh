@@ -27,7 +27,8 @@ rm -rf "$out"
 "$out/venv/bin/pip" install --quiet --disable-pip-version-check python-olm || say "python-olm cannot be installed here"
 
 say "building"
-calls=$(cargo bench --quiet -p agentmesh-facade --features s3,legacy-0-2,conformance --bench calls --no-run --message-format json |
+# Optimised as the wheel is: what is beside it is what the binding costs. The same features, so that little is built twice.
+calls=$(cargo bench --quiet --profile wheel -p agentmesh-facade --features s3,legacy-0-2,conformance,services,server --bench calls --no-run --message-format json |
   "$python" -c '
 import json, sys
 for line in sys.stdin:

@@ -2,7 +2,7 @@
 //! on. Keys may have the prefix of their kind.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use serde::{Deserialize, Deserializer, Serializer};
+use serde::{Deserializer, Serializer};
 
 use crate::keys::{DhPublicKey, Signature};
 
@@ -15,7 +15,8 @@ pub(super) fn encode(bytes: &[u8]) -> String {
 pub(super) mod any {
     use core::fmt;
 
-    use super::{Deserializer, Engine as _, STANDARD, Serializer, encode};
+    use super::{Deserializer, STANDARD, Serializer, encode};
+    use base64::Engine as _;
     use serde::de::{Error, SeqAccess, Visitor};
 
     struct Bytes;

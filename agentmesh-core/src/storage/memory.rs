@@ -17,6 +17,9 @@ type Records = BTreeMap<RecordId, (u64, Vec<u8>)>;
 
 /// A store in memory. Nothing survives the process: whoever restarts with a new one has a new identity.
 ///
+/// It holds what every store does: of each message that was handled some hundred bytes, for seven days, so that it is not
+/// handled again. An agent that handles millions a week is better off with a store on a disk.
+///
 /// A clone is the same store. [`reopen`](Self::reopen) plays a restart.
 ///
 /// ```

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from agentmesh.testing import Server
-from soak import calls, connects
+from soak import calls, connects, requests
 from soak.measure import Growth, resident, sockets
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -18,6 +18,11 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 async def test_calls_of_every_kind(tmp_path: Path, agentmesh_server: Server) -> None:
     growth = await calls.run(2_000, agentmesh_server.urls, tmp_path)
     assert growth.samples[-1][0] == 2_000 // calls.ROUND
+
+
+async def test_requests(tmp_path: Path, agentmesh_server: Server) -> None:
+    growth = await requests.run(64, agentmesh_server.urls, tmp_path)
+    assert growth.samples[-1][0] == 64
 
 
 async def test_cancelled_connects_leave_no_socket(agentmesh_server: Server) -> None:

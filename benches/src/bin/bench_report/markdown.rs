@@ -69,9 +69,8 @@ Wall time in microseconds a call, the wheel as it is released (`scripts/bench-py
 work in Rust, and beside the packages `vodozemac` and `python-olm` of PyPI. A signature's check returns at once; the agent \
 is asked through its task, on another thread; sessions encrypt and decrypt one message after the other, and ours is written to its \
 store, in memory, each time, which the others leave to the application: `vodozemac, written` pickles its session after each \
-message. Of the thousand requests 200 are under way together, both \
-agents in one process, the server in another; with all at once, most hear `INBOX_FULL` of the \
-relay, which keeps 100 for an agent, and pause, whoever sends them.
+message. The thousand requests are all under way together: both agents are in one process, the server (`agentmesh dev`, \
+which bounds what it keeps for all, not for one agent) in another.
 ";
 
 pub(crate) fn document(sections: &[Judged], results: &Results, machine: &str) -> String {

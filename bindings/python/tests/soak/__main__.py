@@ -1,4 +1,4 @@
-"""``python -m soak calls|connects|kills NUMBER``: what it found goes to standard output, and is the exit code.
+"""``python -m soak calls|requests|connects|kills NUMBER``: what it found goes to standard output, and is the exit code.
 
 The server runs in a process of its own: the command ``agentmesh`` that the package installs.
 """
@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from . import calls, connects, kills
+from . import calls, connects, kills, requests
 from .server import server
 
 MOST = 1.0
@@ -21,7 +21,7 @@ MOST = 1.0
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="soak", description=__doc__)
-    parser.add_argument("what", choices=["calls", "connects", "kills"])
+    parser.add_argument("what", choices=["calls", "requests", "connects", "kills"])
     parser.add_argument("number", type=int)
     arguments = parser.parse_args()
     number, start = arguments.number, time.monotonic()
@@ -31,6 +31,9 @@ def main() -> int:
             growth = asyncio.run(calls.run(number, urls, home))
             most = MOST * calls.ROUND + calls.REMEMBERED / calls.EVERY
             said, good = f"{number} calls: {growth}", growth.slope < most
+        elif arguments.what == "requests":
+            growth = asyncio.run(requests.run(number, urls, home))
+            said, good = f"{number} requests: {growth}", growth.slope < requests.MOST
         elif arguments.what == "connects":
             left = asyncio.run(connects.run(number, urls))
             said = (
