@@ -75,29 +75,73 @@ which bounds what it keeps for all, not for one agent) in another.
 
 pub(crate) fn document(sections: &[Judged], results: &Results, machine: &str) -> String {
     let mut out = ABOUT.replace("MACHINE", machine);
-    let rows: Vec<_> = sections.iter().flat_map(|section| &section.rows).collect();
-    let goals = rows.iter().filter(|row| row.met.is_some()).count();
-    let met = rows.iter().filter(|row| row.met == Some(true)).count();
-    let _ = writeln!(out, "\n{met} of {goals} goals are met.");
+    let _ = writeln!(out, "\n{}", SUM);
     for section in sections {
-        let _ = writeln!(out, "\n## {}\n", section.title);
-        match section.title {
-            "Relay, messages of 1 KiB over loopback" => out.push_str(LIVE),
-            "Signaling" => out.push_str(SIGNALING),
-            "Relay, durable" => out.push_str(DURABLE),
-            "Whole clients, SQLite" => out.push_str(STORAGE),
-            "AIWM and agent WebSocket" => out.push_str(SERVICES),
-            "Python" => out.push_str(PYTHON),
-            _ => {}
-        }
-        table(&mut out, section);
-        for row in &section.rows {
-            if let Some(cause) = row.cause {
-                let _ = writeln!(out, "\n**{}** misses its goal. {cause}", row.what);
-            }
-        }
+        out.push_str(&text(section, ""));
     }
     primitives(&mut out, results);
+    sum(&out)
+}
+
+/// What goes for the line that counts goals, until they are counted.
+const SUM: &str = "0 of 0 goals are met.";
+
+/// What a section begins with that was not measured with the others.
+const APART: &str = "This section is of a run of its own.\n\n";
+
+/// The document with these sections new and the others as they were. Nothing if one of them is not in it.
+pub(crate) fn renewed(document: &str, sections: &[Judged]) -> Option<String> {
+    let mut document = document.to_owned();
+    for section in sections {
+        let start = document.find(&heading(section))?;
+        let behind = document.get(start + 1..)?.find("\n## ").map(|at| start + 1 + at);
+        document.replace_range(start..behind.unwrap_or(document.len()), &text(section, APART));
+    }
+    Some(sum(&document))
+}
+
+/// The document with its goals counted.
+fn sum(document: &str) -> String {
+    let met = document.matches("| met |\n").count();
+    let goals = met + document.matches("| **not met** |\n").count();
+    let lines = document.lines().map(|line| {
+        if line.ends_with(" goals are met.") {
+            format!("{met} of {goals} goals are met.\n")
+        } else {
+            format!("{line}\n")
+        }
+    });
+    lines.collect()
+}
+
+fn heading(section: &Judged) -> String {
+    format!("\n## {}\n", section.title)
+}
+
+fn text(section: &Judged, before: &str) -> String {
+    let mut out = heading(section);
+    out.push('\n');
+    out.push_str(before);
+    match section.title {
+        "Relay, messages of 1 KiB over loopback" => out.push_str(LIVE),
+        "Signaling" => out.push_str(SIGNALING),
+        "Relay, durable" => out.push_str(DURABLE),
+        "Whole clients, SQLite" => out.push_str(STORAGE),
+        "AIWM and agent WebSocket" => out.push_str(SERVICES),
+        "Python" => out.push_str(PYTHON),
+        _ => {}
+    }
+    table(&mut out, section);
+    // Rows beside several peers have one cause.
+    let mut told = "";
+    for row in &section.rows {
+        if let Some(cause) = row.cause
+            && told != row.what
+        {
+            told = row.what;
+            let _ = writeln!(out, "\n**{}** misses its goal. {cause}", row.what);
+        }
+    }
     out
 }
 
