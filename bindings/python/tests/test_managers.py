@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from agentmesh import (
@@ -90,6 +92,54 @@ async def test_a_session_goes_through_json_with_a_restart_between_every_step(tmp
     assert await alice.sessions.maintain() >= 0
     await alice_storage.close()
     await bob_storage.close()
+
+
+async def test_envelopes_are_read_in_every_form_and_refused_unread() -> None:
+    alice, bob = await party(MemoryStorage()), await party(MemoryStorage())
+    bundle = await bob.prekeys.load_or_initialize()
+    begun = await alice.sessions.initiate_session(bob.identity.amid, bundle, bob.identity.signing_key)
+    session = await bob.sessions.accept_session(alice.identity.amid, begun.x3dh_message)
+
+    async def envelope(n: int) -> dict[str, Any]:
+        made = await alice.sessions.encrypt_message(session, {"n": n})
+        assert json.loads(json.dumps(made)) == made
+        assert list(made) == ["session_id", "type", "suite", "header", "ciphertext"]
+        return made
+
+    def of_javascript(made: dict[str, Any]) -> dict[str, Any]:
+        header = made["header"]
+        return {
+            "sessionId": made["session_id"],
+            "type": "encrypted",
+            "suite": made["suite"],
+            "header": {"dhPublicKey": "x25519:" + header["dh_public_key"], "pn": header["pn"], "n": header["n"]},
+            "ciphertext": list(base64.b64decode(made["ciphertext"])),
+        }
+
+    class Mine(dict[str, Any]):
+        """What frameworks make of JSON."""
+
+    for n, form in enumerate([dict, of_javascript, Mine, lambda made: {**made, "more": None}]):
+        assert await bob.sessions.decrypt_message(session, form(await envelope(n))) == {"n": n}
+    good = await envelope(9)
+    spoiled: list[dict[str, Any]] = [
+        {},
+        {**good, "type": "plain"},
+        {**good, "suite": True},
+        {**good, "suite": 300},
+        {**good, "ciphertext": good["ciphertext"] + "="},
+        {**good, "ciphertext": None},
+        {**good, "header": {**good["header"], "n": -1}},
+        {**good, "header": {**good["header"], "dh_public_key": "AQID"}},
+        {key: value for key, value in good.items() if key != "header"},
+    ]
+    for bad in spoiled:
+        with pytest.raises(InvalidInputError) as caught:
+            await bob.sessions.decrypt_message(session, bad)
+        assert caught.value.code == ErrorCode.MANAGER_MALFORMED, bad
+    with pytest.raises(TypeError):
+        await bob.sessions.decrypt_message(session, {**good, "more": object()})
+    assert await bob.sessions.decrypt_message(session, good) == {"n": 9}
 
 
 async def test_knocks_are_judged_answered_and_verified() -> None:
