@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from agentmesh import (
     NotFoundError,
     Policy,
     PrekeyManager,
+    ProtocolError,
     Reject,
     SealedStore,
     SessionManager,
@@ -119,7 +121,13 @@ async def test_envelopes_are_read_in_every_form_and_refused_unread() -> None:
     class Mine(dict[str, Any]):
         """What frameworks make of JSON."""
 
-    for n, form in enumerate([dict, of_javascript, Mine, lambda made: {**made, "more": None}]):
+    forms: list[Callable[[dict[str, Any]], dict[str, Any]]] = [
+        dict,
+        of_javascript,
+        Mine,
+        lambda made: {**made, "more": None},
+    ]
+    for n, form in enumerate(forms):
         assert await bob.sessions.decrypt_message(session, form(await envelope(n))) == {"n": n}
     good = await envelope(9)
     spoiled: list[dict[str, Any]] = [
@@ -134,7 +142,7 @@ async def test_envelopes_are_read_in_every_form_and_refused_unread() -> None:
         {key: value for key, value in good.items() if key != "header"},
     ]
     for bad in spoiled:
-        with pytest.raises(InvalidInputError) as caught:
+        with pytest.raises(ProtocolError) as caught:
             await bob.sessions.decrypt_message(session, bad)
         assert caught.value.code == ErrorCode.MANAGER_MALFORMED, bad
     with pytest.raises(TypeError):
