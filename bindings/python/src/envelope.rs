@@ -50,10 +50,6 @@ fn usual(object: &Bound<'_, PyAny>) -> Option<Envelope> {
     if object.len() != members || header.len() != 3 {
         return None;
     }
-    let text = |object: &Bound<'_, PyDict>, name: &Bound<'_, PyString>| {
-        object.get_item(name).ok()??.cast_into_exact::<PyString>().ok()
-    };
-    let number = |number: Bound<'_, PyAny>| number.cast_into_exact::<PyInt>().ok();
     let count =
         |name: &Bound<'_, PyString>| number(header.get_item(name).ok()??)?.extract::<u32>().ok();
     if text(object, intern!(py, "type"))?.to_str().ok()? != "encrypted" {
@@ -75,4 +71,16 @@ fn usual(object: &Bound<'_, PyAny>) -> Option<Envelope> {
         ciphertext: ciphertext.to_str().ok()?.into(),
     };
     Envelope::from_parts(&parts).ok()
+}
+
+fn text<'py>(
+    object: &Bound<'py, PyDict>,
+    name: &Bound<'py, PyString>,
+) -> Option<Bound<'py, PyString>> {
+    object.get_item(name).ok()??.cast_into_exact::<PyString>().ok()
+}
+
+/// `True` is a number in Python, and none in JSON.
+fn number(object: Bound<'_, PyAny>) -> Option<Bound<'_, PyInt>> {
+    object.cast_into_exact::<PyInt>().ok()
 }
