@@ -75,7 +75,7 @@ which bounds what it keeps for all, not for one agent) in another.
 
 pub(crate) fn document(sections: &[Judged], results: &Results, machine: &str) -> String {
     let mut out = ABOUT.replace("MACHINE", machine);
-    let _ = writeln!(out, "\n{}", SUM);
+    let _ = writeln!(out, "\n{SUM}");
     for section in sections {
         out.push_str(&text(section, ""));
     }
@@ -87,7 +87,8 @@ pub(crate) fn document(sections: &[Judged], results: &Results, machine: &str) ->
 const SUM: &str = "0 of 0 goals are met.";
 
 /// What a section begins with that was not measured with the others.
-const APART: &str = "This section is of a run of its own.\n\n";
+const APART: &str =
+    "This section is of a run of its own. It lacks rows that were not measured in it.\n\n";
 
 /// The document with these sections new and the others as they were. Nothing if one of them is not in it.
 pub(crate) fn renewed(document: &str, sections: &[Judged]) -> Option<String> {
