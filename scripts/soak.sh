@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The soaks of the Python and of the Node package, which take too long for `make test`: a million calls, 30,000
-# requests of Python's, ten thousand connects that are given up, 200 times a killed agent. What they find belongs into docs/testing.md. `soak.sh calls 1000` runs one of Python's, as often
-# as it says, `soak.sh node calls 1000` one of Node's.
+# The soaks of the Python and of the Node package, which take too long for `make test`: a million calls, 30,000 requests of
+# Python's, ten thousand connects that are given up, 200 times a killed agent. What they find belongs into docs/testing.md.
+# `soak.sh calls 1000` runs one of Python's, as often as it says, `soak.sh node calls 1000` one of Node's.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python() {
