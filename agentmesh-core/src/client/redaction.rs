@@ -71,7 +71,7 @@ async fn clients_types_print_redacted() {
         payload: Payload::Json(TEXT.into()),
         headers: Headers::default(),
     };
-    shown.add("Message", &Message { content, attempt: 0, verdict: None });
+    shown.add("Message", &Message { content, attempt: 0, verdict: None.into() });
     shown.add("Messages", &Messages::channel(1).1);
     let payload = RelayPayload::Text(TEXT.into());
     let inbound = Inbound {

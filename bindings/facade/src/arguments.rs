@@ -11,17 +11,17 @@ use crate::FacadeError;
 /// # Errors
 /// `BINDING_ARGUMENT`, which names the member.
 pub fn from_json<T: DeserializeOwned>(text: &str) -> Result<T, FacadeError> {
-    serde_json::from_str(text).or_else(|first| {
+    serde_json::from_str(text).map_err(|first| {
         // Paths cost time, so only mistakes pay for them.
         let mut reader = serde_json::Deserializer::from_str(text);
         match serde_path_to_error::deserialize::<_, T>(&mut reader) {
-            Ok(_) => Err(first.into()),
+            Ok(_) => first.into(),
             Err(error) => {
                 let path = error.path().to_string();
                 let problem = problem(error.inner());
                 let named = !matches!(path.as_str(), "." | "?" | "");
                 let said = if named { format!("{path}: {problem}") } else { problem };
-                Err(FacadeError::argument(said))
+                FacadeError::argument(said)
             }
         }
     })

@@ -3,6 +3,9 @@
 //! Everything that JavaScript programmers see is written in TypeScript, beside this crate; this module is private to it. Values that
 //! are not on the way of every message cross as JSON text. Knows no rules of the protocol.
 
+// Built for tests, which other crates' tests can cause, nothing is told to Node, so nothing seems to be used.
+#![cfg_attr(test, allow(dead_code))]
+
 mod agent;
 mod bridge;
 #[cfg(feature = "command")]
