@@ -82,7 +82,7 @@ pub struct Message {
     pub(crate) content: IncomingMessage,
     /// How often it was handed on before, in this run.
     pub(crate) attempt: u32,
-    verdict: Mutex<Option<mpsc::OwnedPermit<Completion>>>,
+    pub(in crate::client) verdict: Mutex<Option<mpsc::OwnedPermit<Completion>>>,
 }
 
 impl Message {
