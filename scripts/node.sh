@@ -36,17 +36,19 @@ if ! cmp -s "$source/package-lock.json" "$tools/installed"; then
   cp "$source/package-lock.json" "$tools/installed"
 fi
 
-say "building the native module, and the server that it is tested against"
-# With the features of the whole workspace, as its tests are, so that what was built for them is not built again. Where
-# cargo puts things, cargo says.
-built=$(cargo build --quiet --workspace --all-features --message-format json | node -e '
+# Where cargo puts things, cargo says.
+artifacts() { node -e '
   for (const line of require("fs").readFileSync(0, "utf8").split("\n").filter(Boolean)) {
     const { reason, target, executable, filenames } = JSON.parse(line);
     if (reason === "compiler-artifact") for (const file of executable ? [executable] : filenames) console.log(target.name, file);
-  }')
-export AGENTMESH_TEST_CLI AGENTMESH_TEST_SERVER AGENTMESH_TEST_SOURCE=$PWD
-module=$(sed -nE 's/^agentmesh_node (.*\.(so|dylib|dll))$/\1/p' <<<"$built" | head -1)
-AGENTMESH_TEST_SERVER=$(sed -nE 's/^agentmesh-server ([^ ]*\/agentmesh-server(\.exe)?)$/\1/p' <<<"$built")
+  }'; }
+say "building the native module"
+module=$(cargo build --quiet -p agentmesh-node --message-format json | artifacts | sed -nE 's/^agentmesh_node (.*\.(so|dylib|dll))$/\1/p' | head -1)
+say "building the server that it is tested against"
+# With the features of the whole workspace, as its tests are, so that what was built for them is not built again.
+export AGENTMESH_TEST_SERVER AGENTMESH_TEST_SOURCE=$PWD
+AGENTMESH_TEST_SERVER=$(cargo build --quiet --workspace --all-features --bin agentmesh-server --message-format json |
+  artifacts | sed -nE 's/^agentmesh-server ([^ ]*\/agentmesh-server(\.exe)?)$/\1/p')
 
 say "packing"
 rm -rf "$out/stage" "$out/packages"

@@ -22,7 +22,9 @@ class Connection {
     if (action.type === 'createOffer') this.#describe('offer');
     if (action.type === 'createAnswer') this.#describe('answer');
     if (action.type === 'setRemote') this.kinds.push(`remote ${action.kind}`);
-    // createChannel, addCandidate, rollback, rebuild, close
+    // Both offered at once, and this side gives way.
+    if (action.type === 'rollback') this.kinds = [];
+    // createChannel, addCandidate, rebuild, close
   }
 
   #describe(kind) {

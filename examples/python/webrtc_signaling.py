@@ -16,6 +16,7 @@ from agentmesh.signaling import (
     CreateOffer,
     IdentityChanged,
     Negotiator,
+    Rollback,
     Roster,
     Send,
     SetRemote,
@@ -42,8 +43,10 @@ class Connection:
                 self._describe("answer")
             case SetRemote(kind=kind):
                 self.kinds.append(f"remote {kind}")
+            case Rollback():
+                self.kinds.clear()  # Both offered at once, and this side gives way.
             case _:
-                pass  # CreateChannel, AddCandidate, Rollback, Rebuild, Close
+                pass  # CreateChannel, AddCandidate, Rebuild, Close
 
     def _describe(self, kind: str) -> None:
         self.kinds.append(f"local {kind}")

@@ -35,7 +35,9 @@ async fn streams_print_redacted() {
     let state = StreamState { terms: StreamTerms::default(), chunks: 0, frames: 0 };
     let cell = Arc::new(OutgoingCell::new(key(StreamRole::Sender), Sender::new(state, [])));
     cell.with(|sender| sender.push(TEXT.into()));
-    shown.add("OutgoingStream", &OutgoingStream::new(agent.clone(), cell));
+    let outgoing = OutgoingStream::new(agent.clone(), cell);
+    shown.add("OutgoingStream", &outgoing);
+    shown.add("StreamWatch", &outgoing.watch());
 
     let (frames, items) = mpsc::channel(1);
     let chunks = vec![TEXT.into(), TEXT.into()];
@@ -50,6 +52,7 @@ async fn streams_print_redacted() {
     shown.add("IncomingStream", &stream);
     let expected = format!(
         "OutgoingStream: OutgoingStream {{ peer: {peer:?}, id: {id:?}, position: 1, .. }}\n\
+         StreamWatch: StreamWatch {{ id: {id:?}, .. }}\n\
          Chunk: Chunk {{ number: 0, content: Text(11 bytes) }}\n\
          IncomingStream: IncomingStream {{ peer: {peer:?}, id: {id:?}, position: 1, .. }}\n",
     );
