@@ -46,7 +46,7 @@ say "building the native module"
 module=$(cargo build --quiet -p agentmesh-node --message-format json | artifacts | sed -nE 's/^agentmesh_node (.*\.(so|dylib|dll))$/\1/p' | head -1)
 say "building the server that it is tested against"
 # With the features of the whole workspace, as its tests are, so that what was built for them is not built again.
-export AGENTMESH_TEST_SERVER AGENTMESH_TEST_SOURCE=$PWD
+export AGENTMESH_TEST_CLI AGENTMESH_TEST_SERVER AGENTMESH_TEST_SOURCE=$PWD
 AGENTMESH_TEST_SERVER=$(cargo build --quiet --workspace --all-features --bin agentmesh-server --message-format json |
   artifacts | sed -nE 's/^agentmesh-server ([^ ]*\/agentmesh-server(\.exe)?)$/\1/p')
 
