@@ -11,7 +11,7 @@ use crate::time::Timestamp;
 pub(crate) enum InUse {
     /// We knocked, and no frame of the peer has opened in it yet.
     OursPending,
-    /// We knocked, and the peer showed that it has it.
+    /// We knocked, and the peer showed that it has it, or asked about it, which shows that it had it not.
     Ours,
     /// The peer knocked at this time, by its own clock.
     Peers(Timestamp),

@@ -193,7 +193,9 @@ impl Engine {
     ) -> bool {
         let current = self.sending_session(peer).and_then(|id| self.sessions.get(&id));
         let in_use = current.map(|entry| match entry.role {
-            Role::Initiator if entry.confirmed => InUse::Ours,
+            Role::Initiator if entry.confirmed || self.probes.is_lacking(&peer, entry.id) => {
+                InUse::Ours
+            }
             Role::Initiator => InUse::OursPending,
             Role::Responder => InUse::Peers(entry.knock_time),
         });

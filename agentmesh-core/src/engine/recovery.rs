@@ -40,6 +40,8 @@ struct Outstanding {
 struct Answered {
     last: Timestamp,
     nonces: Vec<[u8; 16]>,
+    /// The session that it asked about last and that we have.
+    lacks: Option<SessionId>,
 }
 
 /// Probes wanted, sent and answered; refusals sent.
@@ -140,6 +142,11 @@ impl Probes {
         true
     }
 
+    /// Whether the peer has asked about this session, so that it did not have it then.
+    pub(super) fn is_lacking(&self, peer: &Amid, session: SessionId) -> bool {
+        self.answered.get(peer).is_some_and(|a| a.lacks == Some(session))
+    }
+
     /// Whether a refusal may go out: one a minute a sender, ten a second in all.
     fn may_refuse(&mut self, peer: Amid, now: Timestamp) -> bool {
         if now.since(self.refusals.0) >= SECOND {
@@ -238,6 +245,9 @@ impl Engine {
             self.emit_once(source.from, reply.encode(), rng);
         }
         if known {
+            if let Some(answered) = self.probes.answered.get_mut(&source.from) {
+                answered.lacks = Some(probe.session_id());
+            }
             self.resend_in_doubt(source.from, probe.session_id(), now, rng);
         }
     }

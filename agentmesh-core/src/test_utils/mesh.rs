@@ -140,6 +140,8 @@ pub struct Mesh {
     pub registry: HashMap<Amid, Published>,
     /// Frames that the relay keeps for one agent; beyond, it refuses them for now.
     pub inbox_limit: Option<usize>,
+    /// Frames of this sender and kind are acked by the relay, and lost.
+    pub loses: Option<(Amid, u8)>,
     /// Agents that the registry hides.
     pub hidden: HashSet<Amid>,
     seed: u64,
@@ -156,6 +158,7 @@ impl Mesh {
             registry: HashMap::new(),
             hidden: HashSet::new(),
             inbox_limit: None,
+            loses: None,
             seed,
         };
         for _ in 0..n {
@@ -294,7 +297,8 @@ impl Mesh {
                 self.feed(node, refused).unwrap();
                 continue;
             }
-            if !queue.iter().any(|s| s.from == from && s.id == relay_id) {
+            let is_lost = self.loses == Some((from, stored.frame.get(1).copied().unwrap_or(0)));
+            if !is_lost && !queue.iter().any(|s| s.from == from && s.id == relay_id) {
                 queue.push_back(stored);
             }
             self.feed(node, Input::RelayAcked(relay_id)).unwrap();

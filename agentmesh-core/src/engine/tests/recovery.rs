@@ -163,3 +163,24 @@ fn peer_is_probed_at_most_once_a_minute() {
     let probes = mesh.wiretap.iter().filter(|(_, s)| s.frame[1] == 3).count();
     assert!(probes <= 11, "{probes} probes in ten minutes");
 }
+
+/// Both knock, and the sender's key is the lower one, so by the keys alone it would stay with a session that the
+/// recipient never gets: its clock turns the handshake away, say, or the relay loses it.
+#[test]
+fn who_was_asked_about_a_session_that_the_peer_cannot_get_goes_on_in_the_peers() {
+    let mut mesh = Mesh::new(2, 27);
+    let key = |node: usize| *mesh.nodes[node].engine.identity.signing_key().as_bytes();
+    let (low, high) = if key(0) < key(1) { (0, 1) } else { (1, 0) };
+    mesh.loses = Some((mesh.amid(low), 1));
+    let ids: Vec<_> = (0..3).map(|i| mesh.send(low, high, &i.to_string()).unwrap()).collect();
+    for _ in 0..10 {
+        mesh.run();
+        mesh.advance(MINUTE);
+    }
+    assert_eq!(mesh.handled(high), ids);
+    assert!(mesh.nodes[low].engine.outbox().is_empty());
+    mesh.loses = None;
+    mesh.send(high, low, "and back").unwrap();
+    mesh.run();
+    assert_eq!(texts(&mesh, low), ["\"and back\""]);
+}
