@@ -86,6 +86,12 @@ AGENTMESH_TEST_CLI=$project/node_modules/.bin/agentmesh
 if [ "$part" != tests ]; then
   say "types"
   node_modules/.bin/tsc -p tests/types
+  node_modules/.bin/tsc -p tests/types/tsconfig.node16.json
+  node_modules/.bin/tsc -p tests/types/tsconfig.bundler.json
+  for template in cloudflare-worker cloudflare-user-data; do
+    cp -r "$AGENTMESH_TEST_SOURCE/examples/$template" .
+    node_modules/.bin/tsc -p "$template"
+  done
 fi
 if [ "$part" != types ]; then
   files=("$@")

@@ -62,9 +62,11 @@ say "the module has $(wc -c <"$out/module/agentmesh_bg.wasm") bytes, $size gzipp
 [ "$part" != module ] || exit 0
 
 say "building the programs that it is tested against"
-export AGENTMESH_TEST_SERVER AGENTMESH_TEST_SOURCE=$PWD
+export AGENTMESH_TEST_CLI AGENTMESH_TEST_SERVER AGENTMESH_TEST_SOURCE=$PWD
 # With all features, as the tests of the workspace have built it already.
-AGENTMESH_TEST_SERVER=$(cargo build --quiet --workspace --all-features --message-format json | artifacts | sed -nE 's/^agentmesh-server ([^ ]*\/agentmesh-server(\.exe)?)$/\1/p')
+built=$(cargo build --quiet --workspace --all-features --message-format json | artifacts)
+AGENTMESH_TEST_SERVER=$(sed -nE 's/^agentmesh-server ([^ ]*\/agentmesh-server(\.exe)?)$/\1/p' <<<"$built")
+AGENTMESH_TEST_CLI=$(sed -nE 's/^agentmesh ([^ ]*\/agentmesh(\.exe)?)$/\1/p' <<<"$built")
 
 say "packing"
 rm -rf "$out/stage" "$out/packages"

@@ -1,11 +1,12 @@
 // What tests share: a relay of its own, workers bundled as wrangler bundles them, and workerd to run them.
 
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { promisify } from 'node:util';
 import { build } from 'esbuild';
 import { Miniflare } from 'miniflare';
 
@@ -18,18 +19,31 @@ export function given(variable) {
 
 export const STORE_KEY = Buffer.alloc(32, 9).toString('base64');
 
+const undone = new WeakMap();
+
+/** Undoes things after a test, the last one first: what runs in a directory ends before that is removed. */
+export function after(t, undo) {
+  if (!undone.has(t)) {
+    undone.set(t, []);
+    t.after(async () => {
+      for (const one of undone.get(t).reverse()) await one();
+    });
+  }
+  undone.get(t).push(undo);
+}
+
 /** A directory that is gone after the test. */
 export function directory(t) {
   const made = mkdtempSync(join(tmpdir(), 'agentmesh-wasm-'));
-  t.after(() => rmSync(made, { recursive: true, force: true }));
+  after(t, () => rmSync(made, { recursive: true, force: true }));
   return made;
 }
 
 /** Relay and registry, as people run them. */
-export async function server(t) {
-  const command = ['serve', '--listen', '127.0.0.1:0', '--data-dir', join(directory(t), 'server')];
-  const child = spawn(given('AGENTMESH_TEST_SERVER'), command, { stdio: ['ignore', 'pipe', 'pipe'] });
-  t.after(async () => {
+export async function server(t, { args = [], env = {} } = {}) {
+  const command = ['serve', '--listen', '127.0.0.1:0', '--data-dir', join(directory(t), 'server'), ...args];
+  const child = spawn(given('AGENTMESH_TEST_SERVER'), command, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } });
+  after(t, async () => {
     if (child.exitCode === null) {
       child.kill();
       await once(child, 'exit');
@@ -45,6 +59,54 @@ export async function server(t) {
     child.once('exit', (code) => reject(new Error(`the server ended with ${code}`)));
   });
   return { AGENTMESH_REGISTRY_URL: `http://${address}/v1`, AGENTMESH_RELAY_URL: `ws://${address}/v1/connect` };
+}
+
+/** A template of the repository as a project of its own, with what was installed here. */
+export function template(t, name) {
+  const made = join(directory(t), name);
+  cpSync(join(given('AGENTMESH_TEST_SOURCE'), 'examples', name), made, { recursive: true });
+  symlinkSync(join(import.meta.dirname, '..', 'node_modules'), join(made, 'node_modules'));
+  return made;
+}
+
+const wrangler = join(import.meta.dirname, '..', 'node_modules', 'wrangler', 'bin', 'wrangler.js');
+/** wrangler as on a machine without an account. */
+const alone = (home) => ({
+  ...process.env,
+  CI: '1',
+  WRANGLER_SEND_METRICS: 'false',
+  WRANGLER_LOG_PATH: join(home, '.wrangler', 'logs'),
+  CLOUDFLARE_CF_FETCH_ENABLED: 'false',
+  XDG_CONFIG_HOME: join(home, '.config'),
+});
+
+/** `wrangler deploy --dry-run`; what it would upload is in `dist/`. */
+export async function wranglerDryRun(home) {
+  const { stdout } = await promisify(execFile)(process.execPath, [wrangler, 'deploy', '--dry-run', '--outdir', 'dist'], { cwd: home, env: alone(home), timeout: 120_000 });
+  return stdout;
+}
+
+/** `wrangler dev --local`; where it listens. */
+export async function wranglerDev(t, home, ...more) {
+  const args = ['dev', '--local', '--ip', '127.0.0.1', '--port', '0', '--inspector-port', '0', '--show-interactive-dev-session=false', ...more];
+  const child = spawn(process.execPath, [wrangler, ...args], { cwd: home, env: alone(home), stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+  after(t, async () => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    // With the processes that it started.
+    process.kill(-child.pid, 'SIGTERM');
+    await once(child, 'exit');
+  });
+  let said = '';
+  return new Promise((resolve, reject) => {
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8').on('data', (text) => {
+        said += text;
+        const found = /Ready on (http:\/\/[\w.:]+)/.exec(said);
+        if (found) resolve(found[1]);
+      });
+    }
+    child.once('exit', (code) => reject(new Error(`wrangler ended with ${code}: ${said}`)));
+  });
 }
 
 /** A worker in one file, with the module beside it. */
@@ -72,7 +134,7 @@ export async function bundle(entry, out) {
 /** workerd, with what miniflare takes. */
 export async function workerd(t, options) {
   const mf = new Miniflare({ cf: false, ...options });
-  t.after(() => mf.dispose());
+  after(t, () => mf.dispose());
   await mf.ready;
   return mf;
 }

@@ -1,0 +1,14 @@
+// The template for agents, with a bucket that fails when a request says so.
+
+import worker from './cloudflare-worker/src/index.ts';
+
+export { Agent, AgentSession, RelayConnection } from './cloudflare-worker/src/index.ts';
+
+const failing = { get: () => Promise.reject(new Error('network')), put: () => Promise.reject(new Error('network')) };
+
+export default {
+  fetch(request, env, ctx) {
+    const broken = new URL(request.url).searchParams.has('broken');
+    return worker.fetch(request, broken ? { ...env, AGENT_STORAGE: failing } : env, ctx);
+  },
+};
