@@ -20,6 +20,7 @@ import {
   type SendOptions,
   type StreamOptions,
 } from './options';
+import { PeerSessions } from './sessions';
 import { storageOf, type Storage } from './storage';
 import { IncomingStream } from './stream';
 import { encode, sent, type AgentEvent, type Sent } from './values';
@@ -47,7 +48,7 @@ export class AgentMeshClient extends Control {
   readonly #options: ClientOptions;
   readonly #storage: Storage;
   readonly #emitter = new Emitter();
-  readonly #sessions = new Map<string, string>();
+  readonly #sessions = new PeerSessions(this);
   #agent: EngineAgent | undefined;
   #opening: Promise<EngineAgent> | undefined;
   #amid = '';
@@ -236,7 +237,8 @@ export class AgentMeshClient extends Control {
     const [content, how, deadline] = [encode(payload), requestOptionsJson(options), options.timeoutMs ?? 30_000];
     const agent = await this.opened();
     const asking = (canceller?: EngineCanceller) => agent.request(to, content, deadline, how, canceller);
-    return new Message(await abortable(options.signal, asking, this), this);
+    const answer = new Message(await abortable(options.signal, asking, this), this);
+    return answer.inSession(await this.#sessions.of(answer.from));
   }
 
   /** Sends a request and reads the answer as it comes. Aborting afterwards cancels the stream. */
@@ -278,7 +280,7 @@ export class AgentMeshClient extends Control {
       await this.#reader?.deref()?.return();
       this.#reader = new WeakRef(self);
       return later(() => agent.messages());
-    }, this, options.signal);
+    }, this, (peer) => this.#sessions.of(peer), options.signal);
   }
 
   /**
@@ -352,7 +354,6 @@ export class AgentMeshClient extends Control {
     if (this.#agent === undefined || this.#receiving !== undefined || this.#closed) return;
     const messages = this.messages();
     this.#receiving = messages;
-    this.on('sessionEstablished', ({ details }) => this.#sessions.delete(details['peer'] as string));
     const client = this;
     const handlers: Handlers = {
       get message() {
@@ -361,7 +362,6 @@ export class AgentMeshClient extends Control {
       get request() {
         return client.#onRequest;
       },
-      session: (peer) => this.#session(peer),
       failed: (error, message) => this.#failed(error, message),
     };
     this.#handling = dispatch(messages, handlers, CONCURRENCY).catch((error: unknown) => {
@@ -373,16 +373,6 @@ export class AgentMeshClient extends Control {
     if (this.#onMessage !== undefined || this.#onRequest !== undefined) return;
     void this.#receiving?.return();
     this.#receiving = undefined;
-  }
-
-  /** The session with a peer: asked for once, and again after a new one was established. */
-  async #session(peer: string): Promise<string | undefined> {
-    const known = this.#sessions.get(peer);
-    if (known !== undefined) return known;
-    const found = (await this.getSessions()).filter((session) => session.peer === peer);
-    const session = (found.find((one) => one.sending) ?? found[0])?.id;
-    if (session !== undefined) this.#sessions.set(peer, session);
-    return session;
   }
 
   #failed(error: unknown, message?: Message): void {

@@ -11,7 +11,6 @@ export type RequestHandler = (message: Message) => unknown;
 export interface Handlers {
   message: MessageHandler | undefined;
   request: RequestHandler | undefined;
-  session: (peer: string) => Promise<string | undefined>;
   failed: (error: unknown, message: Message) => void;
 }
 
@@ -35,7 +34,6 @@ export async function dispatch(messages: Messages, handlers: Handlers, concurren
 
 async function handle(message: Message, handlers: Handlers): Promise<void> {
   try {
-    message.inSession(await handlers.session(message.from));
     if (message.kind === 'request' && handlers.request !== undefined) {
       await answer(message, handlers.request, handlers.failed);
     } else if (handlers.message !== undefined) {

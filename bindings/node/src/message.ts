@@ -39,7 +39,7 @@ export class Message {
   readonly schema: string | null;
   /** Whether its sender wants the answer as a stream. */
   readonly wantsStream: boolean;
-  /** The session with its sender at the time that it was handed to a handler; `undefined` for messages that were iterated over. */
+  /** The session with its sender at the time that it was handed over. */
   readonly sessionId: string | undefined;
 
   /** @internal */
@@ -115,15 +115,22 @@ export class Message {
 export class Messages implements AsyncIterableIterator<Message> {
   readonly #open: (self: Messages) => Promise<EngineMessages>;
   readonly #owner: object;
+  readonly #session: (peer: string) => Promise<string | undefined>;
   readonly #signal: AbortSignal | undefined;
   #engine: Promise<EngineMessages> | undefined;
   #canceller: EngineCanceller | undefined;
   #left = false;
 
   /** @internal */
-  constructor(open: (self: Messages) => Promise<EngineMessages>, owner: object, signal?: AbortSignal) {
+  constructor(
+    open: (self: Messages) => Promise<EngineMessages>,
+    owner: object,
+    session: (peer: string) => Promise<string | undefined>,
+    signal?: AbortSignal,
+  ) {
     this.#open = open;
     this.#owner = owner;
+    this.#session = session;
     this.#signal = signal;
   }
 
@@ -138,8 +145,10 @@ export class Messages implements AsyncIterableIterator<Message> {
       if (this.#left) return { done: true, value: undefined };
       // Leaving only stops the waiting: what was taken by then is still returned, so no message is lost.
       this.#canceller ??= new (engine().Canceller)();
-      const message = await later(() => messages.next(this.#canceller), this.#owner);
-      return message === null ? { done: true, value: undefined } : { done: false, value: new Message(message, this.#owner) };
+      const taken = await later(() => messages.next(this.#canceller), this.#owner);
+      if (taken === null) return { done: true, value: undefined };
+      const message = new Message(taken, this.#owner);
+      return { done: false, value: message.inSession(await this.#session(message.from)) };
     } catch (error) {
       if (AgentMeshError.is(error) && error.kind === 'closed') return { done: true, value: undefined };
       throw error;

@@ -25,6 +25,24 @@ test('whatever JSON and bytes can say arrives as it was sent', async (t) => {
   }
 });
 
+test('a message says its session, whether it is iterated over, handled, or an answer', async (t) => {
+  const [alice, bob] = await pair(t);
+  const messages = bob.messages();
+  await alice.send(bob.amid, 1);
+  const first = await next(messages);
+  const [session] = await bob.getSessions();
+  assert.deepEqual([first.sessionId, session.peer], [session.id, alice.amid]);
+  // Another session with the same peer is told as that.
+  await alice.killSession(bob.amid);
+  await alice.send(bob.amid, 2);
+  const second = await next(messages);
+  assert.notEqual(second.sessionId, first.sessionId);
+  assert.ok((await bob.getSessions()).some(({ id }) => id === second.sessionId));
+  bob.onRequest(({ sessionId }) => sessionId);
+  const answer = await alice.request(bob.amid, 3);
+  assert.deepEqual([answer.payload, answer.sessionId], [second.sessionId, second.sessionId]);
+});
+
 test('what is no payload is an error before anything is sent', async (t) => {
   const [alice, bob] = await pair(t);
   await assert.rejects(alice.send(bob.amid, () => 1), TypeError);

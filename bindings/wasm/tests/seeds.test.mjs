@@ -83,7 +83,7 @@ test('the blocks of the guide run in workerd', async (t) => {
     const bob = await get('/bob/start');
     const next = get('/bob/next');
     assert.deepEqual(await get('/05/send', { to: bob, message: { hello: 'from a worker' } }), { success: true });
-    assert.deepEqual(await next, { from: first.amid, payload: { hello: 'from a worker' } });
+    assert.deepEqual(await next, { from: first.amid, payload: { hello: 'from a worker' }, inSession: true });
     assert.equal((await get(`/bob/lookup/${first.amid}`)).displayName, 'MoltWorker Agent');
     assert.equal((await ask('/05/send')).status, 405);
     assert.equal((await ask('/05/nothing')).status, 404);

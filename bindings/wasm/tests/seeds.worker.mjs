@@ -47,7 +47,8 @@ export class Bob extends DurableObject {
     const { value } = await messages.next();
     await value.ack();
     await messages.return?.();
-    return { from: value.from, payload: value.payload };
+    const [session] = await (await this.#client).getSessions();
+    return { from: value.from, payload: value.payload, inSession: value.sessionId === session.id };
   }
 
   async lookup(amid) {
