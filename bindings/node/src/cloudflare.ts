@@ -39,6 +39,9 @@ const ATTEMPTS = 32;
  * A bucket of R2. Everything is in one object, replaced by conditional puts: of two writers that began with the same state R2
  * refuses one, which then looks again and either goes on or is told of the conflict. So any number of isolates may share an
  * identity; none of them can fork a ratchet.
+ *
+ * Its object, `head`, is where `S3Storage` has its own below the same prefix. Each refuses what the other wrote, so that no place
+ * holds two agents.
  */
 export class R2Storage extends CustomStorage {
   readonly #bucket: R2BucketLike;
@@ -51,7 +54,7 @@ export class R2Storage extends CustomStorage {
   constructor(bucket: R2BucketLike, prefix = '', options: StorageOptions = {}) {
     super(options);
     this.#bucket = bucket;
-    this.#name = `${prefix}agentmesh.store`;
+    this.#name = `${prefix}head`;
   }
 
   override get location(): string {
@@ -155,6 +158,8 @@ function hex(bytes: Uint8Array): string {
 }
 
 const MAGIC = 'agentmesh-store 1';
+/** How the head of `S3Storage` begins. */
+const OTHER = 'AMs3head';
 
 /** A line of JSON that says what follows, then the sealed bytes of all records, one after the other. */
 function serialized(head: Head): Uint8Array {
@@ -175,6 +180,9 @@ function parsed(etag: string, body: ArrayBuffer): Head {
   const all = new Uint8Array(body);
   const end = all.indexOf(10);
   const corrupt = (): StoreFailure => new StoreFailure('corrupt', 'the object is not a store of this version, or damaged');
+  if (new TextDecoder().decode(all.subarray(0, OTHER.length)) === OTHER) {
+    throw new StoreFailure('corrupt', 'the store in this place is that of S3Storage, which R2Storage cannot read: take another prefix');
+  }
   let said: { format?: unknown; commit?: unknown; records?: unknown };
   try {
     said = JSON.parse(new TextDecoder().decode(all.subarray(0, Math.max(end, 0)))) as typeof said;

@@ -101,7 +101,7 @@ test('03: a worker with an agent in R2 answers with its AMID, always the same', 
   const answers = [await (await worker.fetch(ask('/'), env)).text(), await (await worker.fetch(ask('/'), env)).text()];
   assert.match(answers[0], /^Agent AMID: \w{20,}$/);
   assert.equal(answers[0], answers[1]);
-  assert.ok(env.AGENT_STORAGE.objects.has('agent-data/agentmesh.store'));
+  assert.ok(env.AGENT_STORAGE.objects.has('agent-data/head'));
 });
 
 test('04: presence goes into KV', async () => {

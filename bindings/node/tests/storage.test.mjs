@@ -209,8 +209,14 @@ test('an answer of R2 that was lost is not a commit that was', async () => {
   bucket.failGet = true;
   await assert.rejects(new R2Storage(bucket).load([]), (error) => error instanceof StoreFailure && error.failure === 'unreachable');
   bucket.failGet = false;
-  bucket.objects.set('agentmesh.store', { etag: 'x', body: Buffer.from('{"format":"something else"}\n') });
+  bucket.objects.set('head', { etag: 'x', body: Buffer.from('{"format":"something else"}\n') });
   await assert.rejects(new R2Storage(bucket).load([]), (error) => error.failure === 'corrupt');
+  // What S3Storage keeps in the same place is neither read nor replaced by a fresh agent.
+  bucket.objects.set('head', { etag: 'y', body: Buffer.from('AMs3head and what follows') });
+  await assert.rejects(new R2Storage(bucket).load([]), (error) => error.failure === 'corrupt' && /S3Storage/.test(error.message));
+  const opening = AgentMeshClient.create({ storage: new R2Storage(bucket), key: Key.random(), offline: true });
+  await assert.rejects(opening, { kind: 'storage' });
+  assert.equal(bucket.objects.get('head').etag, 'y');
 });
 
 test('KV keeps presence, and is refused as the store of an agent', async () => {

@@ -66,7 +66,7 @@ test('the blocks of the guide run in workerd', async (t) => {
     const answers = [await (await ask('/03/')).text(), await (await ask('/03/')).text()];
     assert.match(answers[0], /^Agent AMID: \w{20,}$/);
     assert.equal(answers[0], answers[1]);
-    assert.ok(await (await mf.getR2Bucket('AGENT_STORAGE')).head('agent-data/agentmesh.store'));
+    assert.ok(await (await mf.getR2Bucket('AGENT_STORAGE')).head('agent-data/head'));
   });
 
   await t.test('04: presence goes into KV', async () => {

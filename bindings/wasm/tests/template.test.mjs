@@ -116,10 +116,10 @@ test('three requests, one of them with a failing bucket, give one AMID', async (
   assert.match((await broken.json()).error, /^STORAGE_/);
   assert.deepEqual(await answer(await ask('/info')), first);
   const objects = await (await mf.getR2Bucket('AGENT_STORAGE')).list();
-  assert.deepEqual(objects.objects.map(({ key }) => key), ['worker-agent/agentmesh.store']);
+  assert.deepEqual(objects.objects.map(({ key }) => key), ['worker-agent/head']);
 
   await t.test('isolates that begin at the same time agree', async () => {
-    await (await mf.getR2Bucket('AGENT_STORAGE')).delete('worker-agent/agentmesh.store');
+    await (await mf.getR2Bucket('AGENT_STORAGE')).delete('worker-agent/head');
     const all = await Promise.all(Array.from({ length: 4 }, async () => answer(await ask('/info'))));
     assert.equal(new Set(all.map(({ amid }) => amid)).size, 1);
   });
