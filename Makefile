@@ -40,6 +40,8 @@ bench:
 	cargo bench -p agentmesh-benches --bench storage
 	cargo bench -p agentmesh-benches --bench services
 	./scripts/bench-python.sh
+	./scripts/wasm.sh module
+	./scripts/bench-node.sh
 	cargo run --release -p agentmesh-benches --bin bench_report
 
 # Every bench once, so that none rots; `make test` does it, too.

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Measures the Node package beside the same work in Rust, and beside @signalapp/libsignal-client and @matrix-org/olm from npm: builds
-# everything optimised, as it is released, prints medians, and writes target/bench/node.json.
+# everything optimised, as it is released, and writes target/bench/node.json, which bench_report puts into docs/performance.md. The
+# WebAssembly half is the module that scripts/wasm.sh has built; without it, its rows stay empty.
 # What is given as arguments goes to bindings/node/bench.mjs, such as --quick.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -23,10 +24,13 @@ made() { node -e '
   }' "$1" | tail -1; }
 module=$(cargo build --quiet --profile wheel -p agentmesh-node --message-format json | made agentmesh_node)
 calls=$(cargo bench --quiet -p agentmesh-facade --features s3,legacy-0-2,conformance --bench calls --no-run --message-format json | made calls)
-node "$source/build.mjs" "$out/bench/stage/sdk/dist" "$out/bench/tools"
+wasm=$PWD/target/npm-wasm/module
+[ -e "$wasm/optimised-from" ] || { say "no WebAssembly module: run scripts/wasm.sh module before"; wasm=; }
+node "$source/build.mjs" "$out/bench/stage/sdk/dist" "$out/bench/tools" ${wasm:+"$wasm"}
 node "$source/stage.mjs" "$out/bench/stage" "$module"
+tarballs=()
 for package in "$out"/bench/stage/*/; do
-  npm pack --silent --pack-destination "$out/bench" "$package" >/dev/null
+  tarballs+=("node=$out/bench/$(npm pack --silent --pack-destination "$out/bench" "$package")")
 done
 
 say "installing"
@@ -35,10 +39,13 @@ echo '{"private": true}' >package.json
 npm install --silent "$out"/bench/*.tgz
 # Without them, their rows stay empty.
 for peer in @signalapp/libsignal-client @matrix-org/olm; do
-  npm install --silent "$peer" || say "$peer cannot be installed here"
+  npm install --silent "$peer" || {
+    say "$peer cannot be installed here"
+    continue
+  }
+  tarballs+=("${peer#*/}=$PWD/$(npm pack --silent "$peer")")
 done
 cp "$source/bench.mjs" .
-du -sh node_modules/@agentmesh/* node_modules/@signalapp/* node_modules/@matrix-org/* "$out"/bench/*.tgz 2>/dev/null || true
 results=${CARGO_TARGET_DIR:-$out/..}/bench/node.json
-node bench.mjs "$calls" "$results" "$@"
+node bench.mjs "$calls" "$results" "${tarballs[@]}" "$@"
 say "wrote $results"

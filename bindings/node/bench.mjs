@@ -1,18 +1,21 @@
 // What the package costs beside others of its kind from npm: `scripts/bench-node.sh` builds and installs what it needs.
 //
-//     node bench.mjs CALLS RESULTS [--rounds N] [--quick]
+//     node bench.mjs CALLS RESULTS [--rounds N] [--quick] [NAME=TARBALL…]
 //
 // CALLS is the bench `calls` of the facade, which does the same work in Rust. Each round measures everything, one after the other;
-// RESULTS is for `bench_report`: group → contender → one value a round. Peers that are not installed are left out.
+// RESULTS is for `bench_report`: group → contender → one value a round. Peers that are not installed are left out. Of the tarballs it
+// tells the size. The WebAssembly half is measured in a process of its own, which takes the package as browsers do.
 
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { gzipSync } from 'node:zlib';
 import { AgentMeshClient, AgentMeshError, Identity, MemoryStorage, Policy, PrekeyManager, SessionManager, verify } from '@agentmesh/sdk';
 
 const [VERIFY, ASK] = ['verify a signature, µs', 'ask the agent, µs'];
@@ -22,9 +25,9 @@ const MESSAGE = new Uint8Array(1024).fill(7);
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
-  options: { rounds: { type: 'string', default: '5' }, quick: { type: 'boolean', default: false } },
+  options: { rounds: { type: 'string', default: '5' }, quick: { type: 'boolean', default: false }, wasm: { type: 'boolean', default: false } },
 });
-const [calls, target] = positionals;
+const [calls, target, ...tarballs] = positionals;
 const results = {};
 const add = (group, contender, value) => ((results[`node: ${group}`] ??= {})[contender] ??= []).push(value);
 const each = (count, start) => ((performance.now() - start) * 1e3) / count;
@@ -56,7 +59,7 @@ async function chains(name, count, alice, bob) {
   add(TURNS, name, each(count / 10, start));
 }
 
-async function ours(count) {
+async function ours(name, count) {
   const party = async () => {
     const [identity, storage] = [await Identity.generate(), new MemoryStorage()];
     const prekeys = new PrekeyManager(identity, storage);
@@ -66,7 +69,7 @@ async function ours(count) {
   const signature = await a.identity.sign(MESSAGE);
   let start = performance.now();
   for (let n = 0; n < count / 10; n++) verify(a.identity.signingPublicKey, MESSAGE, signature);
-  add(VERIFY, 'node', each(count / 10, start));
+  add(VERIFY, name, each(count / 10, start));
   const begun = await a.sessions.initiateSession(b.identity.amid, b.bundle, b.identity.signingPublicKey);
   const session = await b.sessions.acceptSession(a.identity.amid, begun.x3dhMessage);
   const end = ({ sessions }) => ({
@@ -76,12 +79,46 @@ async function ours(count) {
   // Answered, its messages no longer carry the handshake.
   await end(b).decrypt(await end(a).encrypt());
   await end(a).decrypt(await end(b).encrypt());
-  await chains('node', count, end(a), end(b));
+  await chains(name, count, end(a), end(b));
   const client = await AgentMeshClient.create({ storage: new MemoryStorage(), offline: true });
   start = performance.now();
   for (let n = 0; n < count; n++) await client.circuitState();
-  add(ASK, 'node', each(count, start));
+  add(ASK, name, each(count, start));
   await client.close();
+}
+
+const MODULE = 'node_modules/@agentmesh/sdk/dist/web/wasm/agentmesh.wasm';
+
+/** The same package as browsers get it. */
+function wasm() {
+  if (!existsSync(MODULE)) return;
+  const command = ['--conditions=browser', fileURLToPath(import.meta.url), '--wasm', ...(options.quick ? ['--quick'] : [])];
+  const found = JSON.parse(execFileSync(process.execPath, command, { encoding: 'utf8' }));
+  for (const [group, contenders] of Object.entries(found)) {
+    for (const [contender, values] of Object.entries(contenders)) ((results[group] ??= {})[contender] ??= []).push(...values);
+  }
+}
+
+/** Bytes of a file, or of everything below a directory. */
+function bytes(path) {
+  if (!existsSync(path)) return 0;
+  if (!statSync(path).isDirectory()) return statSync(path).size;
+  return readdirSync(path).reduce((sum, name) => sum + bytes(join(path, name)), 0);
+}
+
+/** In millions of bytes. XMTP's is that of `@xmtp/wasm-bindings` 1.6.1. */
+function sizes() {
+  const [packed, installed, module] = ['tarballs, MB', 'installed, MB', 'the WebAssembly module, gzipped, MB'];
+  const packages = {};
+  for (const [name, path] of tarballs.map((said) => said.split('='))) packages[name] = (packages[name] ?? 0) + bytes(path) / 1e6;
+  for (const [name, size] of Object.entries(packages)) add(packed, name, size);
+  add(installed, 'node', bytes('node_modules/@agentmesh') / 1e6);
+  for (const [name, path] of [['libsignal-client', '@signalapp/libsignal-client'], ['olm', '@matrix-org/olm']]) {
+    const size = bytes(join('node_modules', path)) / 1e6;
+    if (size > 0) add(installed, name, size);
+  }
+  if (existsSync(MODULE)) add(module, 'wasm', gzipSync(readFileSync(MODULE), { level: 9 }).length / 1e6);
+  add(module, 'XMTP', 3.93);
 }
 
 /** Its stores are in memory, and keep what was written, as ours do. */
@@ -234,6 +271,13 @@ function rust(urls) {
   }
 }
 
+const count = options.quick ? 10 : 20_000;
+if (options.wasm) {
+  await ours('wasm', count / 2);
+  console.log(JSON.stringify(results));
+  process.exit();
+}
+
 const home = mkdtempSync(join(tmpdir(), 'agentmesh-bench-'));
 const command = join(dirname(createRequire(import.meta.url).resolve('@agentmesh/sdk')), 'bin.js');
 const server = spawn(process.execPath, [command, '--json', 'dev', '--listen', '127.0.0.1:0'], {
@@ -244,11 +288,11 @@ try {
   const [line] = await once(createInterface({ input: server.stdout }), 'line');
   const { registry: registryUrl, relay: relayUrl } = JSON.parse(line);
   const urls = { registryUrl, relayUrl };
-  const count = options.quick ? 10 : 20_000;
   for (let round = 1; round <= (options.quick ? 1 : Number(options.rounds)); round++) {
     console.log(`round ${round}`);
     rust(urls);
-    await ours(count);
+    await ours('node', count);
+    wasm();
     await libsignal(options.quick ? 10 : 5_000);
     await olm(count);
     await atOnce(urls, options.quick ? 10 : 200);
@@ -258,6 +302,7 @@ try {
   if (server.exitCode === null && server.kill()) await ended;
   rmSync(home, { recursive: true, force: true });
 }
+sizes();
 for (const [group, contenders] of Object.entries(results)) {
   for (const [contender, values] of Object.entries(contenders)) {
     const median = [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];

@@ -2,6 +2,7 @@
 
 mod clients;
 mod crypto;
+mod node;
 mod python;
 mod relay;
 mod services;
@@ -68,7 +69,8 @@ pub(crate) enum Unit {
 pub(crate) fn sections() -> Vec<Section> {
     let sections = crypto::sections().into_iter().chain(relay::sections());
     let sections = sections.chain(signaling::sections()).chain(services::sections());
-    sections.chain(clients::sections()).chain(python::sections()).collect()
+    let sections = sections.chain(clients::sections()).chain(python::sections());
+    sections.chain(node::sections()).collect()
 }
 
 const OURS: &str = "agentmesh";
