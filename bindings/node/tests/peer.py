@@ -1,12 +1,16 @@
 """An agent in Python for the tests of other languages: does what lines of JSON on standard input say, and answers with one line each."""
 
 import asyncio
+import hashlib
 import json
 import sqlite3
 import sys
 from pathlib import Path
 
 from agentmesh import AgentMeshClient, Key, Policy, SQLiteStorage, Stage
+
+# Bytes of a record's checksum.
+CHECKSUM = 16
 
 
 async def main() -> None:
@@ -57,7 +61,23 @@ def sessions(home: Path) -> None:
     say(records=[[key.hex(), version, sealed.hex()] for key, version, sealed in rows])
 
 
+def replace(home: Path) -> None:
+    """Puts the records of standard input in the place of all that are on the disk: kind, key, version, and the sealed bytes."""
+    rows = []
+    for kind, key, version, sealed in json.load(sys.stdin):
+        key, sealed = bytes.fromhex(key), bytes.fromhex(sealed)
+        checksum = hashlib.sha256(bytes([kind]) + key + version.to_bytes(8, "big") + sealed).digest()[:CHECKSUM]
+        rows.append((kind, key, version, checksum, sealed))
+    with sqlite3.connect(home / "agent.db") as store:
+        store.execute("DELETE FROM record")
+        store.executemany("INSERT INTO record (kind, key, version, sum, sealed) VALUES (?, ?, ?, ?, ?)", rows)
+    store.close()
+    say(records=len(rows))
+
+
 if len(sys.argv) == 2:
     sessions(Path(sys.argv[1]))
+elif sys.argv[2] == "replace":
+    replace(Path(sys.argv[1]))
 else:
     asyncio.run(main())
