@@ -26,7 +26,8 @@ fn main() -> ExitCode {
 
 fn run() -> io::Result<()> {
     let mut results = criterion::load()?;
-    for bench in ["sizes", "relay_load", "signaling_load", "services", "storage", "python", "node"] {
+    for bench in ["sizes", "relay_load", "signaling_load", "services", "storage", "python", "node"]
+    {
         results.0.extend(Results::load(bench)?.0);
     }
     let only: Vec<String> = std::env::args().skip(1).collect();
