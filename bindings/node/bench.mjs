@@ -1,6 +1,6 @@
 // What the package costs beside others of its kind from npm: `scripts/bench-node.sh` builds and installs what it needs.
 //
-//     node bench.mjs CALLS RESULTS [--rounds N] [--quick] [NAME=TARBALL…]
+//     node bench.mjs CALLS RESULTS [--rounds N] [--quick] [--without-native] [NAME=TARBALL…]
 //
 // CALLS is the bench `calls` of the facade, which does the same work in Rust. Each round measures everything, one after the other;
 // RESULTS is for `bench_report`: group → contender → one value a round. Peers that are not installed are left out. Of the tarballs it
@@ -25,9 +25,10 @@ const MESSAGE = new Uint8Array(1024).fill(7);
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
-  options: { rounds: { type: 'string', default: '5' }, quick: { type: 'boolean', default: false }, wasm: { type: 'boolean', default: false } },
+  options: { rounds: { type: 'string', default: '5' }, quick: { type: 'boolean', default: false }, wasm: { type: 'boolean', default: false }, 'without-native': { type: 'boolean', default: false } },
 });
 const [calls, target, ...tarballs] = positionals;
+const native = !options['without-native'];
 const results = {};
 const add = (group, contender, value) => ((results[`node: ${group}`] ??= {})[contender] ??= []).push(value);
 const each = (count, start) => ((performance.now() - start) * 1e3) / count;
@@ -112,7 +113,7 @@ function sizes() {
   const packages = {};
   for (const [name, path] of tarballs.map((said) => said.split('='))) packages[name] = (packages[name] ?? 0) + bytes(path) / 1e6;
   for (const [name, size] of Object.entries(packages)) add(packed, name, size);
-  add(installed, 'node', bytes('node_modules/@agentmesh') / 1e6);
+  if (native) add(installed, 'node', bytes('node_modules/@agentmesh') / 1e6);
   for (const [name, path] of [['libsignal-client', '@signalapp/libsignal-client'], ['olm', '@matrix-org/olm']]) {
     const size = bytes(join('node_modules', path)) / 1e6;
     if (size > 0) add(installed, name, size);
@@ -290,12 +291,12 @@ try {
   const urls = { registryUrl, relayUrl };
   for (let round = 1; round <= (options.quick ? 1 : Number(options.rounds)); round++) {
     console.log(`round ${round}`);
-    rust(urls);
-    await ours('node', count);
+    if (native) rust(urls);
+    if (native) await ours('node', count);
     wasm();
     await libsignal(options.quick ? 10 : 5_000);
     await olm(count);
-    await atOnce(urls, options.quick ? 10 : 200);
+    if (native) await atOnce(urls, options.quick ? 10 : 200);
   }
 } finally {
   const ended = once(server, 'exit');

@@ -30,21 +30,26 @@ export class Growth {
       globalThis.gc();
       await new Promise((resolve) => setImmediate(resolve));
     }
-    this.samples.push([done, resident()]);
+    const { heapUsed, external } = process.memoryUsage();
+    this.samples.push([done, resident(), heapUsed + external]);
   }
 
   /** Bytes a round: the line through the second half of the samples, when caches and pools are full. */
   get slope() {
+    return this.#slope(1);
+  }
+
+  #slope(which) {
     const later = this.samples.slice(Math.floor(this.samples.length / 2));
     const mean = (n) => later.reduce((sum, sample) => sum + sample[n], 0) / later.length;
-    const [x, y] = [mean(0), mean(1)];
+    const [x, y] = [mean(0), mean(which)];
     const spread = later.reduce((sum, [at]) => sum + (at - x) ** 2, 0);
-    return spread === 0 ? 0 : later.reduce((sum, [at, bytes]) => sum + (at - x) * (bytes - y), 0) / spread;
+    return spread === 0 ? 0 : later.reduce((sum, sample) => sum + (sample[0] - x) * (sample[which] - y), 0) / spread;
   }
 
   toString() {
     const mib = (n) => (this.samples.at(n)[1] / 2 ** 20).toFixed(1);
     const half = Math.floor(this.samples.length / 2);
-    return `RSS ${mib(0)} → ${mib(half)} (half way) → ${mib(-1)} MiB, ${this.slope.toFixed(3)} bytes a round`;
+    return `RSS ${mib(0)} → ${mib(half)} (half way) → ${mib(-1)} MiB, ${this.slope.toFixed(3)} bytes a round, of which ${this.#slope(2).toFixed(3)} in V8's heap`;
   }
 }
