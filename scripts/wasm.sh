@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The WebAssembly half of the npm package: builds the module, packs the package with it, and tests that in Cloudflare's runtime
-# (workerd, by miniflare) beside an agentmesh-server of its own. "module" as argument only builds the module, into target/npm-wasm/module.
+# (workerd, by miniflare) beside an agentmesh-server of its own. "module" as argument only builds the module, into target/npm-wasm/module;
+# "startup" measures how long the package takes to start there, instead of testing it.
 # Exits with 3 if there is no way to compile for WebAssembly here.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -51,7 +52,7 @@ bindgen=$(cargo build --quiet --manifest-path bindings/wasm/bindgen/Cargo.toml -
 sum=$(sha256sum <"$out/module/agentmesh_bg.wasm")
 if [ "$sum" != "$(cat "$out/module/optimised-from" 2>/dev/null)" ]; then
   say "wasm-opt"
-  node "$tools/node_modules/binaryen/bin/wasm-opt" -Oz "$out/module/agentmesh_bg.wasm" -o "$out/module/optimised.wasm"
+  node "$tools/node_modules/binaryen/bin/wasm-opt" -Oz --strip-producers "$out/module/agentmesh_bg.wasm" -o "$out/module/optimised.wasm"
   echo "$sum" >"$out/module/optimised-from"
 fi
 cp "$out/module/optimised.wasm" "$out/module/agentmesh_bg.wasm"
@@ -61,12 +62,14 @@ say "the module has $(wc -c <"$out/module/agentmesh_bg.wasm") bytes, $size gzipp
 [ "$size" -lt $((1024 * 1024)) ] || { say "that is more than a megabyte"; exit 1; }
 [ "$part" != module ] || exit 0
 
-say "building the programs that it is tested against"
-export AGENTMESH_TEST_CLI AGENTMESH_TEST_SERVER AGENTMESH_TEST_SOURCE=$PWD
-# With all features, as the tests of the workspace have built it already.
-built=$(cargo build --quiet --workspace --all-features --message-format json | artifacts)
-AGENTMESH_TEST_SERVER=$(sed -nE 's/^agentmesh-server ([^ ]*\/agentmesh-server(\.exe)?)$/\1/p' <<<"$built")
-AGENTMESH_TEST_CLI=$(sed -nE 's/^agentmesh ([^ ]*\/agentmesh(\.exe)?)$/\1/p' <<<"$built")
+export AGENTMESH_TEST_CLI='' AGENTMESH_TEST_SERVER='' AGENTMESH_TEST_SOURCE=$PWD
+[ "$part" = startup ] || {
+  say "building the programs that it is tested against"
+  # With all features, as the tests of the workspace have built it already.
+  built=$(cargo build --quiet --workspace --all-features --message-format json | artifacts)
+  AGENTMESH_TEST_SERVER=$(sed -nE 's/^agentmesh-server ([^ ]*\/agentmesh-server(\.exe)?)$/\1/p' <<<"$built")
+  AGENTMESH_TEST_CLI=$(sed -nE 's/^agentmesh ([^ ]*\/agentmesh(\.exe)?)$/\1/p' <<<"$built")
+}
 
 say "packing"
 rm -rf "$out/stage" "$out/packages"
@@ -86,6 +89,12 @@ for tool in "$tools"/node_modules/* "$tools"/node_modules/.bin; do
   [ -e "node_modules/$(basename "$tool")" ] || ln -s "$tool" node_modules/
 done
 cp -r "$AGENTMESH_TEST_SOURCE/bindings/wasm/tests" tests
+if [ "$part" = startup ]; then
+  cp -r "$AGENTMESH_TEST_SOURCE/bindings/wasm/benches" benches
+  mkdir programs
+  node benches/startup.mjs programs
+  exit
+fi
 cp "$source/tests/play.mjs" tests
 
 files=("$@")

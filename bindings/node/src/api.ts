@@ -21,6 +21,8 @@ export { KnockProtocol, PrekeyManager, SessionManager } from './managers';
 export type { Envelope, Incoming, OneTimePrekey, PrekeyBundle, X3DHMessage } from './managers';
 export { Message, Messages } from './message';
 export type { ClientOptions, RateLimit, RequestOptions, SendOptions, StreamOptions } from './options';
+export { keepOnline } from './online';
+export type { AlarmStorageLike } from './online';
 export { Policy } from './policy';
 export { Conflict, CustomStorage, FileStorage, MemoryStorage, S3Storage, SqliteStorage, Storage, StoreFailure, UrlStorage } from './storage';
 export type { Change, Durability, RecordId, StorageOptions, StoreFailureKind, StoredRecord } from './storage';

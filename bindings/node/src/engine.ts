@@ -294,7 +294,7 @@ export interface Engine {
   policyPreset(name: string): string;
   normalizePolicy(policy: string): string;
   evaluatePolicy(policy: string, knock: string): string;
-  errorCodes(): string;
+  errorCodes?(): string;
   panicForTests?(): void;
   startServer?(settings: string): Promise<EngineServer>;
   conformanceTests?(): string[];

@@ -1,15 +1,17 @@
 //! Between Rust's futures and JavaScript's promises: a call is a promise, and a `Canceller` drops it; what an application is asked for
 //! goes to a function.
 
-use std::{cell::RefCell, collections::HashMap, future::Future, pin::Pin};
+use std::{cell::RefCell, collections::BTreeMap, future::Future, pin::Pin};
 
 use agentmesh_facade::FacadeError;
 use js_sys::{Array, Function, Object, Promise, Reflect, Uint8Array};
 use tokio_util::sync::CancellationToken;
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::{future_to_promise, spawn_local};
 
-use crate::error::thrown;
+use crate::{
+    error::thrown,
+    executor::{enter, spawn},
+};
 
 /// What becomes a value of JavaScript.
 pub(crate) trait Value {
@@ -94,7 +96,8 @@ impl Value for Members {
 }
 
 thread_local! {
-    static TOKENS: RefCell<(u32, HashMap<u32, CancellationToken>)> = RefCell::default();
+    static TOKENS: RefCell<(u32, BTreeMap<u32, CancellationToken>)> =
+        const { RefCell::new((0, BTreeMap::new())) };
 }
 
 /// Gives up calls that it was passed to.
@@ -123,7 +126,7 @@ impl Canceller {
     /// Drops the calls at the next point where they wait; their promises resolve with nothing.
     pub fn cancel(&self) {
         if let Some(token) = TOKENS.with_borrow(|(_, tokens)| tokens.get(&self.0).cloned()) {
-            token.cancel();
+            enter(|| token.cancel());
         }
     }
 }
@@ -163,21 +166,35 @@ fn promise(
     token: Option<CancellationToken>,
     future: Pin<Box<dyn Future<Output = Result<JsValue, FacadeError>>>>,
 ) -> Promise {
-    future_to_promise(async move {
-        let result = match token {
-            None => future.await,
-            // What is finished is handed on, so that nothing that was taken is lost.
-            Some(token) => token.run_until_cancelled(future).await.unwrap_or(Ok(JsValue::NULL)),
-        };
-        result.map_err(thrown)
-    })
+    let mut task = None;
+    let promise = Promise::new(&mut |resolve: Function, reject: Function| {
+        task = Some((resolve, reject));
+    });
+    let Some((resolve, reject)) = task else { return promise };
+    enter(|| {
+        spawn(async move {
+            let result = match token {
+                None => future.await,
+                // What is finished is handed on, so that nothing that was taken is lost.
+                Some(token) => token.run_until_cancelled(future).await.unwrap_or(Ok(JsValue::NULL)),
+            };
+            // Neither function throws.
+            let _ = match result {
+                Ok(value) => resolve.call1(&JsValue::UNDEFINED, &value),
+                Err(error) => reject.call1(&JsValue::UNDEFINED, &thrown(error)),
+            };
+        });
+    });
+    promise
 }
 
 /// Runs something beside everything else.
 pub(crate) fn beside(future: impl Future<Output = Result<(), FacadeError>> + 'static) {
-    spawn_local(async move {
-        // What ends it is told to who uses what it serves.
-        let _ = future.await;
+    enter(|| {
+        spawn(async move {
+            // What ends it is told to who uses what it serves.
+            let _ = future.await;
+        });
     });
 }
 

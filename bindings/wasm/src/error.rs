@@ -18,9 +18,3 @@ pub(crate) fn thrown(error: FacadeError) -> JsValue {
 pub(crate) fn run<T>(work: impl FnOnce() -> Result<T, FacadeError>) -> Result<T, JsValue> {
     work().map_err(thrown)
 }
-
-/// Every code that this build can return, as JSON.
-#[wasm_bindgen(js_name = errorCodes)]
-pub fn error_codes() -> Result<String, JsValue> {
-    run(|| crate::json(&agentmesh_facade::error_codes()))
-}

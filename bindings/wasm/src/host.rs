@@ -7,7 +7,7 @@ mod socket;
 
 use std::{
     cell::{Cell, RefCell},
-    collections::HashMap,
+    collections::BTreeMap,
     sync::Arc,
     time::Duration,
 };
@@ -19,7 +19,8 @@ use agentmesh_core::client::{
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use tokio::sync::oneshot;
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::spawn_local;
+
+use crate::executor::{enter, spawn};
 
 #[wasm_bindgen]
 extern "C" {
@@ -69,8 +70,8 @@ type Answer = Result<HostResponse, HostFailure>;
 thread_local! {
     static LENDER: RefCell<Option<Lender>> = const { RefCell::new(None) };
     static LAST: Cell<u32> = const { Cell::new(0) };
-    static TIMERS: RefCell<HashMap<u32, oneshot::Sender<()>>> = RefCell::default();
-    static FETCHES: RefCell<HashMap<u32, oneshot::Sender<Answer>>> = RefCell::default();
+    static TIMERS: RefCell<BTreeMap<u32, oneshot::Sender<()>>> = const { RefCell::new(BTreeMap::new()) };
+    static FETCHES: RefCell<BTreeMap<u32, oneshot::Sender<Answer>>> = const { RefCell::new(BTreeMap::new()) };
 }
 
 fn fresh() -> u32 {
@@ -98,7 +99,9 @@ pub fn install_host(lender: Lender) {
 #[wasm_bindgen(js_name = timerFired)]
 pub fn timer_fired(id: u32) {
     if let Some(timer) = TIMERS.with_borrow_mut(|timers| timers.remove(&id)) {
-        let _ = timer.send(());
+        enter(|| {
+            let _ = timer.send(());
+        });
     }
 }
 
@@ -130,7 +133,9 @@ pub fn fetch_failed(id: u32, reason: Option<String>) {
 
 fn tell(id: u32, answer: Answer) {
     if let Some(asked) = FETCHES.with_borrow_mut(|fetches| fetches.remove(&id)) {
-        let _ = asked.send(answer);
+        enter(|| {
+            let _ = asked.send(answer);
+        });
     }
 }
 
@@ -173,7 +178,7 @@ impl Host for Platform {
     }
 
     fn spawn(&self, task: BoxFuture<'static, ()>) {
-        spawn_local(task);
+        spawn(task);
     }
 
     fn sleep(&self, time: Duration) -> BoxFuture<'static, ()> {

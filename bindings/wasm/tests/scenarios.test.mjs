@@ -11,17 +11,18 @@ const scenarios = readdirSync(home).filter((name) => name.endsWith('.json'));
 
 test('there are scenarios', () => assert.ok(scenarios.length >= 4));
 
-// Each in a runtime of its own: see the known defect in bindings/wasm/README.md.
-for (const place of scenarios) {
-  test(place, async (t) => {
-    const mf = await workerd(t, {
-      ...(await bundle(join(import.meta.dirname, 'scenarios.worker.mjs'), directory(t))),
-      bindings: { AGENTMESH_STORE_KEY: STORE_KEY, ...(await server(t)) },
-      r2Buckets: ['BUCKET'],
-      durableObjects: { PLAYER: { className: 'Player', useSQLite: true } },
-    });
-    const scenario = JSON.parse(readFileSync(join(home, place), 'utf8'));
-    const body = JSON.stringify({ scenario, place });
-    assert.equal(await answer(await mf.dispatchFetch('http://worker.test/', { method: 'POST', body })), 'played');
+test('the scenarios, one after another in one Durable Object', async (t) => {
+  const mf = await workerd(t, {
+    ...(await bundle(join(import.meta.dirname, 'scenarios.worker.mjs'), directory(t))),
+    bindings: { AGENTMESH_STORE_KEY: STORE_KEY, ...(await server(t)) },
+    r2Buckets: ['BUCKET'],
+    durableObjects: { PLAYER: { className: 'Player', useSQLite: true } },
   });
-}
+  for (const place of scenarios) {
+    await t.test(place, async () => {
+      const scenario = JSON.parse(readFileSync(join(home, place), 'utf8'));
+      const body = JSON.stringify({ scenario, place });
+      assert.equal(await answer(await mf.dispatchFetch('http://worker.test/', { method: 'POST', body })), 'played');
+    });
+  }
+});

@@ -17,8 +17,7 @@ type Same =
   | 'safetyNumber'
   | 'policyPreset'
   | 'normalizePolicy'
-  | 'evaluatePolicy'
-  | 'errorCodes';
+  | 'evaluatePolicy';
 
 /** What the module needs of its platform. Whatever comes of a call is told later, never at once. */
 export interface Lender {

@@ -41,6 +41,5 @@ export function engineOf(glue: Glue): Engine {
     policyPreset: glue.policyPreset,
     normalizePolicy: glue.normalizePolicy,
     evaluatePolicy: glue.evaluatePolicy,
-    errorCodes: glue.errorCodes,
   };
 }

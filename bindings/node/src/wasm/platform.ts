@@ -95,10 +95,11 @@ export function lend(glue: Glue): Lender {
         timers.delete(id);
         glue.timerFired(id);
       };
-      timers.set(id, setTimeout(fired, Math.min(Math.ceil(ms), LONGEST)));
+      // Refused where there is no request: then nothing waits that could go on.
+      quietly(() => timers.set(id, setTimeout(fired, Math.min(Math.ceil(ms), LONGEST))));
     },
     stopTimer(id) {
-      clearTimeout(timers.get(id));
+      quietly(() => clearTimeout(timers.get(id)));
       timers.delete(id);
     },
     fetch(id, method, url, headers, body, limit) {

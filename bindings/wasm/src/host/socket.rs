@@ -1,8 +1,8 @@
 //! WebSockets of the platform.
 
 use std::{
-    cell::RefCell,
-    collections::HashMap,
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -18,27 +18,49 @@ use url::Url;
 use wasm_bindgen::prelude::*;
 
 use super::{fresh, lent};
+use crate::executor::enter;
 
 /// Longer messages than any relay sends.
 const MAX_MESSAGE: usize = agentmesh_core::limits::MAX_RELAY_FRAME;
 
-/// What happened to a socket. The platform reads as fast as the network brings, so there is nothing to hold up: who sends more than was asked
-/// for is bounded by the relay's window of unacknowledged frames.
+/// Bytes that came and were not read yet. The platform reads as fast as the network brings and cannot be held up, so a connection that
+/// brings more is given up: what was not acknowledged comes again over the next one.
+const MAX_UNREAD: usize = 16 * MAX_MESSAGE;
+
+/// What happened to a socket.
 enum Happened {
     Opened,
     Came(Incoming),
+    TooMuch,
     Failed(String),
 }
 
+/// What is told to a socket, and how much of that it has not read.
+struct Inbox {
+    happened: mpsc::UnboundedSender<Happened>,
+    unread: Cell<usize>,
+}
+
 thread_local! {
-    static SOCKETS: RefCell<HashMap<u32, mpsc::UnboundedSender<Happened>>> = RefCell::default();
+    static SOCKETS: RefCell<BTreeMap<u32, Inbox>> = const { RefCell::new(BTreeMap::new()) };
 }
 
 fn tell(id: u32, happened: Happened) {
-    SOCKETS.with_borrow(|sockets| {
-        if let Some(socket) = sockets.get(&id) {
-            let _ = socket.send(happened);
-        }
+    enter(|| {
+        SOCKETS.with_borrow_mut(|sockets| {
+            let Some(socket) = sockets.get(&id) else { return };
+            let length = match &happened {
+                Happened::Came(message) => length(message),
+                _ => 0,
+            };
+            let unread = socket.unread.get().saturating_add(length);
+            let enough = unread > MAX_UNREAD;
+            socket.unread.set(unread);
+            let _ = socket.happened.send(if enough { Happened::TooMuch } else { happened });
+            if enough {
+                sockets.remove(&id);
+            }
+        });
     });
 }
 
@@ -87,7 +109,8 @@ impl Connector for Opener {
                 return Err(invalid("it holds credentials"));
             }
             let (id, (sender, happened)) = (fresh(), mpsc::unbounded_channel());
-            SOCKETS.with_borrow_mut(|sockets| sockets.insert(id, sender));
+            let inbox = Inbox { happened: sender, unread: Cell::new(0) };
+            SOCKETS.with_borrow_mut(|sockets| sockets.insert(id, inbox));
             let mut socket = PlatformSocket { id, happened, over: false };
             lent(|lender| lender.open_socket(id, url.to_string()));
             let host = url.host_str().unwrap_or_default().to_owned();
@@ -105,6 +128,16 @@ struct PlatformSocket {
     id: u32,
     happened: mpsc::UnboundedReceiver<Happened>,
     over: bool,
+}
+
+impl PlatformSocket {
+    fn read(&self, length: usize) {
+        SOCKETS.with_borrow(|sockets| {
+            if let Some(socket) = sockets.get(&self.id) {
+                socket.unread.set(socket.unread.get().saturating_sub(length));
+            }
+        });
+    }
 }
 
 impl Drop for PlatformSocket {
@@ -135,7 +168,11 @@ impl Stream for PlatformSocket {
                 Some(Happened::Came(message)) if length(&message) > MAX_MESSAGE => {
                     Err(TransportError::TooLong { limit: MAX_MESSAGE })
                 }
-                Some(Happened::Came(message)) => Ok(message),
+                Some(Happened::Came(message)) => {
+                    self.read(length(&message));
+                    Ok(message)
+                }
+                Some(Happened::TooMuch) => Err(TransportError::TooLong { limit: MAX_UNREAD }),
                 Some(Happened::Failed(reason)) => Err(broken(&reason)),
                 Some(Happened::Opened) => Err(broken("it was opened twice")),
                 None => Err(broken("the platform has forgotten it")),
