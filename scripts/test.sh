@@ -68,6 +68,7 @@ step checker tests/checker/run
 step wasm wasm
 step python scripts/python.sh
 step node scripts/node.sh
+step browser scripts/browser.sh built
 
 printf '\n%-20s %-14s %s\n' step result seconds
 for i in "${!names[@]}"; do

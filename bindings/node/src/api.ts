@@ -13,6 +13,8 @@ export type { MessageHandler, RequestHandler } from './dispatch';
 export { AgentMeshError, Failure } from './errors';
 export type { ErrorKind, RemoteFailure } from './errors';
 export type { EventListener } from './events';
+export { IndexedDbStorage } from './indexeddb';
+export type { IndexedDbOptions, LostReason } from './indexeddb';
 export { Backup, Identity, safetyNumber, verify } from './identity';
 export type { IdentityJSON } from './identity';
 export { Key } from './key';

@@ -63,3 +63,15 @@ export async function abortable<T>(
     signal.removeEventListener('abort', onAbort);
   }
 }
+
+/** Work that two may give up: a controller, and a signal that it follows while the work is under way. */
+export async function following<T>(signal: AbortSignal | undefined, controller: AbortController, work: (either: AbortSignal) => Promise<T>): Promise<T> {
+  signal?.throwIfAborted();
+  const onAbort = (): void => controller.abort(signal?.reason);
+  signal?.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await work(controller.signal);
+  } finally {
+    signal?.removeEventListener('abort', onAbort);
+  }
+}

@@ -62,6 +62,7 @@ export class AgentMeshClient extends Control {
   #handling: Promise<void> = Promise.resolve();
   #watching = false;
   #closed = false;
+  #waiting = new AbortController(); // Gives up waiting for a storage that somebody else has.
 
   /** Describes an agent; nothing is opened before {@link initialize}. */
   constructor(options: ClientOptions) {
@@ -93,6 +94,7 @@ export class AgentMeshClient extends Control {
     if (this.#agent !== undefined) return;
     this.#opening ??= this.#open(options.signal).catch((error: unknown) => {
       this.#opening = undefined;
+      if (!this.#closed) this.#waiting = new AbortController();
       throw error;
     });
     await this.#opening;
@@ -100,16 +102,16 @@ export class AgentMeshClient extends Control {
 
   async #open(signal: AbortSignal | undefined): Promise<EngineAgent> {
     const { key, identity, backup, mode } = this.#options;
-    const store = await this.#storage.opened();
-    const how = {
-      ...(key === undefined ? this.#storage.key() : Key.of(key)).opening(),
-      mode: mode ?? 'openOrCreate',
-      settings: openingJson(this.#options),
-      onKnock: this.#doorkeeper(),
-    };
-    const opening = (canceller?: EngineCanceller) =>
-      engine().openAgent(store, identity?.inner ?? null, backup?.inner ?? null, how, canceller);
-    const agent = await abortable(signal, opening, this);
+    const agent = await this.#storage.opening(signal, this.#waiting, async (store) => {
+      const how = {
+        ...(key === undefined ? await this.#storage.key() : Key.of(key)).opening(),
+        mode: mode ?? 'openOrCreate',
+        settings: openingJson(this.#options),
+        onKnock: this.#doorkeeper(),
+      };
+      const own = [identity?.inner ?? null, backup?.inner ?? null] as const;
+      return abortable(signal, (canceller) => engine().openAgent(store, ...own, how, canceller), this);
+    });
     this.#agent = agent;
     this.#amid = now(() => agent.amid());
     if (this.#watching) this.#emitter.watch(agent);
@@ -161,6 +163,7 @@ export class AgentMeshClient extends Control {
   /** Goes offline and closes the storage. What waits stays in the outbox on disk. Resolves when handlers have ended. Again is fine. */
   async close(): Promise<void> {
     this.#closed = true;
+    this.#waiting.abort(new AgentMeshError('the client was closed', { code: 'AGENT_CLOSED', kind: 'closed' }));
     await this.#opening?.catch(() => undefined);
     const agent = this.#agent;
     if (agent !== undefined) await later(() => agent.close(), this);

@@ -1,7 +1,7 @@
 // Where agents keep their state: in memory, SQLite, a directory, a bucket, or a class of your own. A store sees ids that say
 // nothing and bytes that are already sealed; it never sees a key.
 
-import { later, now } from './calls';
+import { following, later, now } from './calls';
 import { engine, type EngineSealedStore, type EngineStorage, type EngineStorageCall, type RawRecord } from './engine';
 import { argument } from './errors';
 import { Key, KEY_VARIABLE, variable } from './key';
@@ -44,7 +44,7 @@ export interface StorageOptions {
 /** A store: one of this package, or a {@link CustomStorage}. Agents close theirs; one agent at a time uses a store. */
 export abstract class Storage {
   /** Seals what is stored, if the agent does not say otherwise. */
-  protected defaultKey(): Key | undefined {
+  protected defaultKey(): Key | undefined | Promise<Key | undefined> {
     return variable(KEY_VARIABLE) === undefined ? undefined : Key.variable(KEY_VARIABLE);
   }
 
@@ -62,21 +62,39 @@ export abstract class Storage {
   }
 
   /** @internal */
-  protected abstract make(): EngineStorage | Promise<EngineStorage>;
+  protected abstract make(signal?: AbortSignal): EngineStorage | Promise<EngineStorage>;
 
-  /** @internal The engine's object, one for all that use this store. */
-  opened(): Promise<EngineStorage> {
+  /** @internal The engine's object, one for all that use this store. The signal is that of whoever asks for it first. */
+  opened(signal?: AbortSignal): Promise<EngineStorage> {
     // One that failed can be tried again.
-    this.#engine ??= later(async () => this.make()).catch((error: unknown) => {
+    this.#engine ??= later(async () => this.make(signal)).catch((error: unknown) => {
       this.#engine = undefined;
       throw error;
     });
     return this.#engine;
   }
 
-  /** @internal */
-  key(): Key {
-    const key = this.#key ?? this.defaultKey();
+  /** @internal Whether others wait for it while it is open. */
+  protected readonly isAwaited: boolean = false;
+
+  /** @internal Opens it for something that may fail, and then holds up nobody. */
+  async opening<T>(signal: AbortSignal | undefined, stop: AbortController, work: (store: EngineStorage) => Promise<T>): Promise<T> {
+    const store = await following(signal, stop, (either) => this.opened(either));
+    try {
+      return await work(store);
+    } catch (error) {
+      if (this.isAwaited) {
+        this.#engine = undefined;
+        this.#sealed = undefined;
+        await store.close();
+      }
+      throw error;
+    }
+  }
+
+  /** @internal Of a store that is open. */
+  async key(): Promise<Key> {
+    const key = this.#key ?? (await this.defaultKey());
     if (key !== undefined) return key;
     throw argument(`nobody said what seals ${this.location}: pass a key, or set ${KEY_VARIABLE}`);
   }
@@ -84,7 +102,8 @@ export abstract class Storage {
   /** @internal This store and its key, for identities and managers. */
   sealed(): Promise<EngineSealedStore> {
     this.#sealed ??= (async () => {
-      const [store, key] = [await this.opened(), this.key().sealing()];
+      const store = await this.opened();
+      const key = (await this.key()).sealing();
       return now(() => new (engine().SealedStore)(store, key));
     })().catch((error: unknown) => {
       this.#sealed = undefined;
@@ -253,7 +272,7 @@ export abstract class CustomStorage extends Storage {
   abstract close(): Promise<void>;
 
   /** @internal */
-  protected override make(): EngineStorage {
+  protected override make(_signal?: AbortSignal): EngineStorage | Promise<EngineStorage> {
     return engine().Storage.foreign(this.location, this.durability, runner(this));
   }
 }

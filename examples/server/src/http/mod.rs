@@ -4,6 +4,7 @@
 //! hold a connection for ever, and an upgraded socket goes to the relay without hyper's buffers.
 
 pub(crate) mod call;
+mod cors;
 mod fallback;
 mod health;
 mod observe;
@@ -15,7 +16,11 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, middleware::from_fn_with_state, routing::get};
+use axum::{
+    Router,
+    middleware::{from_fn, from_fn_with_state},
+    routing::get,
+};
 use hyper::{
     Request,
     body::Incoming,
@@ -49,7 +54,8 @@ pub(crate) fn router(shared: Shared) -> Router {
     let v1 = registry::routes()
         .merge(org::routes())
         .merge(oauth::routes())
-        .route("/health", get(health::registry));
+        .route("/health", get(health::registry))
+        .layer(from_fn(cors::cors));
     let aiwm = match &shared.aiwm {
         Some(_) => aiwm::routes(&shared),
         None => Router::new(),

@@ -367,3 +367,28 @@ async fn signed_request_for_another_server_is_refused() {
         (401, &json!("this server does not go by the name it was called"))
     );
 }
+
+#[tokio::test]
+async fn pages_of_any_origin_may_use_the_registry() {
+    let server = start().await;
+    let url = format!("{}/registry/register", server.registry_url());
+    let asked = http()
+        .request(reqwest::Method::OPTIONS, &url)
+        .header("origin", "https://app.example")
+        .header("access-control-request-method", "POST")
+        .header("access-control-request-headers", "content-type,agentmesh-auth");
+    let answer = asked.send().await.unwrap();
+    assert_eq!(answer.status(), 204);
+    let told = |name: &str| answer.headers()[name].to_str().unwrap().to_ascii_lowercase();
+    assert_eq!(told("access-control-allow-origin"), "*");
+    assert!(told("access-control-allow-methods").contains("post"));
+    for name in ["content-type", "agentmesh-auth"] {
+        assert!(told("access-control-allow-headers").split(", ").any(|one| one == name), "{name}");
+    }
+    // Refusals can be read, too.
+    let refused = http().post(&url).header("origin", "https://app.example").body("{}").send().await;
+    let refused = refused.unwrap();
+    assert_eq!(refused.status(), 400);
+    assert_eq!(refused.headers()["access-control-allow-origin"], "*");
+    assert!(!refused.headers().contains_key("access-control-allow-credentials"));
+}
