@@ -33,7 +33,8 @@ test('two agents in two tabs chat, a third tab waits, and the screenshot shows i
   const place = join(directory(t), 'browser');
   cpSync(source, place, { recursive: true });
   symlinkSync(join(process.cwd(), 'node_modules'), join(place, 'node_modules'));
-  execFileSync(process.execPath, [join(place, 'node_modules', 'vite', 'bin', 'vite.js'), 'build', '--logLevel', 'warn'], { cwd: place });
+  const vite = join(place, 'node_modules', 'vite', 'bin', 'vite.js');
+  execFileSync(process.execPath, [vite, 'build', '--logLevel', 'warn'], { cwd: place, stdio: 'pipe' });
   // The page has a policy of its own; both must let it through.
   const url = await serve(t, { root: join(place, 'dist') });
   const server = await dev(t);
