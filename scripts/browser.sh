@@ -39,7 +39,7 @@ if [ "$part" != built ]; then
   scripts/node.sh install
 fi
 packages=(target/node/packages/*.tgz)
-if [ ! -e "${packages[0]}" ] || ! tar -tzf target/node/packages/agentmesh-sdk-[0-9]*.tgz | grep -q '^package/dist/web/'; then
+if [ ! -e "${packages[0]}" ] || ! tar -tzf target/node/packages/agentmesh-sdk-[0-9]*.tgz package/dist/web/wasm/web.js >/dev/null 2>&1; then
   missing "There is no package with the WebAssembly module: run scripts/browser.sh without \"built\"."
 fi
 

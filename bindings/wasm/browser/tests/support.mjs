@@ -175,10 +175,3 @@ export async function agent(t, urls) {
   await client.connect();
   return client;
 }
-
-/** Waits for something that is told from outside. */
-export function signalled() {
-  let resolve;
-  const promise = new Promise((done) => (resolve = done));
-  return { promise, resolve };
-}

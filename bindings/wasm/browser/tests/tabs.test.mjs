@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { agent, browser, open, origin, server, signalled, tab } from './support.mjs';
+import { agent, browser, open, origin, PATIENCE, server, tab } from './support.mjs';
 
 /** Begins to open a store in a tab; `globalThis.opened` is what comes of it. */
 const begin = (page, options = {}) =>
@@ -22,9 +22,16 @@ const locks = (page) => page.evaluate(async () => {
   return [held.length, pending.length];
 });
 
-async function until(page, wanted) {
-  while (JSON.stringify(await locks(page)) !== JSON.stringify(wanted)) await page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 20)));
+/** Waits for something, and fails if it does not come. */
+async function eventually(what, holds) {
+  for (const deadline = Date.now() + PATIENCE; !(await holds()); ) {
+    assert.ok(Date.now() < deadline, `still not: ${typeof what === 'string' ? what : what()}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
 }
+
+const until = (page, wanted) =>
+  eventually(`locks ${wanted}`, async () => JSON.stringify(await locks(page)) === JSON.stringify(wanted));
 
 test('the second tab fails or waits, as it was told, until the first is closed', async (t) => {
   const { context, url, page: first } = await open(t);
@@ -97,11 +104,8 @@ test('a tab is killed in the midst of traffic: the next goes on with the same se
   const { context, url, page: first } = await open(t);
   const second = await tab(context, url);
   const queued = [];
-  const enough = signalled();
-  await context.exposeFunction('queued', (said) => {
-    queued.push(said);
-    if (queued.length === 60) enough.resolve();
-  });
+  const count = (who) => queued.filter((said) => said.startsWith(who)).length;
+  await context.exposeFunction('queued', (said) => void queued.push(said));
   /** Sends without end, several at a time, and tells what is queued; answers what comes in. */
   const talk = (page, who) =>
     page.evaluate(
@@ -142,25 +146,20 @@ test('a tab is killed in the midst of traffic: the next goes on with the same se
   await first.waitForFunction(() => globalThis.client !== undefined);
   await talk(second, 'second');
   await until(second, [1, 1]);
-  await enough.promise;
+  await eventually('messages of the first tab', () => count('first') >= 60);
   const crashed = first.waitForEvent('crash');
   const cdp = await context.newCDPSession(first);
   cdp.send('Page.crash').catch(() => undefined);
   await crashed;
-  const sentByFirst = queued.filter((said) => said.startsWith('first')).length;
-  while (queued.filter((said) => said.startsWith('second')).length < 60) await new Promise((resolve) => setTimeout(resolve, 20));
+  await eventually('messages of the second tab', () => count('second') >= 60);
   const amid = (await second.evaluate(() => {
     globalThis.stop = true;
     return globalThis.talking;
   })).value;
-  assert.ok(sentByFirst >= 30, `${sentByFirst} messages of the first tab`);
-
   const missing = () => queued.filter((said) => !said.startsWith('got') && !heard.includes(said));
-  const unanswered = () => answered - queued.filter((said) => said.startsWith('got')).length;
-  for (const deadline = Date.now() + 60_000; missing().length > 0 || unanswered() > 0; ) {
-    assert.ok(Date.now() < deadline, `lost: ${missing().length} of ${queued.length}; ${unanswered()} of ${answered} answers`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+  const unanswered = () => answered - count('got');
+  const left = () => `${missing().length} of ${queued.length} messages missing, ${unanswered()} of ${answered} answers`;
+  await eventually(left, () => missing().length === 0 && unanswered() === 0);
   assert.deepEqual([...senders], [amid], 'one identity');
   assert.equal(new Set(heard).size, heard.length, 'nothing came twice');
   assert.deepEqual([established, (await bob.getSessions()).length], [1, 1], 'one session, which was not forked');

@@ -18,8 +18,12 @@ const PREFLIGHT: [(HeaderName, &str); 3] = [
 /// What clients read of an answer's head.
 const EXPOSED: HeaderValue = HeaderValue::from_static("Date, Retry-After");
 
-/// Answers what browsers ask before they send, and lets them read every other answer.
+/// Answers what browsers ask before they send, and lets them read every other answer. Other paths than the registry's decide for
+/// themselves.
 pub(super) async fn cors(request: Request<Body>, next: Next) -> Response {
+    if !request.uri().path().starts_with("/v1/") {
+        return next.run(request).await;
+    }
     let mut response = if request.method() == Method::OPTIONS {
         (StatusCode::NO_CONTENT, PREFLIGHT).into_response()
     } else {

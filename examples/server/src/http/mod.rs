@@ -54,8 +54,7 @@ pub(crate) fn router(shared: Shared) -> Router {
     let v1 = registry::routes()
         .merge(org::routes())
         .merge(oauth::routes())
-        .route("/health", get(health::registry))
-        .layer(from_fn(cors::cors));
+        .route("/health", get(health::registry));
     let aiwm = match &shared.aiwm {
         Some(_) => aiwm::routes(&shared),
         None => Router::new(),
@@ -74,6 +73,7 @@ pub(crate) fn router(shared: Shared) -> Router {
         .route("/metrics", get(metrics::metrics))
         .fallback(fallback::fallback)
         .method_not_allowed_fallback(fallback::fallback)
+        .layer(from_fn(cors::cors))
         .layer(from_fn_with_state(Arc::clone(&shared), observe::observe))
         .with_state(shared)
 }
