@@ -1,10 +1,11 @@
 //! What `ARCHITECTURE.md` says of the code, checked: layers, file sizes, no clock or runtime below the client, no
-//! paths of anybody's machine, and what the crypto-only build depends on. Documents, secrets and provoked errors are
-//! checked by the files beside.
+//! paths of anybody's machine, and what the crypto-only build depends on. Documents, secrets, provoked errors and what
+//! comes from others are checked by the files beside.
 
 mod documents;
 mod provoked;
 mod secrets;
+mod supply;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -384,18 +385,24 @@ fn nothing_names_a_machine_or_a_path_outside() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-#[test]
-fn crypto_only_build_stays_small() {
+/// What a build depends on, each package once.
+fn packages(build: &[&str]) -> BTreeSet<String> {
     let output = Command::new(env!("CARGO"))
-        .args(["tree", "-p", "agentmesh-core", "--no-default-features"])
+        .arg("tree")
+        .args(build)
         .args(["-e", "normal", "--prefix", "none", "--locked"])
         .current_dir(root())
         .output()
         .expect("cargo can be run");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8_lossy(&output.stdout);
-    let packages: BTreeSet<_> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-    assert!(packages.len() > 20, "cargo tree says nothing: {text}");
+    text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect()
+}
+
+#[test]
+fn crypto_only_build_stays_small() {
+    let packages = packages(&["-p", "agentmesh-core", "--no-default-features"]);
+    assert!(packages.len() > 20, "cargo tree says nothing");
     assert!(packages.len() <= PACKAGES, "{} packages: {packages:#?}", packages.len());
     for name in ["tokio", "hyper", "reqwest", "rusqlite", "aws-lc-rs", "getrandom"] {
         let there = packages.iter().any(|line| line.split(' ').next() == Some(name));

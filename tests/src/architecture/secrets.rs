@@ -209,6 +209,52 @@ fn every_type_that_owns_a_secret_is_in_a_snapshot() {
     );
 }
 
+/// Lines that compare what looks like a secret with an operator, which stops at the first difference.
+fn compared_with_operators(code: &str) -> Vec<&str> {
+    const SECRETS: &[&str] =
+        &["secret", "token", "password", "passphrase", "api_key", "join_key", "signature", "mac"];
+    // How many there are, how long it is, how often it was changed, a name.
+    const HARMLESS: &[&str] = &["version", "len()", "count()", "::", "type", "machine"];
+    let secret = |word: &str| {
+        let (word, small) =
+            (word.trim_matches(['(', ')', '&', '*', ',', ';']), word.to_lowercase());
+        let literal = word.starts_with(|c: char| c == '"' || c == '\'' || c.is_ascii_digit());
+        !literal
+            && SECRETS.iter().any(|secret| small.contains(secret))
+            && !HARMLESS.iter().any(|harmless| small.contains(harmless))
+    };
+    let literal = |word: &str| word.starts_with(|c: char| c == '"' || c.is_ascii_digit());
+    let compares = |line: &&str| {
+        [" == ", " != "].iter().any(|operator| {
+            line.split_once(operator).is_some_and(|(left, right)| {
+                let left = left.split_whitespace().next_back().unwrap_or_default();
+                let right = right.split_whitespace().next().unwrap_or_default();
+                !literal(right) && (secret(left) || secret(right))
+            })
+        })
+    };
+    code.lines().filter(compares).collect()
+}
+
+#[test]
+fn secrets_are_compared_in_constant_time() {
+    let mut wrong = Vec::new();
+    for dir in ["examples/server/src", "agentmesh-core/src"] {
+        let sources = super::rust_files(dir);
+        let tests = super::test_files(&sources);
+        for path in sources.iter().filter(|path| !tests.contains(path.as_path())) {
+            let code = super::code(path);
+            for line in compared_with_operators(&code) {
+                wrong.push(format!("{}: {}", path.display(), line.trim()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let (bad, good) =
+        ("if given == self.token {", "if ct_eq(given, &self.token) && tokens.len() == 1 {");
+    assert_eq!(compared_with_operators(&format!("{bad}\n{good}\n")), [bad]);
+}
+
 #[test]
 fn new_owners_are_found_through_whatever_holds_them() {
     let code = "struct Key(Secret<32>); impl fmt::Debug for Key {}\n\
