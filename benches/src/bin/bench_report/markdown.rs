@@ -74,9 +74,10 @@ which bounds what it keeps for all, not for one agent) in another.
 ";
 
 const NODE: &str = "\
-Wall time in microseconds a call, the package as it is released (`scripts/bench-node.sh`) under Node 20, beside the same work \
-in Rust, and beside `@signalapp/libsignal-client` 0.103 (native) and `@matrix-org/olm` 3.2.15 (WebAssembly) of npm. Sessions \
-encrypt and decrypt one message after the other; ours and libsignal's are written to a store in memory after each message, \
+Microseconds a call, the package as it is released (`scripts/bench-node.sh`) under Node 20, beside the same work in Rust, and \
+beside `@signalapp/libsignal-client` 0.103 (native) and `@matrix-org/olm` 3.2.15 (WebAssembly) of npm. Sessions \
+encrypt and decrypt one message after the other, and what counts there is the processor time of the whole process, since \
+others use the machine; elsewhere it is wall time. Ours and libsignal's are written to a store in memory after each message, \
 which Olm leaves to the application: `olm, written` pickles its session each time. `WebAssembly` is the other half of the same \
 package, under Node as browsers get it. Libsignal's messages are 1 KiB of bytes, ours are bytes in a JSON envelope, Olm's are \
 text in base64. XMTP's module is that of `@xmtp/wasm-bindings` 1.6.1.
