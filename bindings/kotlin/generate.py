@@ -14,19 +14,26 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 DECLARATION = re.compile(
-    r"^(?:public )?((?:(?:open|data|sealed|enum|abstract|inline|suspend|value|fun) )*(?:class|interface|object|fun|val|var|const val|typealias) )",
-    re.MULTILINE,
+    r"^((?:@\w+(?:\([^)]*\))?\s*)*)(?:public )?((?:(?:open|data|sealed|enum|abstract|inline|suspend|value|fun) )*(?:class|interface|object|fun|val|var|const val|typealias) )"
 )
-COMMENT = re.compile(r"^[ \t]*/\*\*.*?\*/[ \t]*\n", re.MULTILINE | re.DOTALL)
+COMMENT = re.compile(r"/\*\*(?:(?!\*/).)*\*/", re.DOTALL)
 
 
 def internal(source: str) -> str:
     """The source with nothing public in it, and without the comments, which are those of the Rust crate."""
-    return DECLARATION.sub(r"internal \1", COMMENT.sub("", source))
+    made, depth = [], 0
+    for line in COMMENT.sub("", source).splitlines():
+        if depth == 0:
+            line = DECLARATION.sub(r"\1internal \2", line.lstrip())
+        depth += line.count("{") + line.count("(") - line.count("}") - line.count(")")
+        made.append(line)
+    if depth != 0:
+        sys.exit("the generated source is not understood")
+    return "\n".join(made) + "\n"
 
 
 def main() -> None:
-    bindgen, library, target = sys.argv[1:]
+    bindgen, library, target = (str(Path(argument).resolve()) for argument in sys.argv[1:])
     config = ROOT / "bindings" / "uniffi" / "uniffi.toml"
     command = [bindgen, "generate", library, "--language", "kotlin", "--no-format", "--config", str(config), "--out-dir", target]
     subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.DEVNULL)

@@ -33,7 +33,6 @@ internal inline fun <T> native(call: () -> T): T = try {
     throw error
 }
 
-@PublishedApi
 internal fun converted(error: NativeException): AgentMeshException {
     error as NativeException.Failed
     // The nearest last: each is the cause of the one before.
