@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,13 +36,16 @@ def internal(source: str) -> str:
 def main() -> None:
     bindgen, library, target = (str(Path(argument).resolve()) for argument in sys.argv[1:])
     config = ROOT / "bindings" / "uniffi" / "uniffi.toml"
-    command = [bindgen, "generate", library, "--language", "kotlin", "--no-format", "--config", str(config), "--out-dir", target]
-    subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
-    for file in Path(target).rglob("*.kt"):
-        made = internal(file.read_text(encoding="utf-8"))
-        if re.search(r"^public ", made, re.MULTILINE):
-            sys.exit(f"{file} still has a public declaration")
-        file.write_text(made, encoding="utf-8")
+    with tempfile.TemporaryDirectory() as directory:
+        command = [bindgen, "generate", library, "--language", "kotlin", "--no-format", "--config", str(config), "--out-dir", directory]
+        subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
+        for file in Path(directory).rglob("*.kt"):
+            made = internal(file.read_text(encoding="utf-8"))
+            kept = Path(target) / file.relative_to(directory)
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            # What did not change is not compiled again.
+            if not kept.exists() or kept.read_text(encoding="utf-8") != made:
+                kept.write_text(made, encoding="utf-8")
 
 
 if __name__ == "__main__":

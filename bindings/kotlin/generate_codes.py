@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes ``ErrorCodes.kt``: the error codes that the Python package has, too. A test compares them with the native library."""
+"""Writes ``ErrorCodes.kt``: every error code of the core, whatever features a build has, and those of the bindings. A test compares them."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ public object ErrorCodes {
 
 
 def main() -> None:
-    known = (HERE.parent / "python" / "python" / "agentmesh" / "_codes.py").read_text(encoding="utf-8")
-    codes = sorted(re.findall(r'^    ([A-Z][A-Z0-9_]*) = "\1"$', known, re.MULTILINE))
+    core = re.findall(r"^\| `([A-Z][A-Z0-9_]*)` \|", (HERE.parents[1] / "docs" / "errors.md").read_text(encoding="utf-8"), re.MULTILINE)
+    own = re.findall(r"`(BINDING_[A-Z_]+)`", (HERE.parent / "README.md").read_text(encoding="utf-8"))
+    codes = sorted({*core, *own})
     lines = [f"    public const val {code}: String = \"{code}\"\n" for code in codes]
     target = HERE / "src" / "main" / "kotlin" / "dev" / "agentmesh" / "ErrorCodes.kt"
     target.write_text(HEADER + "".join(lines) + "}\n", encoding="utf-8")

@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# Generates what the Kotlin library calls the native one with, compiles the library, and runs its tests: unit tests, and
+# end-to-end tests beside an agentmesh-server, the command and a Python agent in processes of their own. Everything it makes is in
+# target/kotlin/. "install" leaves it at the library; what else is given goes to Maven. Exit status 3: no JDK from 17 on, or no Maven.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+source=$PWD/bindings/kotlin
+out=$PWD/target/kotlin
+part=tests
+if [ "${1:-}" = install ]; then
+  part=install
+  shift
+fi
+
+say() { echo "kotlin: $*" >&2; }
+
+command -v mvn >/dev/null || {
+  say "no Maven (mvn): scripts/setup.sh installs it on Debian"
+  exit 3
+}
+java=$(javac -version 2>/dev/null | sed -E 's/^javac ([0-9]+).*/\1/')
+[ "${java:-0}" -ge 17 ] || {
+  say "no JDK from 17 on: scripts/setup.sh installs one on Debian"
+  exit 3
+}
+
+say "building the native library, the server and the command"
+# With the features of the whole workspace, as its tests are, so that what was built for them is not built again. Where
+# cargo puts it, cargo says.
+mkdir -p "$out"
+cargo build --quiet --workspace --all-features --bin agentmesh-server --bin agentmesh --bin uniffi-bindgen --message-format json |
+  python3 -c '
+import json, sys
+for line in sys.stdin:
+    built = json.loads(line)
+    if built.get("executable"):
+        print(built["target"]["name"], built["executable"])
+    for file in built.get("filenames", []):
+        if built["target"]["name"] == "agentmesh_uniffi" and file.endswith((".so", ".dylib", ".dll")):
+            print("library", file)
+' >"$out/built"
+built() { sed -n "s/^$1 //p" "$out/built" | tail -1; }
+library=$(built library)
+[ -n "$library" ] || {
+  say "cargo made no library"
+  exit 1
+}
+
+say "generating"
+python3 "$source/generate.py" "$(built uniffi-bindgen)" "$library" "$out/generated"
+
+AGENTMESH_TEST_SERVER=$(built agentmesh-server)
+AGENTMESH_TEST_CLI=$(built agentmesh)
+export AGENTMESH_TEST_SERVER AGENTMESH_TEST_CLI AGENTMESH_TEST_SOURCE=$PWD AGENTMESH_TEST_PYTHON=$PWD/target/python/venv/bin/python
+maven() {
+  mvn --quiet --batch-mode --no-transfer-progress --file "$source/pom.xml" -DargLine="-Djna.library.path=$(dirname "$library")" "$@"
+}
+if [ $part = install ]; then
+  say "compiling"
+  maven test-compile "$@"
+else
+  [ -x "$AGENTMESH_TEST_PYTHON" ] || scripts/python.sh install
+  say "compiling and testing"
+  maven test "$@"
+fi
