@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The soaks of the Python and of the Node package, which take too long for `make test`: a million calls, 30,000 requests of
+# The soaks of the Python, the Node and the Kotlin package, which take too long for `make test`: a million calls, 30,000 requests of
 # Python's, ten thousand connects that are given up, 200 times a killed agent. What they find belongs into docs/testing.md.
-# `soak.sh calls 1000` runs one of Python's, as often as it says, `soak.sh node calls 1000` one of Node's.
+# `soak.sh calls 1000` runs one of Python's, as often as it says, `soak.sh node calls 1000` one of Node's, `soak.sh kotlin calls 1000` one of Kotlin's.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python() {
@@ -10,7 +10,25 @@ python() {
 node() {
   (cd target/node/project && ../bin/node --expose-gc tests/soak/main.mjs "$@")
 }
-if [ "${1:-}" = node ]; then
+kotlin() {
+  java -Xmx256m -Djna.library.path="$(dirname "$(sed -n 's/^library //p' target/kotlin/built | tail -1)")" \
+    -cp "target/kotlin/maven/test-classes:target/kotlin/maven/classes:$(cat target/kotlin/classpath)" dev.agentmesh.soak.SoakKt "$@"
+}
+install_kotlin() {
+  scripts/kotlin.sh install
+  mvn --quiet --batch-mode --no-transfer-progress --file bindings/kotlin/pom.xml dependency:build-classpath \
+    -DincludeScope=test -Dmdep.outputFile="$PWD/target/kotlin/classpath"
+}
+if [ "${1:-}" = kotlin ]; then
+  shift
+  install_kotlin
+  if [ $# -gt 0 ]; then
+    kotlin "$@"
+  else
+    kotlin calls 100000
+    kotlin cancelled 10000
+  fi
+elif [ "${1:-}" = node ]; then
   shift
   scripts/node.sh install
   node "$@"
@@ -26,4 +44,7 @@ else
   scripts/node.sh install
   node calls 1000000
   node connects 10000
+  install_kotlin
+  kotlin calls 100000
+  kotlin cancelled 10000
 fi

@@ -85,6 +85,7 @@ step python scripts/python.sh
 step node scripts/node.sh
 step browser scripts/browser.sh built
 step kotlin kotlin
+step support python3 bindings/support_matrix.py
 
 printf '\n%-20s %-14s %s\n' step result seconds
 for i in "${!names[@]}"; do

@@ -79,7 +79,7 @@ class ServicesTest {
             supervisor.shutdown()
         }
         assertIs<AgentMeshException.InvalidInput>(
-            failsWith<AgentMeshException> { AiwmClient(ControllerOptions("http://127.0.0.1:9", "no id", "s3cret")) },
+            failsWith<AgentMeshException> { AiwmClient(ControllerOptions("ftp://nowhere", "0123456789abcdef01234567", "s3cret")) },
         )
         val client = AiwmClient(ControllerOptions("http://127.0.0.1:9", "0123456789abcdef01234567", "s3cret"))
         assertIs<AgentMeshException.Network>(failsWith<AgentMeshException> { client.connect() })

@@ -10,6 +10,7 @@ import dev.agentmesh.native
 import dev.agentmesh.span
 import dev.agentmesh.wire
 import kotlinx.coroutines.CancellationException
+import kotlinx.coroutines.Job
 import kotlinx.coroutines.coroutineScope
 import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.launch
@@ -148,6 +149,8 @@ public class AgentWebSocketServiceOptions(
 
 /** An agent that answers WebSockets: a listener in this process, without TLS. */
 public class AgentWebSocketService private constructor(private val native: NativeAgentWebSocketService) : AutoCloseable {
+    private val over = Job()
+
     /** What clients take as the agent's URL, on this machine. */
     public val url: String get() = native { native.url() }
 
@@ -159,34 +162,45 @@ public class AgentWebSocketService private constructor(private val native: Nativ
      * whose client left is cancelled.
      */
     public suspend fun serve(answer: suspend (ChatCall) -> String): Unit = coroutineScope {
-        while (true) {
-            val call = native { native.next() } ?: break
-            launch {
-                val answering = launch {
-                    try {
-                        call.answer(answer(ChatCall(call)))
-                    } catch (cancelled: CancellationException) {
-                        throw cancelled
-                    } catch (error: Exception) {
-                        // Whoever left needs no answer.
-                        runCatching { call.fail(error::class.java.simpleName) }
-                    }
-                }
-                val watching = launch {
-                    native { call.gone() }
-                    answering.cancel()
-                }
-                answering.join()
-                watching.cancel()
-            }.invokeOnCompletion { call.destroy() }
+        val pumping = launch {
+            while (true) {
+                val call = native { native.next() } ?: break
+                launch { reply(call, answer) }.invokeOnCompletion { call.destroy() }
+            }
         }
+        // The queue ends with the service, which this object keeps.
+        val ending = over.invokeOnCompletion { pumping.cancel() }
+        pumping.join()
+        ending.dispose()
+    }
+
+    private suspend fun reply(call: NativeChatCall, answer: suspend (ChatCall) -> String): Unit = coroutineScope {
+        val answering = launch {
+            try {
+                call.answer(answer(ChatCall(call)))
+            } catch (cancelled: CancellationException) {
+                throw cancelled
+            } catch (error: Exception) {
+                // Whoever left needs no answer.
+                runCatching { call.fail(error::class.java.simpleName) }
+            }
+        }
+        val watching = launch {
+            native { call.gone() }
+            answering.cancel()
+        }
+        answering.join()
+        watching.cancel()
     }
 
     /** Shows a notification to the client of a session. */
     public fun notify(session: String, message: String): Unit = native { native.notify(session, message) }
 
     /** Admits nobody any more, tells every session to come back later, and waits for their end. Again is fine. */
-    public suspend fun shutdown(): Unit = native { native.shutdown() }
+    public suspend fun shutdown() {
+        native { native.shutdown() }
+        over.complete()
+    }
 
     /** [shutdown], for `use {}`: blocks the thread. */
     override fun close(): Unit = runBlocking { shutdown() }
