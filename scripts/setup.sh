@@ -23,7 +23,7 @@ fi
 wanted=()
 command -v chromium >/dev/null || command -v google-chrome >/dev/null || wanted+=(chromium)
 command -v npm >/dev/null || wanted+=(npm)
-command -v javac >/dev/null || wanted+=(openjdk-17-jdk-headless)
+command -v javac >/dev/null || wanted+=(default-jdk-headless)
 command -v mvn >/dev/null || wanted+=(maven)
 if [ ${#wanted[@]} -gt 0 ]; then
   if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
