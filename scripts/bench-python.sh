@@ -35,7 +35,9 @@ for line in sys.stdin:
     said = json.loads(line)
     if said.get("executable") and said["target"]["name"] == "calls":
         print(said["executable"])')
-"$out/venv/bin/maturin" build --quiet --compatibility off --manifest-path "$source/Cargo.toml" --out "$out" --interpreter "$out/venv/bin/python"
+for package in "$source" "$source/server"; do
+  "$out/venv/bin/maturin" build --quiet --compatibility off --manifest-path "$package/Cargo.toml" --out "$out" --interpreter "$out/venv/bin/python"
+done
 "$out/venv/bin/pip" install --quiet --disable-pip-version-check "$out"/*.whl
 # Where bench_report looks: beside the results of the other benches.
 results=${CARGO_TARGET_DIR:-target}/bench/python.json

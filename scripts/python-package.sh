@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# What goes to PyPI, as far as this machine can make it: the source distribution, and out of it a wheel, built by pip in a
-# fresh environment and a directory without the repository around it; both are checked, and the wheel is installed and tried.
-# The results stay in target/python/package/. Optimised builds of everything: some ten minutes on two cores.
-#   --zig    links with zig against an older glibc, so that the wheel runs on more systems (manylinux_2_28)
+# What goes to PyPI, as far as this machine can make it: the source distributions of agentmesh-e2ee and agentmesh-e2ee-server, and
+# out of each a wheel, built by pip in a directory without the repository around it; all are checked, and the wheels are
+# installed and tried. On Linux zig links them against an older glibc than this system's, so that they run on others, too.
+# The results stay in target/python/package/. Optimised builds of everything: some twenty minutes on two cores.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out=$PWD/target/python/package
@@ -25,24 +25,38 @@ mkdir -p "$out/tools"
 "$python" -m venv "$out/tools"
 "$out/tools/bin/pip" install --quiet --disable-pip-version-check 'maturin[zig]>=1.9.4,<2' auditwheel 'twine>=6'
 
-say "source distribution"
-"$out/tools/bin/maturin" sdist --manifest-path bindings/python/Cargo.toml --out "$out"
-sdist=$(echo "$out"/*.tar.gz)
-
-say "a wheel from it"
-alone=$(mktemp -d)
-trap 'rm -rf "$alone"' EXIT
-tar -xzf "$sdist" -C "$alone" --strip-components 1
 arguments=()
-if [ "${1:-}" = --zig ]; then
-  arguments=(--config-settings "build-args=--zig --compatibility manylinux_2_28")
-  # pip isolates the build; zig and its wrapper come from here.
+if [ "$(uname)" = Linux ]; then
+  arguments=(--no-build-isolation --config-settings "build-args=--zig --compatibility manylinux_2_28")
+  # maturin and zig are those from here.
   export PATH=$out/tools/bin:$PATH
 fi
-(cd "$alone" && "$out/tools/bin/pip" wheel --disable-pip-version-check --no-deps "${arguments[@]}" --wheel-dir "$out" .)
-wheel=$(echo "$out"/*.whl)
+alone=$(mktemp -d)
+trap 'rm -rf "$alone"' EXIT
+# What both are made of is built once.
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$alone/target}
 
-"$out/tools/bin/twine" check --strict "$sdist" "$wheel"
-# Elsewhere than on Linux there is nothing to audit.
-if [ "$(uname)" = Linux ]; then "$out/tools/bin/auditwheel" show "$wheel"; fi
-"$python" scripts/try-wheel.py "$wheel"
+for package in bindings/python bindings/python/server; do
+  say "source distribution of $package"
+  "$out/tools/bin/maturin" sdist --manifest-path "$package/Cargo.toml" --out "$out"
+done
+for sdist in "$out"/*.tar.gz; do
+  say "a wheel from $(basename "$sdist")"
+  mkdir "$alone/source"
+  tar -xzf "$sdist" -C "$alone/source" --strip-components 1
+  (cd "$alone/source" && "$out/tools/bin/pip" wheel --disable-pip-version-check --no-deps "${arguments[@]}" --wheel-dir "$out" .)
+  rm -rf "$alone/source"
+done
+
+"$out/tools/bin/twine" check --strict "$out"/*.tar.gz "$out"/*.whl
+if [ "$(uname)" = Linux ]; then
+  for wheel in "$out"/*.whl; do
+    "$out/tools/bin/auditwheel" show "$wheel" | tee "$out/audit"
+    grep -q 'manylinux_2_\(17\|28\)_' "$out/audit" || {
+      say "$(basename "$wheel") needs a newer system than manylinux_2_28"
+      exit 1
+    }
+  done
+  rm "$out/audit"
+fi
+"$python" scripts/try-wheel.py "$out"/agentmesh_e2ee-*.whl "$out"/agentmesh_e2ee_server-*.whl

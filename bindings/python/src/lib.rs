@@ -7,26 +7,24 @@ mod agent;
 mod agent_ws;
 mod aiwm;
 mod bridge;
+mod codes;
 #[cfg(feature = "command")]
 mod command;
 mod conformance;
 mod envelope;
-mod error;
 mod identity;
 mod items;
 mod knock;
-mod logs;
 mod managers;
 mod messages;
 mod payload;
 mod pull;
-#[cfg(feature = "server")]
-mod server;
 mod signaling;
 mod storage;
 mod streams;
 mod user_data;
 
+pub(crate) use agentmesh_python_bridge::{error, json, settings, text_object};
 use pyo3::prelude::*;
 
 /// The native module of the package.
@@ -35,20 +33,27 @@ mod _native {
     use pyo3::prelude::*;
 
     #[pymodule_export]
+    use agentmesh_python_bridge::bridge::{Batch, Canceller, shut_down};
+    #[pymodule_export]
+    use agentmesh_python_bridge::error::set_error_factory;
+    #[pymodule_export]
+    use agentmesh_python_bridge::logs::{set_log_level, start_logging};
+
+    #[pymodule_export]
     use super::agent::Agent;
     #[pymodule_export]
     use super::agent_ws::{AgentWebSocketClient, AgentWebSocketService, ChatCall};
     #[pymodule_export]
     use super::aiwm::{AiwmClient, AiwmSupervisor, AiwmToken};
     #[pymodule_export]
-    use super::bridge::{Batch, Canceller, panic_for_tests, shut_down};
+    use super::bridge::panic_for_tests;
+    #[pymodule_export]
+    use super::codes::error_codes;
     #[cfg(feature = "command")]
     #[pymodule_export]
     use super::command::run_command;
     #[pymodule_export]
     use super::conformance::{OpenRequest, conformance_tests, run_conformance_test};
-    #[pymodule_export]
-    use super::error::{error_codes, set_error_factory};
     #[pymodule_export]
     use super::identity::{Backup, Identity, safety_number, verify_signature};
     #[pymodule_export]
@@ -56,14 +61,9 @@ mod _native {
     #[pymodule_export]
     use super::knock::{KnockQuestion, evaluate_policy, normalize_policy, policy_preset};
     #[pymodule_export]
-    use super::logs::{set_log_level, start_logging};
-    #[pymodule_export]
     use super::managers::{KnockProtocol, PrekeyManager, SealedStore, SessionManager};
     #[pymodule_export]
     use super::messages::{AuditLog, Events, Message, Messages};
-    #[cfg(feature = "server")]
-    #[pymodule_export]
-    use super::server::Server;
     #[pymodule_export]
     use super::signaling::{Negotiator, SignalingClient};
     #[pymodule_export]
@@ -77,23 +77,4 @@ mod _native {
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         module.add("VERSION", agentmesh_facade::VERSION)
     }
-}
-
-/// A value as JSON text.
-pub(crate) fn json(py: Python<'_>, value: &impl serde::Serialize) -> PyResult<Py<PyAny>> {
-    let text = serde_json::to_string(value).map_err(|e| error::raise(py, e.into()))?;
-    Ok(text.into_pyobject(py)?.into_any().unbind())
-}
-
-/// Text as Python has it.
-pub(crate) fn text_object(py: Python<'_>, text: String) -> PyResult<Py<PyAny>> {
-    Ok(text.into_pyobject(py)?.into_any().unbind())
-}
-
-/// Settings out of JSON text; the defaults if there is none.
-pub(crate) fn settings<T>(text: Option<&str>) -> Result<T, agentmesh_facade::FacadeError>
-where
-    T: serde::de::DeserializeOwned + Default,
-{
-    Ok(text.map(agentmesh_facade::from_json).transpose()?.unwrap_or_default())
 }

@@ -6,15 +6,17 @@ import asyncio
 import inspect
 import json
 import os
+import re
+import subprocess
 import sys
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from agentmesh import AgentMeshClient
-from agentmesh.testing import Server
+from agentmesh import AgentMeshClient, Message
+from agentmesh.testing import Server, Urls
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -43,7 +45,31 @@ def source() -> Path:
     return Path(program("AGENTMESH_TEST_SOURCE"))
 
 
+@pytest.fixture
+def separate_server(tmp_path: Path) -> Iterator[Urls]:
+    """A server as people run it: in a process of its own."""
+    command = [program("AGENTMESH_TEST_SERVER"), "serve", "--listen", "127.0.0.1:0", "--data-dir", str(tmp_path / "server")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert process.stdout is not None
+    address = None
+    for line in process.stdout:
+        found = re.search(r"127\.0\.0\.1:\d+", line)
+        if found:
+            address = found.group()
+            break
+    assert address
+    yield {"registry_url": f"http://{address}/v1", "relay_url": f"ws://{address}/v1/connect"}
+    process.terminate()
+    process.communicate(timeout=20)
+
+
 Make = Callable[..., AgentMeshClient]
+
+
+async def first(client: AgentMeshClient) -> Message:
+    async for message in client.messages():
+        return message
+    raise AssertionError("no message")
 
 
 def administer(server: Server, method: str, path: str, body: Any = None) -> Any:

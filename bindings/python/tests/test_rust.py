@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,24 +20,6 @@ from agentmesh import (
 )
 from agentmesh.testing import Urls
 from conftest import program
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Urls]:
-    """A server as people run it."""
-    command = [program("AGENTMESH_TEST_SERVER"), "serve", "--listen", "127.0.0.1:0", "--data-dir", str(tmp_path / "server")]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    assert process.stdout is not None
-    address = None
-    for line in process.stdout:
-        found = re.search(r"127\.0\.0\.1:\d+", line)
-        if found:
-            address = found.group()
-            break
-    assert address
-    yield {"registry_url": f"http://{address}/v1", "relay_url": f"ws://{address}/v1/connect"}
-    process.terminate()
-    process.communicate(timeout=20)
 
 
 class Cli:
@@ -74,10 +53,10 @@ def client(home: Path, server: Urls) -> AgentMeshClient:
     )
 
 
-async def test_the_command_sends_and_python_reads(tmp_path: Path, server: Urls) -> None:
+async def test_the_command_sends_and_python_reads(tmp_path: Path, separate_server: Urls) -> None:
     (tmp_path / "python").mkdir()
-    async with client(tmp_path / "python", server) as python:
-        rust = Cli(tmp_path / "rust", server)
+    async with client(tmp_path / "python", separate_server) as python:
+        rust = Cli(tmp_path / "rust", separate_server)
         sending = asyncio.create_task(rust.run("send", python.amid, '{"from":"rust"}', "--wait", "handled"))
         async with await python.messages().__anext__() as message:
             assert message.payload == {"from": "rust"}
@@ -93,12 +72,12 @@ async def test_the_command_sends_and_python_reads(tmp_path: Path, server: Urls) 
 
 
 async def test_a_home_that_rust_began_is_continued_in_python_and_back(
-    tmp_path: Path, server: Urls
+    tmp_path: Path, separate_server: Urls
 ) -> None:
     (tmp_path / "peer").mkdir()
     home = tmp_path / "shared"
-    async with client(tmp_path / "peer", server) as peer:
-        rust = Cli(home, server)
+    async with client(tmp_path / "peer", separate_server) as peer:
+        rust = Cli(home, separate_server)
         messages = peer.messages()
 
         async def received() -> Message:
@@ -111,7 +90,7 @@ async def test_a_home_that_rust_began_is_continued_in_python_and_back(
         first = await receiving
         sessions = {s.id for s in await peer.sessions()}
         # The same home, now in Python: same agent, same session.
-        async with client(home, server) as python:
+        async with client(home, separate_server) as python:
             assert python.amid == first.sender
             with pytest.raises(ConflictError) as caught:
                 SQLiteStorage(home / "agent.db")

@@ -211,12 +211,19 @@ async def test_failures_of_a_store_in_python_have_codes(caplog: pytest.LogCaptur
         with pytest.raises(StorageError) as caught:
             await client.pause_new()
         assert caught.value.code == ErrorCode.STORAGE_FULL and caught.value.retryable
+        assert caught.value.__cause__ is store.problem
         store.problem = KeyError("a bug")
         with pytest.raises(StorageError) as failed:
             await client.pause_new()
         assert failed.value.code == ErrorCode.STORAGE_IO
         assert "KeyError" in str(failed.value) and "a bug" not in str(failed.value)
         assert any(record.exc_info for record in caplog.records), "what it was is in the log"
+        assert failed.value.__cause__ is store.problem
+        # The next failure has a cause of its own.
+        store.problem = KeyError("another bug")
+        with pytest.raises(StorageError) as failed:
+            await client.resume()
+        assert failed.value.__cause__ is not None
         store.problem = None
 
     Broken.durability = Durability.EVENTUALLY_CONSISTENT
@@ -235,10 +242,12 @@ async def test_a_store_that_fails_while_an_agent_is_opened_says_what_it_is() -> 
         await AgentMeshClient(Broken({}, []), key=Key.random(), offline=True).open()
     assert caught.value.code == ErrorCode.STORAGE_UNREACHABLE and caught.value.retryable
     assert "the disk is on the moon" in str(caught.value)
+    assert caught.value.__cause__ is Broken.problem
     Broken.problem = KeyError("a bug")
     with pytest.raises(StorageError) as failed:
         await AgentMeshClient(Broken({}, []), key=Key.random(), offline=True).open()
     assert failed.value.code == ErrorCode.STORAGE_IO and "KeyError" in str(failed.value)
+    assert failed.value.__cause__ is Broken.problem
 
 
 async def test_records_go_through_every_store_as_they_are(tmp_path: Path) -> None:

@@ -3,11 +3,13 @@
 //! Written by `dev`, removed when it ends. A server that was killed leaves it behind; readers therefore ask whether it
 //! answers.
 
-use std::{fs, path::PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{error::CliError, files, home};
+#[cfg(feature = "server")]
+use crate::error::CliError;
+use crate::{files, home};
 
 /// The file's name, in `~/.agentmesh`.
 pub(crate) const FILE: &str = "dev.json";
@@ -36,6 +38,7 @@ impl DevHint {
     }
 
     /// Leaves the hint for other commands.
+    #[cfg(feature = "server")]
     pub(crate) fn write(&self) -> Result<(), CliError> {
         let path = path().ok_or_else(|| CliError::failed("no home directory is known"))?;
         let text = serde_json::to_string(self).map_err(|e| CliError::failed(e.to_string()))?;
@@ -46,12 +49,13 @@ impl DevHint {
     }
 
     /// Takes the hint back, unless another server has left its own since.
+    #[cfg(feature = "server")]
     pub(crate) fn remove(&self) {
         if Self::read().as_ref() == Some(self)
             && let Some(path) = path()
         {
             // Readers find out that nobody answers.
-            let _ = fs::remove_file(path);
+            let _ = std::fs::remove_file(path);
         }
     }
 }

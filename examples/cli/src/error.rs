@@ -64,6 +64,16 @@ impl CliError {
         Self::new(Exit::Usage, "CLI_USAGE", message)
     }
 
+    /// What was asked for is not in this build. Only the package for Python comes without it.
+    #[cfg(not(feature = "server"))]
+    pub(crate) fn no_server() -> Self {
+        Self::new(
+            Exit::Failed,
+            "CLI_NO_SERVER",
+            "the development server is not installed; `pip install \"agentmesh-e2ee[server]\"` brings it",
+        )
+    }
+
     /// Something about a file or directory of the home.
     pub(crate) fn home(path: &Path, problem: impl std::fmt::Display) -> Self {
         Self::new(Exit::Home, "CLI_HOME", format!("{}: {problem}", path.display()))

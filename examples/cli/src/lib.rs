@@ -1,4 +1,4 @@
-//! The `agentmesh` command: a thin layer over `agentmesh_core`'s client and `agentmesh_server`.
+//! The `agentmesh` command: a thin layer over `agentmesh_core`'s client and, for `dev`, `agentmesh_server`.
 //!
 //! `args` is what can be typed, `commands` has one file a command, `output` the only way to standard output. Nothing
 //! here knows a key: identities are made, sealed and used by the core. `docs/cli.md` is the manual.
@@ -25,7 +25,11 @@ use std::ffi::OsString;
 
 use clap::Parser;
 use tracing::Level;
-use tracing_subscriber::{filter::filter_fn, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{
+    filter::{Targets, filter_fn},
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
+};
 
 use crate::{
     args::Args,
@@ -73,13 +77,12 @@ fn run(args: Args, out: output::Output) -> Result<(), CliError> {
 /// Logs go to standard error. They hold no payloads and no keys.
 fn start_logging(verbose: u8) {
     let default = match verbose {
-        0 => "error",
-        1 => "agentmesh=info,agentmesh_server=info,warn",
-        _ => "agentmesh=debug,agentmesh_server=debug,info",
+        0 => Targets::new().with_default(Level::ERROR),
+        1 => ours(Level::INFO).with_default(Level::WARN),
+        _ => ours(Level::DEBUG).with_default(Level::INFO),
     };
-    let filter = tracing_subscriber::EnvFilter::try_from_env("AGENTMESH_LOG")
-        .or_else(|_| tracing_subscriber::EnvFilter::try_from_env("RUST_LOG"))
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
+    let given = |name| std::env::var(name).ok().filter(|text| !text.is_empty())?.parse().ok();
+    let filter = given("AGENTMESH_LOG").or_else(|| given("RUST_LOG")).unwrap_or(default);
     // At trace level it would print requests with their tokens, and every frame.
     let quiet = filter_fn(|event| {
         *event.level() != Level::TRACE || !event.target().starts_with("tungstenite")
@@ -87,4 +90,8 @@ fn start_logging(verbose: u8) {
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     // Fails only where a subscriber is set already.
     let _ = tracing_subscriber::registry().with(filter).with(quiet).with(lines).try_init();
+}
+
+fn ours(level: Level) -> Targets {
+    Targets::new().with_target("agentmesh", level).with_target("agentmesh_server", level)
 }

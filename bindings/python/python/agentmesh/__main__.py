@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 
-from . import _native
+from . import _native, _server
 
 __all__ = ["main"]
 
@@ -14,7 +14,10 @@ def main() -> None:
     """Runs the command and ends the process with its exit code."""
     # Python's handler only makes a note for Python code, of which none runs from here on.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    sys.exit(_native.run_command(["agentmesh", *sys.argv[1:]]))
+    # The package with the server has the same command with `dev`.
+    server = _server.find()
+    run = _native.run_command if server is None else server.run_command
+    sys.exit(run(["agentmesh", *sys.argv[1:]]))
 
 
 if __name__ == "__main__":

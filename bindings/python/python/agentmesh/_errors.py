@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from . import _native
+from ._store_failures import behind
 
 __all__ = [
     "AgentMeshError",
@@ -195,7 +196,7 @@ class Cause(Exception):
     """What lies behind an error, in the core's words: its ``__cause__``."""
 
 
-def _make(
+def error_factory(
     code: str,
     kind: str,
     message: str,
@@ -203,25 +204,30 @@ def _make(
     details: str | None,
     causes: Sequence[str] = (),
 ) -> AgentMeshError:
+    """What the native halves make exceptions with."""
     chosen = _CLASSES.get(kind, InternalError)
     if code == "REQUEST_ERROR_RESPONSE":
         chosen = RemoteError
     made = chosen(
         message, code, ErrorKind(kind), retryable, None if details is None else json.loads(details)
     )
-    behind: BaseException = made
-    for text in causes:
-        behind.__cause__ = cause = Cause(text)
-        behind = cause
+    # What a store of the application raised, in place of the words about it.
+    known = behind(code, (message, *causes))
+    last: BaseException = made
+    for text in causes if known is None else causes[: max(0, known[0] - 1)]:
+        last.__cause__ = cause = Cause(text)
+        last = cause
+    if known is not None:
+        last.__cause__ = known[1]
     return made
 
 
 def from_value(value: dict[str, Any]) -> AgentMeshError:
     """An error that an event tells of."""
     details = value["details"]
-    made = _make(value["code"], value["kind"], value["message"], value["retryable"], None)
+    made = error_factory(value["code"], value["kind"], value["message"], value["retryable"], None)
     made.details = {} if details is None else details
     return made
 
 
-_native.set_error_factory(_make)
+_native.set_error_factory(error_factory)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable
+from typing import Protocol
 
 from . import _native
 
@@ -13,6 +15,20 @@ TRACE = 5
 """Level of what the library says about every single step."""
 
 _LEVELS = {1: logging.ERROR, 2: logging.WARNING, 3: logging.INFO, 4: logging.DEBUG, 5: TRACE}
+_Record = tuple[int, str, str, int]
+
+
+class _Half(Protocol):
+    """What has a log: the native half of this package, and that of ``agentmesh_server``."""
+
+    @property
+    def start_logging(self) -> Callable[[Callable[[_Record], None], int], bool]: ...
+
+    @property
+    def set_log_level(self) -> Callable[[int], None]: ...
+
+
+_halves: list[_Half] = [_native]
 _started_by = 0
 
 
@@ -22,7 +38,7 @@ def _number() -> int:
     return max(numbers, default=0)
 
 
-def _log(record: tuple[int, str, str, int]) -> None:
+def _log(record: _Record) -> None:
     number, target, message, dropped = record
     name = target.replace("agentmesh_", "agentmesh.", 1).replace("::", ".")
     logger = logging.getLogger(name)
@@ -31,12 +47,20 @@ def _log(record: tuple[int, str, str, int]) -> None:
     logger.log(_LEVELS[number], "%s", message)
 
 
+def add_half(half: _Half) -> None:
+    """Another native half that was loaded."""
+    _halves.append(half)
+    if _started_by == os.getpid():
+        half.start_logging(_log, _number())
+
+
 def refresh_log_level() -> None:
     """Reads the level of the logger ``agentmesh`` anew. Opening a client does it, too; records below it cost nothing."""
     global _started_by
-    if _started_by != os.getpid():
-        # The child of a fork has no thread that reads what its parent asked for.
-        _started_by = os.getpid()
-        _native.start_logging(_log, _number())
-    else:
-        _native.set_log_level(_number())
+    # The child of a fork has no thread that reads what its parent asked for.
+    started, _started_by = _started_by == os.getpid(), os.getpid()
+    for half in _halves:
+        if started:
+            half.set_log_level(_number())
+        else:
+            half.start_logging(_log, _number())

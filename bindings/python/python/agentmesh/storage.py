@@ -19,6 +19,7 @@ from typing import Any, TypeVar, Union
 
 from . import _native
 from ._errors import ConflictError, ErrorKind
+from ._store_failures import remember
 
 __all__ = [
     "Change",
@@ -319,19 +320,19 @@ class Runner:
         try:
             result = await method(*_arguments(call))
         except BaseException as error:
-            _fail(call, error)
+            _fail(call, error, self._store.location)
             if not isinstance(error, Exception):
                 raise
         else:
-            _answer(call, result)
+            _answer(call, result, self._store.location)
 
     def _run(self, call: _native.StorageCall, method: Callable[..., Any]) -> None:
         try:
             result = method(*_arguments(call))
         except BaseException as error:
-            _fail(call, error)
+            _fail(call, error, self._store.location)
         else:
-            _answer(call, result)
+            _answer(call, result, self._store.location)
 
 
 def _arguments(call: _native.StorageCall) -> tuple[Any, ...]:
@@ -343,24 +344,25 @@ def _arguments(call: _native.StorageCall) -> tuple[Any, ...]:
     return call.arguments
 
 
-def _answer(call: _native.StorageCall, result: Any) -> None:
+def _answer(call: _native.StorageCall, result: Any, location: str) -> None:
     try:
         if call.operation in ("load", "list"):
             result = [_plain(record) for record in result]
         call.answer(result)
     except Exception as error:
-        _fail(call, error)
+        _fail(call, error, location)
 
 
-def _fail(call: _native.StorageCall, error: BaseException) -> None:
+def _fail(call: _native.StorageCall, error: BaseException, location: str) -> None:
     if isinstance(error, Conflict):
         record = (error.id.kind, bytes(error.id.key))
         call.fail("conflict", str(error), record, error.expected, error.actual)
     elif isinstance(error, StoreFailure):
-        call.fail(error._kind, str(error))
+        call.fail(error._kind, remember(error, str(error) or type(error).__name__, error._kind, location))
     else:
-        logging.getLogger("agentmesh.storage").error("a store failed", exc_info=error)
-        call.fail("failed", f"{type(error).__name__} in a store of the application")
+        words = remember(error, f"{type(error).__name__} in a store of the application", "failed", location)
+        logging.getLogger("agentmesh.storage").error("%s", words, exc_info=error)
+        call.fail("failed", words)
 
 
 def checked(storage: Any) -> Any:

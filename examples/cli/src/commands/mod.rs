@@ -4,6 +4,7 @@ mod aiwm;
 mod answer;
 mod audit;
 mod chat;
+#[cfg(feature = "server")]
 mod dev;
 mod did;
 mod doctor;
@@ -38,7 +39,10 @@ use crate::{
 pub(crate) async fn run(command: Command, context: Context) -> Result<(), CliError> {
     match command {
         Command::Aiwm(command) => aiwm::run(command, context).await,
+        #[cfg(feature = "server")]
         Command::Dev(args) => dev::run(args, context).await,
+        #[cfg(not(feature = "server"))]
+        Command::Dev(_) => Err(CliError::no_server()),
         Command::Identity(command) => identity::run(command, context).await,
         Command::Register(args) => register::run(args, context).await,
         Command::Search(args) => search::run(args, context).await,

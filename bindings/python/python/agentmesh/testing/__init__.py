@@ -10,11 +10,15 @@ import inspect
 import os
 from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import TypedDict, Union
+from typing import TYPE_CHECKING, TypedDict, Union
 
 from .. import _native
+from .._server import server_class
 from .._values import Seconds, dumps, milliseconds
 from ..storage import CustomStorage, Durability, Runner, StoreFailure
+
+if TYPE_CHECKING:
+    from agentmesh_server import _server
 
 __all__ = ["STORAGE_TESTS", "Server", "Urls", "check_storage"]
 
@@ -39,6 +43,8 @@ class Server:
 
     Signaling is at :attr:`url`, an agent that echoes at :attr:`agent_websocket_url`. ``user_data`` and ``aiwm`` add the services
     of these names at :attr:`url`, for whoever brings any key, and for :attr:`aiwm_admin_token`.
+
+    It is in a package of its own, ``pip install "agentmesh-e2ee[server]"``; without that, this is an ``ImportError``.
     """
 
     def __init__(
@@ -69,12 +75,13 @@ class Server:
             "seed": seed,
         }
         self._settings = dumps({n: value for n, value in settings.items() if value is not None})
-        self._inner: _native.Server | None = None
+        self._native = server_class()
+        self._inner: _server.Server | None = None
 
     def start(self) -> Server:
         """Starts it; when this returns, clients can connect. It takes some milliseconds."""
         if self._inner is None:
-            self._inner = _native.Server.start(self._settings)
+            self._inner = self._native.start(self._settings)
         return self
 
     def stop(self) -> None:
@@ -82,7 +89,7 @@ class Server:
         if self._inner is not None:
             self._inner.stop_blocking()
 
-    def _started(self) -> _native.Server:
+    def _started(self) -> _server.Server:
         if self._inner is None:
             raise RuntimeError("the server is not running: use `with Server() as server`")
         return self._inner

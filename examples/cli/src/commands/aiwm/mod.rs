@@ -1,5 +1,6 @@
 //! `agentmesh aiwm`: an agent's configuration from an AIWM controller, and any program under its supervisor.
 
+mod health;
 mod process;
 mod run;
 

@@ -3,11 +3,10 @@
 use std::{process::ExitStatus, sync::Arc};
 
 use agentmesh_core::services::aiwm::{AiwmEvent, AiwmState, AiwmSupervisor, SupervisorOptions};
-use axum::{Router, extract::State, http::Uri, response::Response};
 use sysinfo::Signal;
 use tokio::{net::TcpListener, process::Command};
 
-use super::{failed, load, not_enabled, process::Observer};
+use super::{failed, health, load, not_enabled, process::Observer};
 use crate::{args::AiwmRunArgs, context::Context, error::CliError};
 
 /// What the program must not see: with it, it could connect itself.
@@ -49,8 +48,7 @@ pub(super) async fn run(args: AiwmRunArgs, context: &Context) -> Result<(), CliE
             if let Ok(addr) = listener.local_addr() {
                 context.out.note(format_args!("health at http://{addr}/health"));
             }
-            let routes = Router::new().fallback(respond).with_state(Arc::clone(&supervisor));
-            Some(listener_task(listener, routes))
+            Some(health::answer(listener, Arc::clone(&supervisor)))
         }
     };
     let (program, arguments) =
@@ -101,20 +99,6 @@ fn tell(context: &Context, event: &AiwmEvent, supervisor: &AiwmSupervisor, degra
         }
         _ => {}
     }
-}
-
-async fn respond(State(supervisor): State<Arc<AiwmSupervisor>>, uri: Uri) -> Response<String> {
-    supervisor.respond(uri.path())
-}
-
-/// Ends with its owner.
-fn listener_task(listener: TcpListener, routes: Router) -> tokio::task::JoinSet<()> {
-    let mut tasks = tokio::task::JoinSet::new();
-    tasks.spawn(async move {
-        // Never ends by itself.
-        let _ = axum::serve(listener, routes).await;
-    });
-    tasks
 }
 
 #[cfg(unix)]

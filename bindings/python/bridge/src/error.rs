@@ -1,19 +1,19 @@
 //! Errors become exceptions. Which class an error has, the Python half decides; it registers a factory when it is imported.
 
 use agentmesh_facade::FacadeError;
-use pyo3::{exceptions::PyRuntimeError, prelude::*, sync::PyOnceLock, types::PyList};
+use pyo3::{exceptions::PyRuntimeError, prelude::*, sync::PyOnceLock};
 
 static FACTORY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
 /// Registers what makes an exception of `(code, kind, message, retryable, details, causes)`.
 #[pyfunction]
-pub(crate) fn set_error_factory(py: Python<'_>, factory: Py<PyAny>) {
+pub fn set_error_factory(py: Python<'_>, factory: Py<PyAny>) {
     // Imported again in one process, it is the same one.
     let _ = FACTORY.set(py, factory);
 }
 
 /// The exception for an error.
-pub(crate) fn raise(py: Python<'_>, error: FacadeError) -> PyErr {
+pub fn raise(py: Python<'_>, error: FacadeError) -> PyErr {
     let Some(factory) = FACTORY.get(py) else { return PyRuntimeError::new_err(error.message) };
     let details = error.details.map(|details| details.to_string());
     let FacadeError { code, kind, message, retryable, causes, .. } = error;
@@ -24,16 +24,9 @@ pub(crate) fn raise(py: Python<'_>, error: FacadeError) -> PyErr {
 }
 
 /// Runs what needs no interpreter without it; errors and panics become exceptions.
-pub(crate) fn run<T: Send>(
+pub fn run<T: Send>(
     py: Python<'_>,
     work: impl FnOnce() -> Result<T, FacadeError> + Send,
 ) -> PyResult<T> {
     py.detach(|| agentmesh_facade::catch(work)).map_err(|error| raise(py, error))
-}
-
-/// Every code: `(code, kind, retryable)`.
-#[pyfunction]
-pub(crate) fn error_codes(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
-    let codes = agentmesh_facade::error_codes();
-    PyList::new(py, codes.into_iter().map(|code| (code.code, code.kind, code.retryable)))
 }

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use agentmesh_facade as facade;
-use facade::{ServerSettings, block_on};
-use pyo3::prelude::*;
-
-use crate::{
+use agentmesh_python_bridge::{
     bridge::call_unit,
     error::{raise, run},
     settings,
 };
+use facade::{ServerSettings, block_on};
+use pyo3::prelude::*;
+
 
 /// A running server.
 #[pyclass(frozen)]

@@ -25,7 +25,7 @@ const fn level(number: u8) -> LogLevel {
 
 /// Collects the log and gives every record, `(level, target, message, dropped)`, to a callable. Once a process; false if that was done before.
 #[pyfunction]
-pub(crate) fn start_logging(callback: Py<PyAny>, number: u8) -> bool {
+pub fn start_logging(callback: Py<PyAny>, number: u8) -> bool {
     let Some(queue) = subscribe_logs(level(number)) else { return false };
     let made = std::sync::Mutex::new(Some(queue));
     let take = || made.lock().ok().and_then(|mut made| made.take()).ok_or(());
@@ -47,7 +47,7 @@ pub(crate) fn start_logging(callback: Py<PyAny>, number: u8) -> bool {
 
 /// The least grave level that is collected, from now on.
 #[pyfunction]
-pub(crate) fn set_log_level(number: u8) {
+pub fn set_log_level(number: u8) {
     if let Some(queue) = QUEUE.get() {
         queue.set_level(level(number));
     }

@@ -1,0 +1,49 @@
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, final
+
+__all__ = [
+    "Batch",
+    "Canceller",
+    "Server",
+    "VERSION",
+    "run_command",
+    "set_error_factory",
+    "set_log_level",
+    "shut_down",
+    "start_logging",
+]
+
+VERSION: str
+
+@final
+class Batch:
+    def __call__(self, *args: Any, **kwargs: Any) -> None: ...
+
+@final
+class Canceller:
+    def __call__(self, future: Any) -> None: ...
+
+@final
+class Server:
+    @staticmethod
+    def start(settings_json: str) -> Server: ...
+    @property
+    def registry_url(self) -> str: ...
+    @property
+    def relay_url(self) -> str: ...
+    @property
+    def url(self) -> str: ...
+    @property
+    def agent_websocket_url(self) -> str: ...
+    @property
+    def aiwm_admin_token(self) -> str | None: ...
+    def stop(self) -> Awaitable[None]: ...
+    def stop_blocking(self) -> None: ...
+
+def run_command(arguments: list[str]) -> int: ...
+def set_error_factory(
+    factory: Callable[[str, str, str, bool, str | None, Sequence[str]], Exception],
+) -> None: ...
+def set_log_level(number: int) -> None: ...
+def shut_down() -> None: ...
+def start_logging(callback: Callable[[tuple[int, str, str, int]], None], number: int) -> bool: ...
