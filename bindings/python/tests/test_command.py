@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import agentmesh
@@ -56,3 +59,21 @@ def test_a_command_that_stays_ends_when_it_is_asked_to(tmp_path: Path, stop: sig
     process.send_signal(stop)
     out, error = process.communicate(timeout=30)
     assert (process.returncode, out, error) == (0, "", "")
+
+
+def test_what_runs_under_the_command_can_be_watched(tmp_path: Path) -> None:
+    environment = {**os.environ, "HOME": str(tmp_path), "TMPDIR": str(tmp_path)}
+    waiting = [sys.executable, "-c", "import sys; sys.stdin.read()"]
+    with subprocess.Popen(
+        [*INSTALLED, "aiwm", "run", "--health-listen", "127.0.0.1:0", "--", *waiting],
+        env=environment, cwd=tmp_path, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stderr is not None and process.stdin is not None
+        found = next(filter(None, (re.search(r"http://\S+/health", line) for line in process.stderr)))
+        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with direct.open(found.group(), timeout=30) as answer:
+            assert answer.status == 200 and json.load(answer)
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            direct.open(found.group() + "/other", timeout=30)
+        process.stdin.close()
+    assert process.returncode == 0
