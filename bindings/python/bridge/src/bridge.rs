@@ -150,11 +150,7 @@ fn running_loop(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
 }
 
 /// Starts a call; a future of the running loop has its result.
-pub fn call<'py, T, F, C>(
-    py: Python<'py>,
-    future: F,
-    convert: C,
-) -> PyResult<Bound<'py, PyAny>>
+pub fn call<'py, T, F, C>(py: Python<'py>, future: F, convert: C) -> PyResult<Bound<'py, PyAny>>
 where
     T: Send + 'static,
     F: Future<Output = Result<T, FacadeError>> + Send + 'static,

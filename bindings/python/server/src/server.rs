@@ -11,7 +11,6 @@ use agentmesh_python_bridge::{
 use facade::{ServerSettings, block_on};
 use pyo3::prelude::*;
 
-
 /// A running server.
 #[pyclass(frozen)]
 pub(crate) struct Server(Arc<facade::Server>);
