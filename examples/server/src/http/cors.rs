@@ -11,7 +11,10 @@ use http::{HeaderName, HeaderValue, Method, Request, StatusCode, header};
 /// What browsers ask before they send.
 const PREFLIGHT: [(HeaderName, &str); 3] = [
     (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, PUT, DELETE, OPTIONS"),
-    (header::ACCESS_CONTROL_ALLOW_HEADERS, "Content-Type, Authorization, AgentMesh-Auth"),
+    (
+        header::ACCESS_CONTROL_ALLOW_HEADERS,
+        "Content-Type, Authorization, AgentMesh-Auth, X-Request-Id",
+    ),
     (header::ACCESS_CONTROL_MAX_AGE, "600"),
 ];
 

@@ -382,7 +382,7 @@ async fn pages_of_any_origin_may_use_the_registry() {
     let told = |name: &str| answer.headers()[name].to_str().unwrap().to_ascii_lowercase();
     assert_eq!(told("access-control-allow-origin"), "*");
     assert!(told("access-control-allow-methods").contains("post"));
-    for name in ["content-type", "agentmesh-auth"] {
+    for name in ["content-type", "agentmesh-auth", "x-request-id"] {
         assert!(told("access-control-allow-headers").split(", ").any(|one| one == name), "{name}");
     }
     // Refusals can be read, too.
