@@ -11,7 +11,8 @@ node() {
   (cd target/node/project && ../bin/node --expose-gc tests/soak/main.mjs "$@")
 }
 kotlin() {
-  java -Xmx256m -Djna.library.path="$(dirname "$(sed -n 's/^library //p' target/kotlin/built | tail -1)")" \
+  # The whole heap is touched at the start: what grows is not Java's.
+  java -Xms48m -Xmx48m -XX:+AlwaysPreTouch -XX:+UseSerialGC -Djna.library.path="$(dirname "$(sed -n 's/^library //p' target/kotlin/built | tail -1)")" \
     -cp "target/kotlin/maven/test-classes:target/kotlin/maven/classes:$(cat target/kotlin/classpath)" dev.agentmesh.soak.SoakKt "$@"
 }
 install_kotlin() {
