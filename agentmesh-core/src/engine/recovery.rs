@@ -21,6 +21,9 @@ use crate::{
     },
 };
 
+#[cfg(test)]
+use crate::planted::{self, Defect};
+
 use super::{DropReason, Engine, Request, inbound::Source, outbound::control};
 
 /// Peers for which recovery state is kept at most.
@@ -282,10 +285,11 @@ impl Engine {
         let own = self.identity.signing_key();
         let peer = source.from;
         let id = reply.session_id();
-        let ours =
-            self.probes.sent.get(&peer).is_some_and(|o| {
-                !o.answered && reply.verify(&peer, own, &o.session, &o.nonce).is_ok()
-            });
+        let ours = self.probes.sent.get(&peer).is_some_and(|o| {
+            #[cfg(test)]
+            let o = &Outstanding { nonce: asked_nonce(reply, o.nonce), ..*o };
+            !o.answered && reply.verify(&peer, own, &o.session, &o.nonce).is_ok()
+        });
         if !ours {
             self.drop_frame(source, DropReason::Rejected);
             return;
@@ -425,4 +429,10 @@ impl Engine {
             Err(reason) => self.fail_peer(peer, &reason),
         }
     }
+}
+
+/// The nonce that a reply must answer: that of the outstanding probe.
+#[cfg(test)]
+fn asked_nonce(reply: &ProbeReply, outstanding: [u8; 16]) -> [u8; 16] {
+    if planted::has(Defect::AnyProbeNonce) { *reply.nonce() } else { outstanding }
 }

@@ -17,6 +17,7 @@ mod model;
 mod parts;
 mod recovery;
 mod redaction;
+mod simulation;
 mod streams;
 mod surface;
 
