@@ -1,5 +1,5 @@
 # Two commands matter: `make demo` shows the main job, `make test` passes every test.
-.PHONY: test test-vectors demo checker wasm docs bench bench-smoke fuzz soak python-package
+.PHONY: test test-vectors demo checker wasm docs bench bench-smoke fuzz simulate soak python-package
 
 # Everything that must pass, with a summary at the end; installs what it needs on a bare Debian machine.
 # STEPS="format clippy" runs only those steps.
@@ -52,6 +52,13 @@ bench-smoke:
 MINUTES = 1
 fuzz:
 	MINUTES=$(MINUTES) ./scripts/fuzz.sh $(TARGETS)
+
+# Schedules of the simulation, a million unless SEEDS=FROM..TO says otherwise; what is printed says where to go on. SEEDS=N
+# prints everything that happens in one.
+SEEDS = 0..1000000
+simulate:
+	AGENTMESH_SIMULATE=$(SEEDS) cargo test --release -p agentmesh-core --no-default-features --features getrandom,hazmat --lib -- \
+	  --ignored --exact --nocapture engine::tests::simulation::more_schedules
 
 # What takes too long for `make test`: a million calls from Python and from Node, 30,000 requests from Python, ten thousand connects given up, 200 killed agents.
 soak:

@@ -203,9 +203,11 @@ impl World {
         if agent.engine.is_none() {
             return;
         }
-        let (mut sends, mut handles, mut forged) = (Vec::new(), Vec::new(), false);
+        let (mut sends, mut handles) = (Vec::new(), Vec::new());
         for pending in batch {
-            forged |= pending.forged;
+            if pending.forged {
+                self.checker.forged(at);
+            }
             handles.extend(pending.handles);
             match agent.feed(pending.input, wall) {
                 Ok(()) => sends.extend(pending.sends),
@@ -219,11 +221,11 @@ impl World {
         let mut outcome = engine.finish(settle, &mut agent.rng).unwrap();
         if planted::has(Defect::AckBeforeCommit) {
             let acks = core::mem::take(&mut outcome.acks);
-            self.carry_out(at, Outcome { acks, ..Outcome::default() }, forged);
+            self.carry_out(at, Outcome { acks, ..Outcome::default() });
         }
         if planted::has(Defect::SendBeforeCommit) {
             let outgoing = core::mem::take(&mut outcome.outgoing);
-            self.carry_out(at, Outcome { outgoing, ..Outcome::default() }, forged);
+            self.carry_out(at, Outcome { outgoing, ..Outcome::default() });
         }
         let agent = &mut self.agents[at];
         let changes = core::mem::take(&mut outcome.changes);
@@ -254,13 +256,13 @@ impl World {
         for id in sends {
             self.checker.sent.get_mut(&id).unwrap().queued = true;
         }
-        self.carry_out(at, outcome, forged);
+        self.carry_out(at, outcome);
         self.check_bounds(at);
         self.go_on(at);
     }
 
     /// What follows from a commit.
-    fn carry_out(&mut self, at: usize, outcome: Outcome, forged: bool) {
+    fn carry_out(&mut self, at: usize, outcome: Outcome) {
         for ack in outcome.acks {
             self.send_up(at, Up::Ack { from: ack.from, id: ack.relay_id });
         }
@@ -281,7 +283,7 @@ impl World {
         }
         for event in outcome.events {
             self.log(|| format!("agent {at} tells: {event:?}"));
-            self.checker.told(at, &event, forged);
+            self.checker.told(at, &event);
             if let Event::MessageReady { from, id } = event {
                 self.agents[at].ready.push_back((from, id));
             }
@@ -474,6 +476,8 @@ impl World {
         agent.store = FaultyStorage::new(agent.disk.clone());
         let backup = Identity::from_json(&agent.identity).unwrap();
         self.open(at, Origin::Backup(backup));
+        // There is no disk without an identity: who goes back further has no disk at all.
+        self.agents[at].disk.settle();
         self.later(10, Happening::Dial { at });
     }
 

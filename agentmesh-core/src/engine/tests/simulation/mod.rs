@@ -67,40 +67,39 @@ fn a_seed_is_the_same_schedule_byte_for_byte() {
 
 /// What is planted is found among the schedules of every run, as what it is.
 #[track_caller]
-fn is_found(defect: Defect, kind: Kind, as_what: &[&str]) {
-    let found = find(defect, kind, SCHEDULES);
-    let (seed, violation) = found.unwrap_or_else(|| panic!("{defect:?} was not found"));
-    assert!(as_what.iter().any(|what| violation.starts_with(what)), "seed {seed}: {violation}");
+fn is_found(defect: Defect, kind: Kind, as_what: &str) {
+    let seed = find(defect, kind, SCHEDULES, as_what);
+    let seed = seed.unwrap_or_else(|| panic!("{defect:?} was not found"));
     // Without it, the same schedule holds: it is the defect that was found.
     assert_eq!(run(&Plan::of(seed), false).violation, None, "seed {seed}");
 }
 
 #[test]
 fn acking_before_the_commit_is_found() {
-    is_found(Defect::AckBeforeCommit, Kind::Crashes, &["lost"]);
+    is_found(Defect::AckBeforeCommit, Kind::Crashes, "lost");
 }
 
 #[test]
 fn sending_before_the_commit_is_found() {
-    is_found(Defect::SendBeforeCommit, Kind::Crashes, &["key used twice", "invented"]);
+    is_found(Defect::SendBeforeCommit, Kind::Crashes, "key used twice");
 }
 
 #[test]
 fn ignoring_pn_is_found() {
-    is_found(Defect::SkipPn, Kind::Careless, &["unreadable"]);
+    is_found(Defect::SkipPn, Kind::Careless, "unreadable");
 }
 
 #[test]
 fn not_checking_the_nonce_of_a_probe_is_found() {
-    is_found(Defect::AnyProbeNonce, Kind::HostileRelay, &["needless recovery"]);
+    is_found(Defect::AnyProbeNonce, Kind::HostileRelay, "needless recovery");
 }
 
 #[test]
 fn using_a_relay_id_again_is_found() {
-    is_found(Defect::SameRelayId, Kind::Lost, &["relay id used twice"]);
+    is_found(Defect::SameRelayId, Kind::Lost, "relay id used twice");
 }
 
 #[test]
 fn evicting_a_tombstone_is_found() {
-    is_found(Defect::EvictTombstone, Kind::HostileRegistry, &["session opened twice"]);
+    is_found(Defect::EvictTombstone, Kind::HostileRegistry, "session opened twice");
 }

@@ -94,12 +94,12 @@ impl Tally {
     }
 }
 
-/// The first schedule of a kind below `seeds` in which something planted shows, and as what.
-pub(super) fn find(defect: Defect, kind: Kind, seeds: u64) -> Option<(u64, String)> {
+/// The first schedule of a kind below `seeds` in which something planted shows as what it is.
+pub(super) fn find(defect: Defect, kind: Kind, seeds: u64, what: &str) -> Option<u64> {
     plant(Some(defect));
-    let found = (0..seeds)
-        .filter(|seed| Kind::of(*seed) == kind)
-        .find_map(|seed| run(&Plan::of(seed), false).violation.map(|what| (seed, what)));
+    let found = (0..seeds).filter(|seed| Kind::of(*seed) == kind).find(|seed| {
+        run(&Plan::of(*seed), false).violation.is_some_and(|found| kind_of(&found) == what)
+    });
     plant(None);
     found
 }

@@ -220,14 +220,23 @@ impl World {
     }
 
     fn settle(&mut self) {
-        let until = self.now + PATIENCE;
-        self.run_until(until, |world| {
-            world.relay.is_empty() && world.checker.due().is_none() && world.is_at_rest()
-        });
+        for _ in 0..PATIENCE / HOUR {
+            self.run_until(self.now + HOUR, Self::is_well);
+            if self.is_well() || self.checker.violation.is_some() {
+                break;
+            }
+            // No connection lasts for ever.
+            (0..self.agents.len()).for_each(|at| self.break_connection(at));
+        }
         let due = self.checker.due().map(|sent| format!("lost: {sent:?}"));
         if let Some(due) = due {
             self.checker.fail(due);
         }
+    }
+
+    /// Everything that was to come has come.
+    fn is_well(&self) -> bool {
+        self.relay.is_empty() && self.checker.due().is_none() && self.is_at_rest()
     }
 
     /// Nothing waits in any outbox that could still be confirmed.
@@ -242,10 +251,11 @@ impl World {
     fn run_until(&mut self, end: u64, done: impl Fn(&Self) -> bool) {
         let most = STEPS_EACH * (10 + self.plan.ops.len());
         while self.checker.violation.is_none() && !done(self) {
-            let Some(entry) = self.queue.first_entry() else { return };
-            if entry.key().0 > end {
+            let next = self.queue.first_entry().filter(|entry| entry.key().0 <= end);
+            let Some(entry) = next else {
+                self.now = self.now.max(end);
                 return;
-            }
+            };
             self.now = entry.key().0;
             let event = entry.remove();
             self.happen(event);
