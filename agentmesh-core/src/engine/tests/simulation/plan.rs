@@ -375,9 +375,9 @@ impl Plan {
         if dice.one_in(2) {
             // Makes an agent ask twice, and answers the second question with the answer to the first.
             self.ops.push((300, Op::Send { from: peer, to }));
-            self.ops.push((1000, Op::Forge { to, which, how: 3 }));
+            self.ops.push((1000, Op::Forge { to, which, how: 5 }));
             self.ops.push((61_000, Op::Withhold { to, ms: 5000, control: true }));
-            self.ops.push((10, Op::Forge { to, which: which + 1, how: 3 }));
+            self.ops.push((10, Op::Forge { to, which: which + 1, how: 5 }));
             for which in 0..3 {
                 self.ops.push((400, Op::Replay { to, which, control: true }));
             }

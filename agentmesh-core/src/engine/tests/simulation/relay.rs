@@ -323,7 +323,7 @@ impl World {
         let Some(index) = which.checked_rem(fitting.len()) else { return };
         let Copied { from, mut frame, .. } = fitting[index].clone();
         let at = usize::try_from(how >> 8).unwrap() % frame.len();
-        match how % 5 {
+        match how % 6 {
             0 => frame[at] ^= 1 << ((how >> 4) % 8),
             1 => frame.truncate(at),
             2 => frame.extend_from_slice(&how.to_be_bytes()),
@@ -331,7 +331,9 @@ impl World {
                 let last = frame.len() - 1;
                 frame[last] ^= 1;
             }
-            _ if frame.len() > 60 => frame[2..18].fill(0x5a),
+            // Another session, and a message of this one that was never sent: it cannot be read, and is no repetition.
+            4 if frame.len() > 60 => frame[2..18].fill(0x5a),
+            5 if frame.len() > 60 => frame[58] ^= 1,
             _ => frame.clear(),
         }
         let id = self.made_up_id();
