@@ -53,9 +53,10 @@ MINUTES = 1
 fuzz:
 	MINUTES=$(MINUTES) ./scripts/fuzz.sh $(TARGETS)
 
-# Schedules of the simulation, a million unless SEEDS=FROM..TO says otherwise; what is printed says where to go on. SEEDS=N
-# prints everything that happens in one.
-SEEDS = 0..1000000
+# SCHEDULES=n of the simulation, or those of SEEDS=FROM..TO; what is printed says where to go on. SEEDS=N prints everything
+# that happens in one.
+SCHEDULES = 1000000
+SEEDS = 0..$(SCHEDULES)
 simulate:
 	AGENTMESH_SIMULATE=$(SEEDS) cargo test --release -p agentmesh-core --no-default-features --features getrandom,hazmat --lib -- \
 	  --ignored --exact --nocapture engine::tests::simulation::more_schedules

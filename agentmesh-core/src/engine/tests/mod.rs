@@ -2,6 +2,8 @@
 //! carry their number.
 
 mod circuit;
+mod clock;
+mod closing;
 mod crashes;
 mod crossing;
 mod delivery;

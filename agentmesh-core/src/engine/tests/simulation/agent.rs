@@ -13,18 +13,11 @@ use super::{
 };
 use crate::{
     engine::{Engine, EngineConfig, Event, Input, NewMessage, Outcome, Request, SendError, Step},
-    identity::{Amid, Identity},
+    identity::Amid,
     limits,
     planted::{self, Defect},
     storage::{Storage, StorageError},
-    test_utils::{
-        FaultyStorage, block_on,
-        mesh::{
-            START,
-            opening::{Origin, open_engine},
-        },
-        seeded_rng,
-    },
+    test_utils::{FaultyStorage, block_on, mesh::START, seeded_rng},
     time::Timestamp,
     wire::{
         id::MessageId,
@@ -32,13 +25,8 @@ use crate::{
     },
 };
 
-/// An agent ticks at least this often, in milliseconds, and no more often than that.
-const MAX_PAUSE: u64 = 30_000;
-const MIN_TICK: u64 = 500;
 /// Bookkeeping waits so long for a commit to go with.
 const SETTLE: u64 = 2000;
-/// Pause between two connections that are made for what was left at the relay.
-const RECONNECT_PAUSE: u64 = 5000;
 
 /// An input that waits for its turn.
 #[derive(Debug)]
@@ -65,9 +53,9 @@ pub(super) struct Agent {
     pub(super) store: FaultyStorage<Disk>,
     /// None while the process is dead.
     pub(super) engine: Option<Engine>,
-    rng: ChaCha20Rng,
-    config: EngineConfig,
-    identity: String,
+    pub(super) rng: ChaCha20Rng,
+    pub(super) config: EngineConfig,
+    pub(super) identity: String,
     /// How often it was started.
     pub(super) life: u64,
     /// What its clock shows more than the true time.
@@ -77,15 +65,15 @@ pub(super) struct Agent {
     pub(super) slow: u64,
     pub(super) busy_until: u64,
     pub(super) batch: Vec<Pending>,
-    flushing: bool,
-    ready: VecDeque<(Amid, MessageId)>,
-    handling: bool,
-    asked: Vec<Request>,
-    timer: Option<u64>,
-    last_tick: u64,
-    unsettled: Option<u64>,
+    pub(super) flushing: bool,
+    pub(super) ready: VecDeque<(Amid, MessageId)>,
+    pub(super) handling: bool,
+    pub(super) asked: Vec<Request>,
+    pub(super) timer: Option<u64>,
+    pub(super) last_tick: u64,
+    pub(super) unsettled: Option<u64>,
     pub(super) drained_at: Option<u64>,
-    last_reconnect: u64,
+    pub(super) last_reconnect: u64,
 }
 
 impl Agent {
@@ -319,70 +307,6 @@ impl World {
         self.most_records = self.most_records.max(records);
     }
 
-    /// What is due next.
-    pub(super) fn go_on(&mut self, at: usize) {
-        let (now, wall) = (self.now, self.wall(at));
-        let agent = &mut self.agents[at];
-        let Some(engine) = &agent.engine else { return };
-        let life = agent.life;
-        let after = |due: Timestamp| now + due.since(wall);
-        let mut due = now + MAX_PAUSE;
-        if let Some(deadline) = engine.next_deadline() {
-            due = due.min(after(deadline).max(agent.last_tick + MIN_TICK));
-        }
-        let others = [engine.next_receipt().map(after), agent.unsettled, agent.drained_at];
-        due = others.into_iter().flatten().fold(due, u64::min).max(now + 1);
-        let left = engine.has_left_frames() && engine.has_room();
-        let timed = agent.timer.is_some_and(|timer| timer > now && timer <= due);
-        if !timed {
-            agent.timer = Some(due);
-            self.at(due, Happening::Timer { at, life });
-        }
-        let agent = &mut self.agents[at];
-        if !agent.ready.is_empty() && !agent.handling {
-            agent.handling = true;
-            let runs = (now + 1).max(agent.busy_until);
-            self.at(runs, Happening::Handle { at, life });
-        }
-        let agent = &mut self.agents[at];
-        if left && agent.connection.is_some() && agent.last_reconnect + RECONNECT_PAUSE <= now {
-            agent.last_reconnect = now;
-            self.break_connection(at);
-        }
-    }
-
-    pub(super) fn on_timer(&mut self, at: usize) {
-        let now = self.now;
-        let agent = &mut self.agents[at];
-        if agent.timer != Some(now) {
-            return;
-        }
-        agent.timer = None;
-        if agent.last_tick + MIN_TICK <= now {
-            agent.last_tick = now;
-            self.queue(at, Pending::of(Input::Tick));
-        } else {
-            self.queue_nothing(at);
-        }
-        let agent = &mut self.agents[at];
-        if agent.drained_at.is_some_and(|drained| drained <= now) {
-            agent.drained_at = Some(now + 600_000);
-            if !agent.engine.as_ref().unwrap().has_left_frames() {
-                self.queue(at, Pending::of(Input::QueueDrained));
-            }
-        }
-    }
-
-    /// A step without an input.
-    fn queue_nothing(&mut self, at: usize) {
-        let agent = &mut self.agents[at];
-        if !agent.flushing {
-            agent.flushing = true;
-            let life = agent.life;
-            self.later(0, Happening::Flush { at, life });
-        }
-    }
-
     /// The application's handler runs on the next message.
     pub(super) fn handle(&mut self, at: usize) {
         let agent = &mut self.agents[at];
@@ -397,95 +321,6 @@ impl World {
             self.queue(at, Pending { handles: Some(id), ..Pending::of(handled) });
         }
         self.go_on(at);
-    }
-
-    pub(super) fn sweep(&mut self, at: usize) {
-        let wall = self.wall(at);
-        let agent = &mut self.agents[at];
-        if let Some(engine) = &mut agent.engine {
-            block_on(engine.sweep(&agent.store, wall)).unwrap();
-            self.queue_nothing(at);
-        }
-    }
-
-    pub(super) fn close(&mut self, at: usize, peer: usize) {
-        self.checker.closed = true;
-        let peer = self.agents[peer].amid;
-        self.queue(at, Pending::of(Input::CloseSession(peer)));
-    }
-
-    /// The process dies.
-    pub(super) fn kill(&mut self, at: usize, down: u64) {
-        self.break_connection(at);
-        let agent = &mut self.agents[at];
-        agent.engine = None;
-        agent.life += 1;
-        for pending in core::mem::take(&mut agent.batch) {
-            if let Some(id) = pending.handles {
-                self.checker.sent.get_mut(&id).unwrap().allowed += 1;
-            }
-        }
-        self.log(|| format!("agent {at} is dead"));
-        self.later(down, Happening::Start { at });
-    }
-
-    /// The process is started.
-    pub(super) fn start(&mut self, at: usize) {
-        let agent = &mut self.agents[at];
-        if agent.engine.is_none() {
-            agent.store = FaultyStorage::new(agent.disk.clone());
-            self.log(|| format!("agent {at} is started"));
-            self.open(at, Origin::Store);
-            let pause = self.dice.below(100);
-            self.later(pause, Happening::Dial { at });
-        }
-    }
-
-    /// The engine is opened anew from what is on disk, and what the relay was not told of comes again.
-    fn reload(&mut self, at: usize) {
-        self.break_connection(at);
-        self.agents[at].batch.clear();
-        self.open(at, Origin::Store);
-    }
-
-    fn open(&mut self, at: usize, origin: Origin) {
-        let wall = self.wall(at);
-        let agent = &mut self.agents[at];
-        let config = agent.config.clone();
-        let mut engine = open_engine(&agent.store, origin, config, wall, &mut agent.rng);
-        let minted = engine.identity().amid() != agent.amid;
-        engine.resume(wall);
-        agent.engine = Some(engine);
-        agent.ready.clear();
-        agent.asked.clear();
-        agent.flushing = false;
-        agent.handling = false;
-        agent.timer = None;
-        agent.unsettled = None;
-        agent.life += 1;
-        self.checker.require(!minted, || format!("minted: agent {at} has another identity"));
-        self.queue_nothing(at);
-    }
-
-    /// The disk is gone; there is a backup of the identity.
-    pub(super) fn lose_disk(&mut self, at: usize) {
-        self.kill(at, 0);
-        self.checker.forgot(at);
-        let agent = &mut self.agents[at];
-        agent.disk = Disk::default();
-        agent.store = FaultyStorage::new(agent.disk.clone());
-        let backup = Identity::from_json(&agent.identity).unwrap();
-        self.open(at, Origin::Backup(backup));
-        // There is no disk without an identity: who goes back further has no disk at all.
-        self.agents[at].disk.settle();
-        self.later(10, Happening::Dial { at });
-    }
-
-    pub(super) fn roll_back(&mut self, at: usize, commits: usize) {
-        self.kill(at, 100);
-        if self.agents[at].disk.roll_back(commits) > 0 {
-            self.checker.forgot(at);
-        }
     }
 
     /// The answer to a request is there.

@@ -55,8 +55,6 @@ pub(super) struct Checker {
     answered: HashSet<(usize, SessionId)>,
     /// Forged frames that came to each agent and were not found out yet.
     forged: Vec<usize>,
-    /// The two that knocked on each other at some time.
-    knocked: HashSet<(usize, Amid)>,
     /// Frames on the wire.
     pub(super) frames: usize,
     /// A disk went back in time or is gone.
@@ -73,7 +71,6 @@ impl Checker {
         Self {
             kind,
             forged: vec![0; amids.len()],
-            knocked: HashSet::new(),
             amids,
             sent: BTreeMap::new(),
             count: 0,
@@ -196,11 +193,7 @@ impl Checker {
         let (number, times, allowed) = (sent.number, sent.handled, sent.allowed);
         if times == 1 {
             let from = sent.from;
-            // Known and open: where two knocked on each other at once, what one session holds back may be overtaken by
-            // what comes in the other.
-            let crossed = self.knocked.contains(&(agent, self.amids[from]))
-                && self.knocked.contains(&(from, self.amids[agent]));
-            let keeps = self.kind.keeps_order() && !crossed;
+            let keeps = self.kind.keeps_order();
             let order = self.order.entry((agent, from)).or_default();
             let last = order.last().copied().filter(|last| *last > number);
             order.push(number);
@@ -254,8 +247,7 @@ impl Checker {
                     format!("session opened twice: agent {agent} answered {session} again")
                 });
             }
-            Event::SessionEstablished { peer, session, initiator: true, recovery, .. } => {
-                self.knocked.insert((agent, *peer));
+            Event::SessionEstablished { session, initiator: true, recovery, .. } => {
                 // A peer with another time refuses a KNOCK, and then does not have the session.
                 let clocks = self.kind == Kind::Clocks;
                 let reason = !recovery || self.forgot || self.lost || self.closed || clocks;

@@ -9,10 +9,13 @@
 mod agent;
 mod checker;
 mod disk;
+mod life;
 mod plan;
 mod relay;
 mod runs;
 mod stage;
+mod timing;
+mod trouble;
 mod world;
 
 use plan::{Kind, Plan};

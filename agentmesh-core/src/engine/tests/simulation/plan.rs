@@ -238,9 +238,7 @@ impl Plan {
         let mut dice = Dice::new(seed, 1);
         let kind = Kind::of(seed);
         let agents = if dice.one_in(4) { 3 } else { 2 };
-        // Known and open: a mailbox that is full of frames of a session that its owner ended has no room for the answer to
-        // the owner's question about it. So that there is always room, it is not as small as it could be.
-        let quota = if kind == Kind::Network && dice.one_in(4) { 16 } else { 100 };
+        let quota = if kind == Kind::Network && dice.one_in(4) { 3 } else { 100 };
         let inbox = if kind.keeps_order() && dice.one_in(4) { 3 } else { 1000 };
         let mut plan = Self { seed, kind, agents, quota, inbox, ops: Vec::new() };
         let count = 6 + dice.below(12);
