@@ -29,7 +29,6 @@ fn mailbox_that_is_full_of_frames_of_a_session_that_we_closed_empties() {
         settle(&mut mesh);
         for (to, s) in &mesh.wiretap {
             eprintln!(
-                "DBG to {} kind {} len {} sid {:02x?}",
                 usize::from(*to == mesh.amid(1)),
                 s.frame[1],
                 s.frame.len(),
@@ -37,9 +36,7 @@ fn mailbox_that_is_full_of_frames_of_a_session_that_we_closed_empties() {
             );
         }
         for n in 0..2 {
-            eprintln!("DBG {n} {:#?}", mesh.nodes[n].events);
         }
-        eprintln!("DBG {:?}", mesh.relay.values().map(|q| q.len()).collect::<Vec<_>>());
         assert_eq!(mesh.handled(closes)[before..], ids, "{closes} closes");
         assert!(mesh.nodes[writes].engine.outbox().is_empty());
         assert!(mesh.relay.values().all(|queue| queue.is_empty()));

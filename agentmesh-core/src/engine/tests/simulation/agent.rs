@@ -7,6 +7,7 @@ use rand_chacha::ChaCha20Rng;
 
 use super::{
     disk::Disk,
+    plan::Plan,
     relay::Up,
     stage::Staged,
     world::{Event as Happening, World},
@@ -77,7 +78,8 @@ pub(super) struct Agent {
 }
 
 impl Agent {
-    pub(super) fn new(staged: &Staged, seed: u64, inbox: usize) -> Self {
+    pub(super) fn new(staged: &Staged, seed: u64, plan: &Plan) -> Self {
+        let (suites, inbox) = (plan.suites(), plan.inbox);
         let disk = staged.disk.copy();
         Self {
             amid: staged.amid,
@@ -85,7 +87,7 @@ impl Agent {
             disk,
             engine: None,
             rng: seeded_rng(seed),
-            config: EngineConfig { max_inbox_entries: inbox, ..EngineConfig::default() },
+            config: EngineConfig { suites, max_inbox_entries: inbox, ..EngineConfig::default() },
             identity: staged.identity.clone(),
             life: 0,
             clock: 0,

@@ -1,5 +1,10 @@
 //! What goes wrong in a schedule, and when: everything that follows from a seed before anything runs.
 
+use crate::handshake::Suite;
+
+/// One schedule of so many uses ML-KEM.
+const WITH_KEM: u64 = 16;
+
 /// Numbers that follow from a seed.
 #[derive(Debug, Clone)]
 pub(super) struct Dice(u64);
@@ -267,6 +272,15 @@ impl Plan {
             plan.ops.push((pause, op));
         }
         plan
+    }
+
+    /// Most schedules are about anything but ML-KEM, which takes most of the time where it is used.
+    pub(super) fn suites(&self) -> Vec<Suite> {
+        if self.seed.is_multiple_of(WITH_KEM) {
+            Suite::NATIVE.to_vec()
+        } else {
+            vec![Suite::X25519]
+        }
     }
 
     fn pair(&self, dice: &mut Dice) -> (usize, usize) {

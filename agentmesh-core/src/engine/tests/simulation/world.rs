@@ -119,8 +119,7 @@ impl World {
     fn new(plan: &Plan, history: bool) -> Self {
         let mut dice = Dice::new(plan.seed, 2);
         let cast = &staged()[..plan.agents];
-        let inbox = plan.inbox;
-        let agents: Vec<_> = cast.iter().map(|s| Agent::new(s, dice.next(), inbox)).collect();
+        let agents: Vec<_> = cast.iter().map(|s| Agent::new(s, dice.next(), plan)).collect();
         let amids = cast.iter().map(|s| s.amid).collect();
         Self {
             dice,
