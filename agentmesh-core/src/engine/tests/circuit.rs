@@ -1,7 +1,7 @@
 //! Circuit breakers: what they do, that they hold over a restart, and that a blocked peer notices nothing.
 
 use super::*;
-use crate::{engine::tests::texts, identity::Amid, storage::Storage, test_utils::block_on};
+use crate::{engine::tests::texts, identity::Amid, test_utils::block_on};
 
 fn order(mesh: &mut Mesh, node: usize, change: CircuitChange) {
     if change == CircuitChange::Stop {

@@ -27,16 +27,6 @@ fn mailbox_that_is_full_of_frames_of_a_session_that_we_closed_empties() {
         mesh.feed(closes, Input::CloseSession(peer)).unwrap();
         mesh.connect(closes);
         settle(&mut mesh);
-        for (to, s) in &mesh.wiretap {
-            eprintln!(
-                usize::from(*to == mesh.amid(1)),
-                s.frame[1],
-                s.frame.len(),
-                &s.frame[2..5]
-            );
-        }
-        for n in 0..2 {
-        }
         assert_eq!(mesh.handled(closes)[before..], ids, "{closes} closes");
         assert!(mesh.nodes[writes].engine.outbox().is_empty());
         assert!(mesh.relay.values().all(|queue| queue.is_empty()));
