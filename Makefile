@@ -1,5 +1,5 @@
 # Two commands matter: `make demo` shows the main job, `make test` passes every test.
-.PHONY: test test-vectors demo checker wasm docs bench bench-smoke fuzz soak python-package
+.PHONY: test test-vectors demo checker wasm docs bench bench-smoke fuzz simulate soak python-package
 
 # Everything that must pass, with a summary at the end; installs what it needs on a bare Debian machine.
 # STEPS="format clippy" runs only those steps.
@@ -52,6 +52,14 @@ bench-smoke:
 MINUTES = 1
 fuzz:
 	MINUTES=$(MINUTES) ./scripts/fuzz.sh $(TARGETS)
+
+# SCHEDULES=n of the simulation, or those of SEEDS=FROM..TO; what is printed says where to go on. SEEDS=N prints everything
+# that happens in one.
+SCHEDULES = 1000000
+SEEDS = 0..$(SCHEDULES)
+simulate:
+	AGENTMESH_SIMULATE=$(SEEDS) cargo test --release -p agentmesh-core --no-default-features --features getrandom,hazmat --lib -- \
+	  --ignored --exact --nocapture engine::tests::simulation::more_schedules
 
 # What takes too long for `make test`: a million calls from Python and from Node, 30,000 requests from Python, ten thousand connects given up, 200 killed agents.
 soak:

@@ -36,6 +36,8 @@ pub mod fuzzing;
 #[cfg(feature = "hazmat")]
 pub mod hazmat;
 #[cfg(test)]
+mod planted;
+#[cfg(test)]
 mod redaction;
 #[cfg(feature = "client")]
 pub mod services;

@@ -284,7 +284,7 @@ impl Engine {
             self.peers.get(&peer).map(|p| p.sessions().collect()).unwrap_or_default();
         found |= !sessions.is_empty();
         for id in sessions {
-            self.retire(id);
+            self.bury(id, now);
             self.discard(|e| e.session != id || e.state == InboxState::Ready);
             self.out.events.push(Event::SessionClosed { peer, session: id });
         }

@@ -73,7 +73,8 @@ impl Engine {
     /// The peer ended the session. Messages that it has not confirmed need a new one.
     pub(super) fn on_close(&mut self, from: Amid, id: SessionId) {
         let was_sending = self.sending_session(from) == Some(id);
-        self.end_session(from, id, was_sending);
+        self.retire(id);
+        self.after_end(from, id, was_sending);
     }
 
     /// Ends the session with a peer from our side.
@@ -83,11 +84,11 @@ impl Engine {
         let Some(id) = self.sending_session(peer) else { return };
         let plaintext = control(MessageType::Close, now, rng);
         self.send_control(peer, id, &plaintext, now, rng);
-        self.end_session(peer, id, true);
+        self.bury(id, now);
+        self.after_end(peer, id, true);
     }
 
-    fn end_session(&mut self, peer: Amid, id: SessionId, was_sending: bool) {
-        self.retire(id);
+    fn after_end(&mut self, peer: Amid, id: SessionId, was_sending: bool) {
         self.discard(|e| e.session != id || e.state == InboxState::Ready);
         self.out.events.push(Event::SessionClosed { peer, session: id });
         if was_sending {

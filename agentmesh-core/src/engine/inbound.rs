@@ -122,7 +122,7 @@ impl Engine {
             return None;
         }
         let Some(session) = &entry.session else {
-            self.drop_frame(source, DropReason::SessionClosed);
+            self.on_frame_of_closed(source, id);
             return None;
         };
         let (encoded, advance) = match session.open(body, now) {

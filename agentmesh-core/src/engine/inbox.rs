@@ -127,6 +127,14 @@ impl Engine {
             // It may have come under a session whose KNOCK is undecided, and now under one that is accepted.
             if entry.state == InboxState::Held && state == InboxState::Ready {
                 self.release(key, now);
+            } else if entry.state == InboxState::Held {
+                // Or that is undecided as well: what the peer sends on is held there, and may not overtake this.
+                if entry.session != session
+                    && let Some(entry) = self.inbox.modify(&key)
+                {
+                    entry.session = session;
+                    entry.received_at = now;
+                }
             } else if entry.state == InboxState::Ready {
                 self.owe_receipt(from, plaintext.id, Stage::Delivered, now);
             }
@@ -149,6 +157,13 @@ impl Engine {
         if state == InboxState::Ready {
             self.out.events.push(Event::MessageReady { from, id: plaintext.id });
             self.owe_delivered(from, plaintext, now);
+        }
+    }
+
+    /// Hands on everything that was held of a peer, in order: part of it may have come again in our own session.
+    pub(super) fn release_held_of(&mut self, peer: Amid, now: Timestamp) {
+        for key in self.inbox_in_order(|e| e.from == peer && e.state == InboxState::Held) {
+            self.release(key, now);
         }
     }
 

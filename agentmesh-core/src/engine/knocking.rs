@@ -157,7 +157,7 @@ impl Engine {
             if let Some(entry) = self.sessions.modify(&id) {
                 entry.decision = Decision::Accepted;
             }
-            self.release_held(id, now);
+            self.release_held_of(peer, now);
             return;
         }
         let was_sending = self.sending_session(peer) == Some(id);

@@ -418,6 +418,7 @@ impl Engine {
             wanted: Default::default(),
             tombstones: 0,
             live: 0,
+            latest: Timestamp::ZERO,
             out: Outcome::default(),
         }
     }
@@ -512,7 +513,7 @@ impl Engine {
         self.expire_sessions(now);
         self.expire_streams(now);
         for entry in self.sessions.values() {
-            tombstones += usize::from(entry.is_tombstone());
+            tombstones += usize::from(entry.is_spent_handshake());
         }
         self.tombstones = tombstones;
         self.live = self.sessions.values().filter(|e| !e.is_tombstone()).count();

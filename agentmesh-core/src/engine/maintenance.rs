@@ -9,7 +9,7 @@ use crate::{
     time::{SECOND, Timestamp},
 };
 
-use super::{Engine, Event, PrekeyChange, Request, SendFailure, Stage};
+use super::{Engine, Event, PrekeyChange, Request, SendFailure, Stage, records::Role};
 
 /// How long a frame of an unknown session waits before its sender is asked: its handshake may be right behind.
 const PARKED_GRACE: u64 = SECOND;
@@ -19,12 +19,20 @@ impl Engine {
     pub fn next_deadline(&self) -> Option<Timestamp> {
         let handshake = self.handshake_entries().map(|(_, at)| at).min().filter(|_| self.connected);
         let parked = self.parked.oldest().map(|t| t.plus_millis(PARKED_GRACE));
+        let fetched = self.parked.next_due().filter(|_| self.connected);
         let probes = self.probes.next_due().filter(|_| self.connected);
         let unacked = self.next_unacked().filter(|_| self.connected && self.relay_acks);
-        [handshake, parked.filter(|_| self.connected), probes, self.pauses.next_due(), unacked]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            handshake,
+            parked.filter(|_| self.connected),
+            fetched,
+            probes,
+            self.pauses.next_due(),
+            unacked,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// When receipts are due for which [`receipts_due`](Self::receipts_due) should be asked.
@@ -46,7 +54,12 @@ impl Engine {
         self.expire_legacy(now);
         self.expire_knocks(now, rng);
         self.probes.expire(now);
-        self.parked.expire(now);
+        for (peer, session) in self.parked.expire(now) {
+            // Without a connection it comes with the next one.
+            if self.connected {
+                self.leave_unknown(peer, session);
+            }
+        }
         for (peer, session) in self.parked.overdue(now.minus_millis(PARKED_GRACE)) {
             if !self.probes.is_missing(&peer, session) {
                 self.probes.want(peer, session);
@@ -80,8 +93,8 @@ impl Engine {
         }
     }
 
-    /// Ends superseded sessions that are old enough, and forgets tombstones whose signed prekey is deleted: a
-    /// handshake that names it is refused anyway.
+    /// Ends superseded sessions that are old enough, and forgets tombstones: one that we answered when its signed prekey
+    /// is deleted, since a handshake that names it is refused anyway, and one of ours when its time is over.
     pub(super) fn expire_sessions(&mut self, now: Timestamp) {
         let mut ended: Vec<_> = self
             .peers
@@ -97,7 +110,12 @@ impl Engine {
         let mut spent: Vec<_> = self
             .sessions
             .values()
-            .filter(|e| e.is_tombstone() && self.prekeys().signed(e.signed_prekey_id).is_none())
+            .filter(|e| match e.role {
+                Role::Responder => {
+                    e.is_tombstone() && self.prekeys().signed(e.signed_prekey_id).is_none()
+                }
+                Role::Initiator => e.is_tombstone() && e.expires_at.is_none_or(|at| at <= now),
+            })
             .map(|e| e.id)
             .collect();
         spent.sort_unstable();

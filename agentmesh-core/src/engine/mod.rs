@@ -9,6 +9,7 @@
 //! `docs/protocol/native.md` §4-§7 says what must happen; `docs/protocol/state.md` what is kept.
 
 mod circuit;
+mod clock;
 mod config;
 mod continuation;
 mod control;
@@ -285,6 +286,8 @@ pub struct Engine {
     wanted: HashSet<Amid>,
     tombstones: usize,
     live: usize,
+    /// What the clock showed last.
+    latest: Timestamp,
     out: Outcome,
 }
 
@@ -306,6 +309,7 @@ impl Engine {
         if !needs.is_empty() {
             return Ok(Step::Load(needs, input));
         }
+        self.note_time(now);
         match input {
             Input::Frame(inbound) => {
                 if let Some(opened) = self.receive(inbound, now, rng) {
@@ -336,7 +340,7 @@ impl Engine {
             Input::LegacyKeys { peer, keys } => self.on_legacy_keys(peer, &keys, now, rng),
             Input::Decide { session, decision } => self.decide(session, &decision, now, rng),
             Input::Handled { from, id } => self.on_handled(from, id, now),
-            Input::RelayAcked(relay_id) => self.on_relay_acked(relay_id),
+            Input::RelayAcked(relay_id) => self.on_relay_acked(relay_id, now, rng),
             Input::RelayRefused { relay_id, retryable, retry_after } => {
                 self.on_relay_refused(relay_id, retryable, retry_after, now, rng);
             }

@@ -2,6 +2,8 @@
 
 use rand_core::CryptoRng;
 
+#[cfg(test)]
+use crate::planted::{self, Defect};
 use crate::{
     handshake::SessionId,
     identity::Amid,
@@ -161,6 +163,12 @@ impl Engine {
             return;
         };
         let relay_id = RelayMessageId::random(rng);
+        #[cfg(test)]
+        let relay_id = if planted::has(Defect::SameRelayId) {
+            RelayMessageId::from_bytes(*id.as_bytes())
+        } else {
+            relay_id
+        };
         self.change_entry(id, |entry| {
             entry.transmission =
                 Some(Transmission { session, relay_id, frame: frame.clone(), relay_acked: false });

@@ -2,7 +2,12 @@
 
 use std::collections::HashMap;
 
-use crate::{handshake::SessionId, identity::Amid, limits, time::Timestamp};
+use crate::{
+    handshake::SessionId,
+    identity::Amid,
+    limits,
+    time::{HOUR, MINUTE, Timestamp},
+};
 
 use super::Inbound;
 
@@ -14,10 +19,27 @@ struct Waiting {
     inbound: Inbound,
 }
 
+/// When frames that were forgotten are asked for again, if the peer does not show up before.
+#[derive(Debug)]
+struct Again {
+    session: SessionId,
+    due: Timestamp,
+    /// They were asked for then, and have not been forgotten once more.
+    asked: bool,
+    pause: u64,
+}
+
+/// Longest time between two such attempts for a peer.
+const AGAIN_MAX: u64 = 24 * HOUR;
+/// Shortest time between two attempts: whoever makes up peers cannot keep the connection from standing.
+const AGAIN_MIN: u64 = MINUTE;
+
 /// Bounded in frames a peer, in peers and in bytes. What does not fit stays at the relay.
 #[derive(Debug, Default)]
 pub(super) struct Parked {
     peers: HashMap<Amid, Vec<Waiting>>,
+    again: HashMap<Amid, Again>,
+    asked_at: Timestamp,
     bytes: usize,
 }
 
@@ -62,6 +84,7 @@ impl Parked {
         session: SessionId,
         until: Timestamp,
     ) -> Vec<Inbound> {
+        self.again.remove(peer);
         let Some(waiting) = self.peers.get_mut(peer) else { return Vec::new() };
         let mut taken = Vec::new();
         let mut kept = Vec::new();
@@ -83,24 +106,74 @@ impl Parked {
 
     /// Takes out all frames of a peer.
     pub(super) fn take_all(&mut self, peer: &Amid) -> Vec<Inbound> {
+        self.again.remove(peer);
         let taken: Vec<_> =
             self.peers.remove(peer).unwrap_or_default().into_iter().map(|w| w.inbound).collect();
         self.bytes -= taken.iter().map(|i| i.frame.len()).sum::<usize>();
         taken
     }
 
-    /// Forgets what nobody answered for. It was never acked, so the relay sends it again on the next connection.
-    pub(super) fn expire(&mut self, now: Timestamp) {
-        let mut freed = 0;
-        self.peers.retain(|_, waiting| {
+    /// Forgets what nobody answered for. It was never acked, so the relay sends it again on the next connection. Says which
+    /// sessions of whom are worth one: those whose frames were forgotten for the first time, and later ever more rarely.
+    pub(super) fn expire(&mut self, now: Timestamp) -> Vec<(Amid, SessionId)> {
+        let (mut freed, mut forgotten) = (0, Vec::new());
+        self.peers.retain(|peer, waiting| {
             waiting.retain(|w| {
                 let keep = now.since(w.since) < limits::PARKED_AGE;
-                freed += if keep { 0 } else { w.inbound.frame.len() };
+                if !keep {
+                    freed += w.inbound.frame.len();
+                    forgotten.push((*peer, w.session));
+                }
                 keep
             });
             !waiting.is_empty()
         });
         self.bytes -= freed;
+        forgotten.sort_unstable();
+        for (peer, session) in forgotten {
+            self.schedule(peer, session, now);
+        }
+        self.again.retain(|_, a| !a.asked || now.since(a.due) < 2 * limits::PARKED_AGE);
+        let mut worth = Vec::new();
+        if now.since(self.asked_at) < AGAIN_MIN {
+            return worth;
+        }
+        for (peer, again) in self.again.iter_mut().filter(|(_, a)| !a.asked && a.due <= now) {
+            again.asked = true;
+            again.due = now;
+            worth.push((*peer, again.session));
+        }
+        if !worth.is_empty() {
+            self.asked_at = now;
+        }
+        worth.sort_unstable();
+        worth
+    }
+
+    fn schedule(&mut self, peer: Amid, session: SessionId, now: Timestamp) {
+        let has_room = self.again.len() < limits::PARKED_PEERS;
+        match self.again.get_mut(&peer) {
+            Some(again) if again.asked => {
+                again.due = now.plus_millis(again.pause);
+                again.asked = false;
+                again.pause = (again.pause * 2).min(AGAIN_MAX);
+            }
+            Some(_) => {}
+            None if has_room => {
+                let pause = limits::PARKED_AGE;
+                self.again.insert(peer, Again { session, due: now, asked: false, pause });
+            }
+            None => {}
+        }
+    }
+
+    /// The clock was put back.
+    pub(super) fn put_back(&mut self, now: Timestamp) {
+        self.peers.values_mut().flatten().for_each(|w| w.since = now.min(w.since));
+        for again in self.again.values_mut() {
+            again.due = again.due.min(now.plus_millis(again.pause));
+        }
+        self.asked_at = self.asked_at.min(now);
     }
 
     /// Peers and sessions with frames that have waited since `before` or longer.
@@ -119,6 +192,12 @@ impl Parked {
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.peers.values().map(Vec::len).sum()
+    }
+
+    /// When forgotten frames are asked for again.
+    pub(super) fn next_due(&self) -> Option<Timestamp> {
+        let due = self.again.values().filter(|again| !again.asked).map(|again| again.due).min()?;
+        Some(due.max(self.asked_at.plus_millis(AGAIN_MIN)))
     }
 
     /// When the oldest frame was parked.

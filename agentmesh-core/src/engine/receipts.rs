@@ -45,6 +45,12 @@ impl PendingReceipts {
         self.0.remove(peer);
     }
 
+    /// The clock was put back.
+    pub(super) fn put_back(&mut self, now: Timestamp, delay: u64) {
+        let latest = now.plus_millis(delay);
+        self.0.values_mut().for_each(|owed| owed.due = owed.due.min(latest));
+    }
+
     pub(super) fn due(&self, now: Timestamp) -> Vec<Amid> {
         let mut due: Vec<_> =
             self.0.iter().filter(|(_, o)| o.due <= now).map(|(p, _)| *p).collect();

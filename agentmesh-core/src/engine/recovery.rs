@@ -21,7 +21,12 @@ use crate::{
     },
 };
 
-use super::{DropReason, Engine, Request, inbound::Source, outbound::control};
+#[cfg(test)]
+use crate::planted::{self, Defect};
+
+use super::{
+    DropReason, Engine, Request, inbound::Source, outbound::control, records::SessionEntry,
+};
 
 /// Peers for which recovery state is kept at most.
 const MAX_PEERS: usize = 1000;
@@ -102,6 +107,14 @@ impl Probes {
             .map_or(Timestamp::ZERO, |o| o.sent_at.plus_millis(limits::PROBE_INTERVAL))
     }
 
+    /// The clock was put back.
+    pub(super) fn put_back(&mut self, now: Timestamp) {
+        self.sent.values_mut().for_each(|o| o.sent_at = now.min(o.sent_at));
+        self.answered.values_mut().for_each(|a| a.last = now.min(a.last));
+        self.refused.values_mut().for_each(|at| *at = now.min(*at));
+        self.refusals.0 = now.min(self.refusals.0);
+    }
+
     pub(super) fn due(&self, now: Timestamp) -> Vec<(Amid, SessionId)> {
         let mut due: Vec<_> = self
             .wanted
@@ -176,6 +189,16 @@ impl Engine {
         self.probes.want(peer, session);
         if self.peers.is_loaded(&peer) {
             self.send_probes(now, rng);
+        }
+    }
+
+    /// A frame of a session that is over here. Its content comes again in another one, once the peer knows of the end; if
+    /// that was lost on the way, it never would. So the peer is asked, once, unless it gets a new session anyway.
+    pub(super) fn on_frame_of_closed(&mut self, source: Source, session: SessionId) {
+        self.drop_frame(source, DropReason::SessionClosed);
+        let unasked = self.sessions.get(&session).is_some_and(|e| e.is_tombstone() && e.confirmed);
+        if unasked && self.sending_session(source.from).is_none() {
+            self.probes.want(source.from, session);
         }
     }
 
@@ -282,10 +305,11 @@ impl Engine {
         let own = self.identity.signing_key();
         let peer = source.from;
         let id = reply.session_id();
-        let ours =
-            self.probes.sent.get(&peer).is_some_and(|o| {
-                !o.answered && reply.verify(&peer, own, &o.session, &o.nonce).is_ok()
-            });
+        let ours = self.probes.sent.get(&peer).is_some_and(|o| {
+            #[cfg(test)]
+            let o = &Outstanding { nonce: asked_nonce(reply, o.nonce), ..*o };
+            !o.answered && reply.verify(&peer, own, &o.session, &o.nonce).is_ok()
+        });
         if !ours {
             self.drop_frame(source, DropReason::Rejected);
             return;
@@ -298,6 +322,9 @@ impl Engine {
             asked_at = outstanding.sent_at;
         }
         let live = self.sessions.get(&id).is_some_and(|e| e.peer == peer && !e.is_tombstone());
+        if self.settle_closed(peer, id, reply.enclosed().is_some(), now) {
+            return;
+        }
         let heals = match reply.enclosed() {
             None => live,
             Some(frame) => !self.opens_enclosed(peer, id, frame, now),
@@ -319,6 +346,22 @@ impl Engine {
         if heals {
             self.knock_anew(peer, now);
         }
+    }
+
+    /// Whether the answer was about a session that is over here. Each is asked about once, so that nobody can have new
+    /// sessions made by sending old frames again.
+    fn settle_closed(&mut self, peer: Amid, id: SessionId, is_known: bool, now: Timestamp) -> bool {
+        let closed = |e: &&SessionEntry| e.peer == peer && e.is_tombstone();
+        let Some(unasked) = self.sessions.get(&id).filter(closed).map(|e| e.confirmed) else {
+            return false;
+        };
+        if unasked && let Some(entry) = self.sessions.modify(&id) {
+            entry.confirmed = false;
+        }
+        if unasked && is_known && self.sending_session(peer).is_none() {
+            self.knock_anew(peer, now);
+        }
+        true
     }
 
     /// The peer speaks in a session that we opened: what it had not receipted before comes in it.
@@ -425,4 +468,10 @@ impl Engine {
             Err(reason) => self.fail_peer(peer, &reason),
         }
     }
+}
+
+/// The nonce that a reply must answer: that of the outstanding probe.
+#[cfg(test)]
+fn asked_nonce(reply: &ProbeReply, outstanding: [u8; 16]) -> [u8; 16] {
+    if planted::has(Defect::AnyProbeNonce) { *reply.nonce() } else { outstanding }
 }

@@ -57,6 +57,14 @@ impl Pauses {
         pause.until = now.plus_millis(base + jitter);
     }
 
+    /// Waits for the relay's word on a frame that was just sent.
+    fn hold(&mut self, peer: Amid, now: Timestamp) {
+        let pause =
+            self.0.entry(peer).or_insert(Pause { until: Timestamp::ZERO, length: PAUSE_MIN });
+        pause.length = (pause.length * 2).min(PAUSE_MAX);
+        pause.until = now.plus_millis(pause.length);
+    }
+
     /// Takes a pause away for a moment; what comes back ends it again.
     fn lift(&mut self, peer: &Amid) -> Option<Pause> {
         self.0.remove(peer)
@@ -81,6 +89,11 @@ impl Pauses {
         over
     }
 
+    /// The clock was put back.
+    pub(super) fn put_back(&mut self, now: Timestamp) {
+        self.0.values_mut().for_each(|p| p.until = p.until.min(now.plus_millis(p.length)));
+    }
+
     pub(super) fn next_due(&self) -> Option<Timestamp> {
         self.0.values().map(|p| p.until).filter(|t| *t > Timestamp::ZERO).min()
     }
@@ -98,10 +111,27 @@ impl Engine {
         self.in_flight.clear();
         self.pauses.0.clear();
         self.forget_left_frames();
-        let ids: Vec<_> = self.outbox_order.values().copied().collect();
+        let mut ids: Vec<_> = self.outbox_order.values().copied().collect();
+        for (id, to) in self.unheard_handshakes() {
+            self.retransmit(id, true, now, rng);
+            self.pauses.hold(to, now);
+            ids.retain(|other| *other != id);
+        }
         for id in ids {
             self.retransmit(id, true, now, rng);
         }
+    }
+
+    /// Handshakes that the relay may not have, and for whom they are. Messages of a session that arrive without its handshake
+    /// wait at the relay, and once they fill the peer's inbox there, the handshake has no room any more: so it goes first,
+    /// and the rest when the relay has it.
+    fn unheard_handshakes(&self) -> Vec<(MessageId, Amid)> {
+        let unheard = |id: &MessageId| {
+            let entry = self.outbox.get(id)?;
+            let heard = entry.transmission.as_ref().is_none_or(|t| t.relay_acked);
+            (!heard && self.relay_acks).then_some((*id, entry.to))
+        };
+        self.handshakes.values().filter_map(unheard).collect()
     }
 
     /// Sends an entry's frame again if the relay may not have it, or if it is a handshake that nobody answered.
@@ -163,6 +193,18 @@ impl Engine {
         relay_id
     }
 
+    /// The clock was put back.
+    pub(super) fn put_handshakes_back(&mut self, now: Timestamp) {
+        let ids: Vec<_> = self.handshakes.values().copied().collect();
+        for id in ids {
+            if let Some(OutboxEntry { body: OutboxBody::Handshake { resend_at, pause }, .. }) =
+                self.outbox.modify_lazily(&id)
+            {
+                *resend_at = now.plus_millis(*pause).min(*resend_at);
+            }
+        }
+    }
+
     fn schedule_resend(&mut self, id: MessageId, now: Timestamp) {
         if let Some(OutboxEntry { body: OutboxBody::Handshake { resend_at, pause }, .. }) =
             self.outbox.modify_lazily(&id)
@@ -173,7 +215,12 @@ impl Engine {
     }
 
     /// The relay has the frame on its disk, or the recipient acked it: no more retransmission.
-    pub(super) fn on_relay_acked(&mut self, relay_id: RelayMessageId) {
+    pub(super) fn on_relay_acked(
+        &mut self,
+        relay_id: RelayMessageId,
+        now: Timestamp,
+        rng: &mut dyn CryptoRng,
+    ) {
         self.in_flight.remove(&relay_id);
         let Some(id) = self.by_relay_id.get(&relay_id).copied() else { return };
         let Some(entry) = self.outbox.modify_lazily(&id) else { return };
@@ -187,7 +234,16 @@ impl Engine {
                 self.part_stored(group, index);
             }
             OutboxBody::Group(_) => {}
-            OutboxBody::Handshake { .. } | OutboxBody::Message { .. } => {
+            OutboxBody::Handshake { .. } => {
+                if let Some(t) = entry.transmission.as_mut() {
+                    t.relay_acked = true;
+                }
+                if self.pauses.is_paused(&to) {
+                    self.pauses.lift(&to);
+                    self.retransmit_to(to, now, rng);
+                }
+            }
+            OutboxBody::Message { .. } => {
                 if let Some(t) = entry.transmission.as_mut() {
                     t.relay_acked = true;
                 }
@@ -280,26 +336,13 @@ impl Engine {
             return;
         }
         for peer in self.pauses.take_over(now) {
-            let mut ids: Vec<_> = self
-                .outbox_order
-                .values()
-                .filter(|id| self.outbox.get(id).is_some_and(|e| e.to == peer))
-                .copied()
-                .collect();
-            // What is short goes before parts of what is long.
-            let is_part = |id: &MessageId| {
-                self.outbox.get(id).is_some_and(|e| matches!(e.body, OutboxBody::Part { .. }))
-            };
-            ids.sort_by_key(is_part);
-            for id in ids {
-                if self
-                    .outbox
-                    .get(&id)
-                    .is_some_and(|e| e.transmission.as_ref().is_some_and(|t| !t.relay_acked))
-                {
-                    self.retransmit(id, false, now, rng);
-                }
+            let unheard = self.unheard_handshakes().into_iter().find(|(_, to)| *to == peer);
+            if let Some((handshake, _)) = unheard {
+                self.retransmit(handshake, false, now, rng);
+                self.pauses.hold(peer, now);
+                continue;
             }
+            self.retransmit_to(peer, now, rng);
         }
         for id in self.handshakes_due(now) {
             self.schedule_resend(id, now);
@@ -307,6 +350,30 @@ impl Engine {
         }
         for id in self.unacked(now) {
             self.retransmit(id, false, now, rng);
+        }
+    }
+
+    /// Sends again what the relay had no room for.
+    fn retransmit_to(&mut self, peer: Amid, now: Timestamp, rng: &mut dyn CryptoRng) {
+        let mut ids: Vec<_> = self
+            .outbox_order
+            .values()
+            .filter(|id| self.outbox.get(id).is_some_and(|e| e.to == peer))
+            .copied()
+            .collect();
+        // What is short goes before parts of what is long.
+        let is_part = |id: &MessageId| {
+            self.outbox.get(id).is_some_and(|e| matches!(e.body, OutboxBody::Part { .. }))
+        };
+        ids.sort_by_key(is_part);
+        for id in ids {
+            if self
+                .outbox
+                .get(&id)
+                .is_some_and(|e| e.transmission.as_ref().is_some_and(|t| !t.relay_acked))
+            {
+                self.retransmit(id, false, now, rng);
+            }
         }
     }
 

@@ -11,14 +11,14 @@
 mod answers;
 #[cfg(feature = "legacy-0-2")]
 mod legacy;
-mod opening;
+pub(crate) mod opening;
 mod snapshot;
 mod world;
 
 #[cfg(feature = "legacy-0-2")]
 pub use legacy::LegacyPublished;
 pub use snapshot::snapshot;
-pub use world::{Op, Sent, World};
+pub use world::{Op, Sent, World, key_of};
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 

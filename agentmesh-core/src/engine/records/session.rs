@@ -42,10 +42,11 @@ pub(crate) struct SessionEntry {
     pub(crate) knock_time: Timestamp,
     pub(crate) knock_nonce: [u8; 16],
     pub(crate) decision: Decision,
-    /// A frame of the peer opened in it, so the peer has it: the handshake need not be sent again.
+    /// A frame of the peer opened in it, so the peer has it: the handshake need not be sent again. Of a tombstone: the peer
+    /// was not asked yet whether it knows of the end.
     pub(crate) confirmed: bool,
     /// When its initiator has to knock again: the time that the peer granted is over. Unset at the responder, who needs
-    /// no permission to answer.
+    /// no permission to answer. Of the initiator's tombstone: when it goes.
     pub(crate) expires_at: Option<Timestamp>,
     /// `None` is a tombstone: the id is known and spent, the keys are gone.
     pub(crate) session: Option<Session>,
@@ -54,6 +55,11 @@ pub(crate) struct SessionEntry {
 impl SessionEntry {
     pub(crate) const fn is_tombstone(&self) -> bool {
         self.session.is_none()
+    }
+
+    /// Whether it is a tombstone that keeps a handshake from being answered twice, and not one of a session of ours.
+    pub(crate) const fn is_spent_handshake(&self) -> bool {
+        self.is_tombstone() && matches!(self.role, Role::Responder)
     }
 
     /// Whether a message may be sent in it: neither its keys nor its time are used up.

@@ -85,3 +85,62 @@ fn knock_of_a_peer_that_lost_its_store_is_used_whatever_the_clocks_say() {
         assert_eq!(chosen(Some(InUse::OursPending), 9), peer < own);
     }
 }
+
+/// Two that knock on each other at once. Neither has decided yet, and the one with the higher key, which comes second, has
+/// seen that the other's session is the one to use.
+fn crossed(seed: u64) -> (Mesh, usize, usize) {
+    let mut mesh = Mesh::new(2, seed);
+    let key = |node: usize| *mesh.nodes[node].engine.identity.signing_key().as_bytes();
+    let (low, high) = if key(0) < key(1) { (0, 1) } else { (1, 0) };
+    mesh.nodes[low].policy = knock::Decision::Later;
+    mesh.nodes[high].policy = knock::Decision::Later;
+    mesh.send(low, high, "hello").unwrap();
+    for text in ["1", "2"] {
+        mesh.send(high, low, text).unwrap();
+    }
+    while mesh.deliver_next(low) {}
+    while mesh.deliver_next(high) {}
+    (mesh, low, high)
+}
+
+fn decide(mesh: &mut Mesh, node: usize) {
+    let [(session, _)] = mesh.nodes[node].engine.pending_knocks()[..] else { panic!("one KNOCK") };
+    let decision = knock::Decision::accept();
+    mesh.feed(node, Input::Decide { session, decision }).unwrap();
+}
+
+#[test]
+fn what_is_held_for_an_undecided_knock_is_not_overtaken_in_our_own_session() {
+    let (mut mesh, low, high) = crossed(44);
+    mesh.send(high, low, "3").unwrap();
+    decide(&mut mesh, high);
+    mesh.run();
+    assert_eq!(texts(&mesh, low), ["\"1\"", "\"2\"", "\"3\""]);
+    decide(&mut mesh, low);
+    mesh.run();
+    assert_eq!(texts(&mesh, low).len(), 3);
+    assert!(mesh.nodes.iter().all(|n| n.engine.outbox().is_empty()));
+}
+
+#[test]
+fn accepting_a_knock_hands_on_in_order_what_came_in_two_sessions() {
+    let (mut mesh, low, high) = crossed(45);
+    // The first message comes again in the other session, and the second does not yet.
+    while mesh.nodes[low].engine.inbox.values().filter(|e| e.session == ours(&mesh, low)).count()
+        == 0
+    {
+        assert!(mesh.deliver_next(low));
+    }
+    decide(&mut mesh, low);
+    mesh.run();
+    assert_eq!(texts(&mesh, low), ["\"1\"", "\"2\""]);
+    decide(&mut mesh, high);
+    mesh.send(high, low, "3").unwrap();
+    mesh.run();
+    assert_eq!(texts(&mesh, low), ["\"1\"", "\"2\"", "\"3\""]);
+}
+
+fn ours(mesh: &Mesh, node: usize) -> SessionId {
+    let is_ours = |e: &&SessionEntry| e.role == records::Role::Initiator;
+    mesh.nodes[node].engine.sessions.values().find(is_ours).unwrap().id
+}

@@ -262,3 +262,25 @@ fn full_inbox_at_the_relay_is_filled_again_as_it_empties() {
     mesh.run();
     assert_eq!(texts(&mesh, 1)[101..], all[..30]);
 }
+
+/// Without its handshake, nothing of a session is ever taken out of an inbox; so that must not fill before.
+#[test]
+fn handshake_finds_room_in_an_inbox_that_its_messages_fill() {
+    let mut mesh = Mesh::new(2, 520);
+    mesh.inbox_limit = Some(3);
+    mesh.disconnect(0);
+    mesh.disconnect(1);
+    let ids: Vec<_> = (0..5).map(|i| mesh.send(0, 1, &i.to_string()).unwrap()).collect();
+    mesh.connect(0);
+    for _ in 0..3 {
+        mesh.run();
+        mesh.advance(1100);
+    }
+    mesh.connect(1);
+    for _ in 0..5 {
+        mesh.run();
+        mesh.advance(61_000);
+    }
+    assert_eq!(mesh.handled(1), ids);
+    assert!(mesh.nodes[0].engine.outbox().is_empty());
+}

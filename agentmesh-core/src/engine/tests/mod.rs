@@ -2,6 +2,8 @@
 //! carry their number.
 
 mod circuit;
+mod clock;
+mod closing;
 mod crashes;
 mod crossing;
 mod delivery;
@@ -17,6 +19,7 @@ mod model;
 mod parts;
 mod recovery;
 mod redaction;
+mod simulation;
 mod streams;
 mod surface;
 

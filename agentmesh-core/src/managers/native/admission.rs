@@ -245,8 +245,9 @@ impl NativeSessions {
     }
 
     async fn tombstones(&self) -> Result<usize, Error> {
-        let dead =
-            |slot: &Slot<SessionEntry>| slot.value.as_ref().is_some_and(SessionEntry::is_tombstone);
+        let dead = |slot: &Slot<SessionEntry>| {
+            slot.value.as_ref().is_some_and(SessionEntry::is_spent_handshake)
+        };
         Ok(self.all_sessions().await?.iter().filter(|slot| dead(slot)).count())
     }
 }

@@ -344,8 +344,12 @@ impl NativeSessions {
         // Without prekeys it is not known which handshakes could still be replayed.
         let Some(prekeys) = self.prekeys.load().await? else { return Ok(done) };
         let ids: HashSet<u32> = prekeys.prekeys.signed_ids().collect();
-        let spent =
-            |entry: &SessionEntry| entry.is_tombstone() && !ids.contains(&entry.signed_prekey_id);
+        let spent = |entry: &SessionEntry| {
+            let is_over = entry.expires_at.is_none_or(|at| at <= now);
+            let is_replayable = ids.contains(&entry.signed_prekey_id);
+            entry.is_tombstone()
+                && if entry.is_spent_handshake() { !is_replayable } else { is_over }
+        };
         let mut sessions = self.all_sessions().await?;
         sessions.retain(|slot| slot.value.as_ref().is_some_and(spent));
         for batch in sessions.chunks(BATCH) {

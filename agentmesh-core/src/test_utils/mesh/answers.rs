@@ -8,9 +8,12 @@ use super::{Mesh, Published};
 use crate::{
     engine::{Input, Request, SendFailure},
     identity::Amid,
+    keys::VerifyingKey,
     prekeys::{
-        BundleError, BundleParts, KnownPeer, OneTimePart, PreKeyBundle, SignedOneTime, Stock,
+        BundleError, BundleParts, KnownPeer, OneTimePart, PreKeyBundle, Publication, SignedOneTime,
+        Stock, UploadReceipt,
     },
+    time::Timestamp,
 };
 
 impl Mesh {
@@ -45,27 +48,13 @@ impl Mesh {
                     *self.nodes[node].engine.identity().exchange_key(),
                     self.nodes[node].engine.speaks_natively(),
                 );
-                let entry = self.registry.entry(amid).or_insert_with(|| Published {
-                    bundle: Vec::new(),
-                    one_time: VecDeque::new(),
-                    one_time_kem: VecDeque::new(),
-                    key,
-                    #[cfg(feature = "legacy-0-2")]
-                    legacy: None,
-                });
+                let entry = self.registry.entry(amid).or_insert_with(|| Published::empty(key));
                 #[cfg(feature = "legacy-0-2")]
                 {
                     entry.legacy = Some(legacy);
                 }
-                let receipt = publication.receipt();
-                entry.bundle = publication.bundle;
-                entry.one_time.extend(publication.one_time);
-                entry.one_time_kem.extend(publication.one_time_kem);
-                let count = |n: usize| u32::try_from(n).unwrap();
-                let stock = Some(Stock {
-                    one_time: count(entry.one_time.len()),
-                    one_time_kem: count(entry.one_time_kem.len()),
-                });
+                let (receipt, stock) = entry.take_in(publication);
+                let stock = Some(stock);
                 Input::PrekeysPublished { receipt, stock }
             }
             Request::DecideKnock { session, .. } => {
@@ -87,26 +76,54 @@ impl Mesh {
             return Ok(None);
         }
         let Some(published) = self.registry.get_mut(peer) else { return Ok(None) };
-        let one_time = published.one_time.pop_front();
-        let one_time_kem = published.one_time_kem.pop_front();
-        let part = |key: &SignedOneTime| (key.id, key.key.clone(), *key.signature.as_bytes());
-        let (one_time, one_time_kem) =
-            (one_time.as_ref().map(part), one_time_kem.as_ref().map(part));
-        let view = |key: &'_ Option<(u32, Vec<u8>, [u8; 64])>| key.clone();
-        let (one_time, one_time_kem) = (view(&one_time), view(&one_time_kem));
-        let parts = BundleParts {
-            blob: &published.bundle,
-            one_time: one_time.as_ref().map(|(id, key, signature)| OneTimePart {
-                id: *id,
-                key,
-                signature,
-            }),
-            one_time_kem: one_time_kem.as_ref().map(|(id, key, signature)| OneTimePart {
-                id: *id,
-                key,
-                signature,
-            }),
+        published.hand_out(*peer, self.now).map(Some)
+    }
+}
+
+impl Published {
+    /// Nothing yet, of the agent with this key.
+    pub const fn empty(key: VerifyingKey) -> Self {
+        Self {
+            bundle: Vec::new(),
+            one_time: VecDeque::new(),
+            one_time_kem: VecDeque::new(),
+            key,
+            #[cfg(feature = "legacy-0-2")]
+            legacy: None,
+        }
+    }
+
+    /// What the agent uploads; says what it contained, and what there is now.
+    ///
+    /// # Panics
+    /// With more keys than there can be.
+    pub fn take_in(&mut self, publication: Publication) -> (UploadReceipt, Stock) {
+        let receipt = publication.receipt();
+        self.bundle = publication.bundle;
+        self.one_time.extend(publication.one_time);
+        self.one_time_kem.extend(publication.one_time_kem);
+        let count = |n: usize| u32::try_from(n).unwrap();
+        let stock = Stock {
+            one_time: count(self.one_time.len()),
+            one_time_kem: count(self.one_time_kem.len()),
         };
-        PreKeyBundle::verify(parts, &KnownPeer::first_contact(*peer), self.now).map(Some)
+        (receipt, stock)
+    }
+
+    /// The bundle with one one-time key of each kind, which are gone then; as a client sees it.
+    ///
+    /// # Errors
+    /// If it does not verify.
+    pub fn hand_out(&mut self, peer: Amid, now: Timestamp) -> Result<PreKeyBundle, BundleError> {
+        let (one_time, one_time_kem) = (self.one_time.pop_front(), self.one_time_kem.pop_front());
+        fn part(key: &SignedOneTime) -> OneTimePart<'_> {
+            OneTimePart { id: key.id, key: &key.key, signature: key.signature.as_bytes() }
+        }
+        let parts = BundleParts {
+            blob: &self.bundle,
+            one_time: one_time.as_ref().map(part),
+            one_time_kem: one_time_kem.as_ref().map(part),
+        };
+        PreKeyBundle::verify(parts, &KnownPeer::first_contact(peer), now)
     }
 }

@@ -18,6 +18,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::Mesh;
 use crate::{
     engine::{Event, Stage},
+    handshake::SessionId,
     identity::Amid,
     wire::{frame::NativeFrame, id::MessageId, relay_id::RelayMessageId},
 };
@@ -293,16 +294,22 @@ impl Mesh {
     pub fn check_keys(&self, what: &str) {
         let mut used: BTreeMap<_, Vec<u8>> = BTreeMap::new();
         for (_, stored) in &self.wiretap {
-            let (session, body) = match NativeFrame::parse(stored.frame.clone()) {
-                Ok(NativeFrame::Handshake(frame)) => (frame.session_id(), frame.body().to_vec()),
-                Ok(NativeFrame::Message(frame)) => (frame.session_id(), frame.body().to_vec()),
-                _ => continue,
-            };
-            // Ratchet key and number; `pn` in between says nothing about the key.
-            let name = (session, [&body[2..34], &body[38..42]].concat());
+            let Some((name, body)) = key_of(&stored.frame) else { continue };
             if let Some(other) = used.insert(name, body.clone()) {
                 assert_eq!(other, body, "{what}: a message key was used for two frames");
             }
         }
     }
+}
+
+/// What names the message key of a frame, and what the key encrypts; `None` for frames without.
+pub fn key_of(frame: &[u8]) -> Option<((SessionId, Vec<u8>), Vec<u8>)> {
+    let (session, body) = match NativeFrame::parse(frame.to_vec()) {
+        Ok(NativeFrame::Handshake(frame)) => (frame.session_id(), frame.body().to_vec()),
+        Ok(NativeFrame::Message(frame)) => (frame.session_id(), frame.body().to_vec()),
+        _ => return None,
+    };
+    // Ratchet key and number; `pn` in between says nothing about the key.
+    let name = [body.get(2..34)?, body.get(38..42)?].concat();
+    Some(((session, name), body))
 }

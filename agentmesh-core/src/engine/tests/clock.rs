@@ -1,0 +1,84 @@
+//! Clocks that are put forward or back while something waits.
+
+use super::*;
+use crate::{
+    limits,
+    time::{HOUR, MINUTE},
+};
+
+/// An agent that lost its store has frames before it that it cannot read, and the peer is away.
+fn waiting(seed: u64) -> (Mesh, MessageId) {
+    let mut mesh = acquainted(seed);
+    let id = mesh.send(0, 1, "again, please").unwrap();
+    mesh.disconnect(0);
+    mesh.lose_store(1);
+    mesh.connect(1);
+    mesh.run();
+    assert_eq!(mesh.nodes[1].engine.parked_frames(), 1);
+    mesh.nodes[1].handled.clear();
+    (mesh, id)
+}
+
+fn come_back(mesh: &mut Mesh) {
+    mesh.connect(0);
+    for _ in 0..5 {
+        mesh.run();
+        mesh.advance(1100);
+        mesh.run();
+        mesh.advance(MINUTE);
+    }
+}
+
+#[test]
+fn frames_that_cannot_be_read_yet_outlast_a_clock_that_is_put_forward() {
+    let (mut mesh, id) = waiting(510);
+    mesh.advance(30 * HOUR);
+    mesh.run();
+    assert_eq!(mesh.nodes[1].engine.parked_frames(), 1, "they were fetched again");
+    come_back(&mut mesh);
+    assert_eq!(mesh.handled(1), [id]);
+}
+
+#[test]
+fn sender_of_such_frames_is_asked_whenever_it_comes_back_and_not_ever_more_often() {
+    let (mut mesh, id) = waiting(511);
+    let probes = |mesh: &Mesh| mesh.wiretap.iter().filter(|(_, s)| s.frame[1] == 3).count();
+    for _ in 0..60 * 60 {
+        mesh.advance(MINUTE);
+        mesh.run();
+    }
+    assert!(probes(&mesh) < 100, "{} probes fill a mailbox", probes(&mesh));
+    mesh.connect(0);
+    for _ in 0..24 * 60 {
+        mesh.advance(MINUTE);
+        mesh.run();
+    }
+    assert_eq!(mesh.handled(1), [id]);
+}
+
+#[test]
+fn clock_that_is_put_back_keeps_nothing_waiting() {
+    let mut mesh = acquainted(512);
+    // A probe went out, and its answer is lost.
+    let ahead = 30 * HOUR;
+    mesh.now = mesh.now.plus_millis(ahead);
+    let (b, frame) = {
+        let last = mesh.wiretap.iter().rev().find(|(to, _)| *to == mesh.amid(0)).unwrap();
+        (mesh.amid(1), last.1.frame.clone())
+    };
+    let mut damaged = frame;
+    let tag = damaged.len() - 16;
+    damaged[tag] ^= 1;
+    mesh.inject(0, b, None, damaged.clone());
+    mesh.advance(0);
+    let probes = |mesh: &Mesh| mesh.wiretap.iter().filter(|(_, s)| s.frame[1] == 3).count();
+    assert_eq!(probes(&mesh), 1);
+    mesh.now = mesh.now.minus_millis(ahead);
+    damaged[tag + 1] ^= 1;
+    mesh.inject(0, b, None, damaged);
+    mesh.advance(limits::PROBE_INTERVAL);
+    mesh.run();
+    assert_eq!(probes(&mesh), 2, "the next one needs not wait for thirty hours");
+    let receipt = mesh.nodes[1].engine.next_receipt();
+    assert!(receipt.is_none_or(|due| due <= mesh.now.plus_millis(1000)));
+}
