@@ -1,5 +1,5 @@
 # Two commands matter: `make demo` shows the main job, `make test` passes every test.
-.PHONY: test test-vectors demo checker wasm docs bench bench-smoke fuzz simulate soak python-package
+.PHONY: test test-vectors demo checker wasm docs bench bench-smoke fuzz simulate soak attack schemathesis python-package
 
 # Everything that must pass, with a summary at the end; installs what it needs on a bare Debian machine.
 # STEPS="format clippy" runs only those steps.
@@ -64,6 +64,15 @@ simulate:
 # What takes too long for `make test`: a million calls from Python and from Node, 30,000 requests from Python, ten thousand connects given up, 200 killed agents.
 soak:
 	./scripts/soak.sh
+
+# Attacks the server while honest agents write 200 messages a second, and fuzzes its HTTP interface by its own description;
+# a quarter of an hour. AGENTMESH_SERVER=PROGRAM takes a server that is built already.
+attack:
+	./scripts/attack.sh
+
+# The second half of it alone.
+schemathesis:
+	./scripts/attack.sh schemathesis
 
 # Source distribution and wheel of the Python package as for PyPI, installed and tried where there is nothing else.
 python-package:

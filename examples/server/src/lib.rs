@@ -15,6 +15,7 @@ mod files;
 pub mod fuzzing;
 mod http;
 mod limits;
+mod logging;
 mod metrics;
 mod oauth;
 mod org;
@@ -35,6 +36,7 @@ pub use error::ServerError;
 pub use faults::Faults;
 pub use files::raise_file_limit;
 pub use limits::Limits;
+pub use logging::one_line;
 pub use oauth::{OAuthEndpoints, OAuthProvider};
 pub use server::Server;
 pub use signaling::{

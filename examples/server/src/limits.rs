@@ -8,6 +8,9 @@ use std::{
 
 use agentmesh_core::limits::MAX_ENCRYPTED_PAYLOAD;
 
+/// Files that are not clients' sockets: the database, user data, requests of ours to others.
+const FILES: u64 = 256;
+
 /// Limits an operator may set. 0, or a zero duration, means no limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
@@ -41,6 +44,12 @@ pub struct Limits {
     pub outgoing_bytes: u32,
     /// Sockets open at a time.
     pub connections: u32,
+    /// Sockets that one IP address (one /64 in IPv6) may have open, and sessions of Engine.IO.
+    pub connections_per_ip: u32,
+    /// HTTP requests that one IP address (one /64 in IPv6) may make in a minute.
+    pub requests_per_minute_per_ip: u32,
+    /// Time for a request's head, and for an idle HTTP connection to send another.
+    pub head_timeout: Duration,
 }
 
 impl Default for Limits {
@@ -60,11 +69,25 @@ impl Default for Limits {
             connect_timeout: Duration::from_secs(10),
             outgoing_bytes: 256 * 1024,
             connections: 50_000,
+            connections_per_ip: 2_000,
+            requests_per_minute_per_ip: 6_000,
+            head_timeout: Duration::from_secs(20),
         }
     }
 }
 
 impl Limits {
+    /// No more sockets than a process may have that may have so many files open, with some left for files. Says whether
+    /// that is less than was asked for.
+    pub fn fit(&mut self, files: u64) -> bool {
+        let room = u32::try_from(files.saturating_sub(FILES).max(1)).unwrap_or(u32::MAX);
+        let less = self.connections > room;
+        if less || self.connections == 0 {
+            self.connections = room;
+        }
+        less
+    }
+
     /// The defaults without the limits per AMID and per IP address: on loopback, with one developer, they only get
     /// in the way. What is kept is limited in all. What is not acknowledged comes again sooner.
     pub fn for_development() -> Self {
@@ -74,6 +97,8 @@ impl Limits {
             connects_per_minute_per_ip: 0,
             one_time_keys_per_hour: 0,
             pending_per_agent: 0,
+            connections_per_ip: 0,
+            requests_per_minute_per_ip: 0,
             // Faults on demand lose messages; nobody likes to wait for them.
             redeliver_after: Duration::from_secs(2),
             ..Self::default()

@@ -130,9 +130,18 @@ struct LimitFlags {
     /// Bytes waiting on a connection beyond which it counts as slow.
     #[arg(long, value_name = "BYTES", default_value_t = Limits::default().outgoing_bytes)]
     outgoing_bytes: u32,
-    /// Sockets open at a time.
+    /// Sockets open at a time; fewer, if the process may not have as many files.
     #[arg(long, value_name = "N", default_value_t = Limits::default().connections)]
     connections: u32,
+    /// Sockets that an IP address may have open. Behind a proxy all clients have the proxy's address: switch the limits per address off there, and set them in the proxy.
+    #[arg(long, value_name = "N", default_value_t = Limits::default().connections_per_ip)]
+    connections_per_ip: u32,
+    /// HTTP requests that an IP address may make in a minute.
+    #[arg(long, value_name = "N", default_value_t = Limits::default().requests_per_minute_per_ip)]
+    requests_per_minute_per_ip: u32,
+    /// Time for a request's head, and for an idle HTTP connection to send another.
+    #[arg(long, value_name = "SECONDS", default_value_t = Limits::default().head_timeout.as_secs())]
+    head_timeout_seconds: u64,
 }
 
 impl LimitFlags {
@@ -152,6 +161,9 @@ impl LimitFlags {
             connect_timeout: Duration::from_secs(self.connect_timeout_seconds),
             outgoing_bytes: self.outgoing_bytes,
             connections: self.connections,
+            connections_per_ip: self.connections_per_ip,
+            requests_per_minute_per_ip: self.requests_per_minute_per_ip,
+            head_timeout: Duration::from_secs(self.head_timeout_seconds),
         }
     }
 }
@@ -191,6 +203,7 @@ fn main() -> ExitCode {
         Err(_) => filter,
     };
     tracing_subscriber::fmt()
+        .fmt_fields(agentmesh_server::one_line())
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
@@ -209,10 +222,15 @@ fn main() -> ExitCode {
     }
 }
 
-async fn run(config: ServerConfig) -> Result<(), String> {
+async fn run(mut config: ServerConfig) -> Result<(), String> {
     // Before the line that says we are ready, so that a signal right after it is not missed.
     let stop = stop_signal()?;
-    agentmesh_server::raise_file_limit();
+    if let Some(files) = agentmesh_server::raise_file_limit()
+        && config.limits.fit(files)
+    {
+        let connections = config.limits.connections;
+        tracing::warn!(files, connections, "fewer connections, for want of open files");
+    }
     let server = Server::start(config).await.map_err(|error| error.to_string())?;
     announce(server.addr()).map_err(|error| format!("cannot write to stdout: {error}"))?;
     stop.await;

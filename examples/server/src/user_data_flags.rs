@@ -57,6 +57,9 @@ pub(crate) struct UserDataFlags {
     /// Let clients choose permissionMode "bypassPermissions".
     #[arg(long)]
     user_data_allow_bypass: bool,
+    /// Let tools run although the client was asked and did not answer within five minutes, or is not there.
+    #[arg(long)]
+    user_data_unattended_tools: bool,
 }
 
 #[derive(Clone, Copy, Default, ValueEnum)]
@@ -137,6 +140,7 @@ impl UserDataFlags {
                 ThreadFlag::V2 => ThreadRule::V2,
             },
             allow_bypass: self.user_data_allow_bypass,
+            unattended_tools: self.user_data_unattended_tools,
             agent: defaults.agent,
         })
     }

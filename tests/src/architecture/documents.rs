@@ -119,6 +119,47 @@ fn every_test_that_a_document_names_exists() {
     assert!(wrong.is_empty(), "there are no tests {wrong:?}");
 }
 
+/// Rows of tables below `| … cannot | shown by |` that name no test.
+fn unproven(text: &str) -> (usize, Vec<&str>) {
+    let (mut rows, mut wrong, mut inside) = (0, Vec::new(), false);
+    for line in text.lines() {
+        if line.starts_with("| ") && line.ends_with(" cannot | shown by |") {
+            inside = true;
+        } else if !line.starts_with('|') {
+            inside = false;
+        } else if inside && !line.starts_with("|--") {
+            rows += 1;
+            if tests_named_in(line).is_empty() {
+                wrong.push(line);
+            }
+        }
+    }
+    (rows, wrong)
+}
+
+#[test]
+fn every_cannot_names_a_test() {
+    let threats = read(&root().join("docs/threat-model.md"));
+    let (rows, wrong) = unproven(&threats);
+    assert!(rows > 60, "only {rows} rows say what somebody cannot do");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    for who in ["relay", "registry", "signaling server", "AIWM controller", "user-data server"] {
+        assert!(threats.contains(&format!("## The {who}\n")), "nothing is said of the {who}");
+    }
+    let (rows, wrong) =
+        unproven("| he cannot | shown by |\n|---|---|\n| fly | nothing |\n| x | `a_b_c` |\n");
+    assert_eq!((rows, wrong), (2, vec!["| fly | nothing |"]));
+    // A row after a gap belongs to no table.
+    let alone = threats.lines().zip(threats.lines().skip(1)).find(|(before, line)| {
+        before.is_empty()
+            && line.starts_with('|')
+            && !line.contains("cannot | shown by")
+            && !line.contains(" can | |")
+            && !line.contains("mistake | what")
+    });
+    assert_eq!(alone, None);
+}
+
 /// 13 lines of what is sent, 11 of what is accepted, 7 of what is refused; each names a test.
 #[test]
 fn every_line_of_the_checklist_of_0_2_names_a_test() {

@@ -302,8 +302,11 @@ impl Mesh {
     }
 }
 
+/// What names a message key: its session, and ratchet key with number.
+pub type KeyName = (SessionId, Vec<u8>);
+
 /// What names the message key of a frame, and what the key encrypts; `None` for frames without.
-pub fn key_of(frame: &[u8]) -> Option<((SessionId, Vec<u8>), Vec<u8>)> {
+pub fn key_of(frame: &[u8]) -> Option<(KeyName, Vec<u8>)> {
     let (session, body) = match NativeFrame::parse(frame.to_vec()) {
         Ok(NativeFrame::Handshake(frame)) => (frame.session_id(), frame.body().to_vec()),
         Ok(NativeFrame::Message(frame)) => (frame.session_id(), frame.body().to_vec()),

@@ -58,7 +58,7 @@ async fn upgrade(
         set(header::SEC_WEBSOCKET_PROTOCOL, protocol);
     }
     let upgraded = hyper::upgrade::on(&mut request);
-    let open = Open::new(&shared.relay.sockets);
+    let open = Open::new(&shared.relay, peer.ip());
     let service = shared.agent_ws.clone();
     shared.relay.tasks.spawn(async move {
         let _open = open;

@@ -47,7 +47,8 @@ pub(super) async fn agent(shared: &AppState, id: &str) -> Result<Option<Object>,
     request_body = describe::Secret,
     responses((status = 200, body = describe::Connected), (status = 400, body = describe::Problem),
         (status = 401, body = describe::Problem), (status = 404, body = describe::Problem),
-        (status = 429, body = describe::Problem)))]
+        (status = 413, body = describe::Problem), (status = 429, body = describe::Problem),
+        (status = 503, body = describe::Problem)))]
 pub(super) async fn connect(
     State(shared): State<Shared>,
     Extension(Peer(peer)): Extension<Peer>,
@@ -55,8 +56,11 @@ pub(super) async fn connect(
     request: Request<Body>,
 ) -> Result<Response, Refusal> {
     let aiwm = service(&shared)?;
-    if !aiwm.limiter.admits(peer.ip(), &id, clock::now()) {
-        return Err(Refusal::later(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests", 6));
+    let too_many = || Refusal::later(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests", 6);
+    // An id has many spellings, and all of them one limit.
+    let spelled = id.to_ascii_lowercase();
+    if is_id(&id) && !aiwm.limiter.admits(peer.ip(), &spelled, clock::now()) {
+        return Err(too_many());
     }
     let body = body::read(request).await?;
     let mut checks = Checks::default();
@@ -65,6 +69,7 @@ pub(super) async fn connect(
     if !is_id(&id) {
         return Err(missing(&id));
     }
+    let attempt = aiwm.limiter.begin(peer.ip(), clock::now()).ok_or_else(too_many)?;
     let Some(found) = agent(&shared, &id).await? else {
         aiwm.passwords.matches(secret, None).await?;
         return Err(missing(&id));
@@ -74,7 +79,13 @@ pub(super) async fn connect(
     let refuse = |why: &str| Err(Refusal::new(StatusCode::UNAUTHORIZED, why));
     let has_secret = tracked.secret_hash.is_some();
     // The secret first: who does not know it learns nothing of the agent's status.
-    let right = aiwm.passwords.matches(secret, tracked.secret_hash).await?;
+    let right = match aiwm.passwords.matches(secret, tracked.secret_hash).await {
+        Ok(right) => right,
+        Err(busy) => {
+            attempt.forgive();
+            return Err(busy);
+        }
+    };
     if !has_secret {
         return refuse("Agent has no secret configured");
     }
@@ -82,6 +93,7 @@ pub(super) async fn connect(
         tracing::info!(agent = found.id, "AIWM: a connect with a wrong secret");
         return refuse("Invalid credentials");
     }
+    attempt.forgive();
     if found.text("status") == Some("suspended") {
         return refuse("Agent is suspended");
     }
@@ -101,7 +113,8 @@ pub(super) async fn connect(
 
 /// What an agent would be given, for people.
 #[utoipa::path(get, path = "/agents/{id}/config", tag = "agents", params(describe::AgentId),
-    security(("bearer" = [])), responses((status = 200), (status = 404, body = describe::Problem)))]
+    security(("bearer" = [])), responses((status = 200), (status = 401, body = describe::Problem),
+        (status = 403, body = describe::Problem), (status = 404, body = describe::Problem)))]
 pub(super) async fn config(
     State(shared): State<Shared>,
     Path(id): Path<String>,

@@ -27,6 +27,7 @@ pub(super) struct AgentId {
 /// What an agent connects with.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Secret {
+    #[schema(min_length = 1, max_length = 4096)]
     secret: String,
 }
 

@@ -79,7 +79,8 @@ pub(super) async fn heartbeat(
 /// An agent goes.
 #[utoipa::path(post, path = "/agents/{id}/disconnect", tag = "agents", params(describe::AgentId),
     security(("bearer" = [])), responses((status = 200, body = describe::Success),
-        (status = 401, body = describe::Problem), (status = 403, body = describe::Problem)))]
+        (status = 401, body = describe::Problem), (status = 403, body = describe::Problem),
+        (status = 404, body = describe::Problem)))]
 pub(super) async fn disconnect(
     State(shared): State<Shared>,
     Path(id): Path<String>,

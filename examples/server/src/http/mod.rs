@@ -7,8 +7,10 @@ pub(crate) mod call;
 mod cors;
 mod fallback;
 mod health;
+mod metered;
 mod observe;
 pub(crate) mod reply;
+pub(crate) mod visitors;
 
 use std::{
     net::SocketAddr,
@@ -38,8 +40,6 @@ use crate::{
     state::Shared, user_data,
 };
 
-/// Time for a request's head, and for an idle connection to send another.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(20);
 /// Connections that the system may hold before they are accepted: many clients reconnect at once after a restart.
 const BACKLOG: u32 = 4096;
 /// hyper's buffer a connection.
@@ -108,7 +108,11 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, shared: Shared)
             tracing::warn!("too many connections; one was refused");
             continue;
         }
-        let guard = Open::new(&shared.relay.sockets);
+        if shared.relay.visitors.is_full(peer.ip(), shared.config.limits.connections_per_ip) {
+            tracing::debug!(ip = %peer.ip(), "too many connections from one address");
+            continue;
+        }
+        let guard = Open::new(&shared.relay, peer.ip());
         let connection = connection(stream, peer, service.clone(), shared.clone());
         shared.relay.tasks.spawn(async move {
             connection.await;
@@ -150,7 +154,7 @@ async fn connection(
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
+        .header_read_timeout(Some(shared.config.limits.head_timeout).filter(|time| !time.is_zero()))
         .max_buf_size(BUFFER)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();

@@ -64,6 +64,13 @@ pub(crate) fn internal(what: &str, cause: &dyn std::error::Error) -> Refused {
     error(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR", "internal error")
 }
 
+/// Not now.
+pub(crate) fn busy(why: &str, seconds: u64) -> Refused {
+    let Refused(mut response) = error(StatusCode::SERVICE_UNAVAILABLE, "BUSY", why);
+    response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    Refused(response)
+}
+
 /// Come back later.
 pub(crate) fn too_many(code: &str, why: &str, seconds: u64) -> Refused {
     let Refused(mut response) = error(StatusCode::TOO_MANY_REQUESTS, code, why);

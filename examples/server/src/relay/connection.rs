@@ -34,7 +34,7 @@ use super::{
     session::{Next, Session},
     websocket::{Decoder, Event, Input, Opcode, close, write_close, write_frame},
 };
-use crate::clock;
+use crate::{clock, http::visitors::Held};
 
 /// A first frame is a few hundred bytes.
 const MAX_CONNECT: usize = 16 * 1024;
@@ -43,6 +43,8 @@ const MAX_MESSAGE: usize = MAX_RELAY_FRAME + 64 * 1024;
 /// Reads begin small and grow while they come back full.
 const READ_MIN: usize = 4 * 1024;
 const READ_MAX: usize = 64 * 1024;
+/// Unfinished input that is not counted against its address: an ordinary message.
+const FREE: usize = 128 * 1024;
 /// How long a sender waits for a recipient that is there but slow.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How long a client may take to answer our close frame.
@@ -65,9 +67,17 @@ struct Reader {
     input: Input,
     decoder: Decoder,
     size: usize,
+    held: Held,
 }
 
 impl Reader {
+    /// Counts what is unfinished against the client's address. False if that has too much of it already.
+    fn count(&mut self) -> bool {
+        let held = self.input.unread().len().saturating_add(self.decoder.collected());
+        let held = if held > FREE { held } else { 0 };
+        held == self.held.bytes() || self.held.set(held)
+    }
+
     /// Reads once. An idle connection holds no buffer while it waits.
     async fn fill(&mut self) -> io::Result<usize> {
         let n = poll_fn(|cx| {
@@ -119,6 +129,7 @@ pub(crate) async fn run(relay: Arc<Relay>, upgraded: Upgraded) {
         input: Input::new(read),
         decoder: Decoder::new(MAX_CONNECT),
         size: READ_MIN,
+        held: relay.visitors.hold(ip),
     };
     let Some((admitted, write)) = Box::pin(greet(&relay, &mut reader, write, &host, ip)).await
     else {
@@ -342,6 +353,10 @@ impl Connection {
             while !link.is_closing() {
                 outgoing.woken().await;
             }
+            return false;
+        }
+        if !reader.count() {
+            tracing::debug!("an address sends too much at once");
             return false;
         }
         // A client that does not read its answers is not asked for more.

@@ -48,6 +48,7 @@ pub(crate) use upgrade::{Open, host, is_upgrade, upgrade};
 use crate::{
     ServerConfig, clock,
     faults::Dice,
+    http::visitors::Visitors,
     limits::Limits,
     metrics::Metrics,
     store::{Flushed, Head, Store},
@@ -71,6 +72,8 @@ pub(crate) struct Relay {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) dice: Dice,
     pub(crate) arrivals: Arrivals,
+    /// What each address takes.
+    pub(crate) visitors: Arc<Visitors>,
     /// Sockets open, those of HTTP included.
     pub(crate) sockets: Arc<AtomicUsize>,
     /// Every task of the server, so that all have ended when the server has.
@@ -106,6 +109,7 @@ impl Relay {
         let hub = Hub::new(heads);
         // At most `stored_messages` of them, far from where f64 gets coarse.
         metrics.pending.set(f64::from(u32::try_from(hub.pending()).unwrap_or(u32::MAX)));
+        let visitors = Arc::new(Visitors::new(config.limits.connections_per_ip != 0));
         let relay = Arc::new(Self {
             hub,
             store,
@@ -114,6 +118,7 @@ impl Relay {
             config,
             metrics,
             arrivals: Arrivals::default(),
+            visitors,
             sockets: Arc::default(),
             tasks: tasks.clone(),
             stopping,

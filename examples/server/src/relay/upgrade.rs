@@ -1,7 +1,7 @@
 //! From an HTTP request to a WebSocket connection.
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -21,7 +21,7 @@ use super::{
     Relay,
     connection::{self, Upgraded},
 };
-use crate::clock;
+use crate::{clock, http::visitors::Visit};
 
 fn has_token(headers: &HeaderMap, name: header::HeaderName, token: &str) -> bool {
     headers
@@ -61,7 +61,7 @@ pub(crate) fn upgrade(
     let host = host(&request);
     let upgraded = hyper::upgrade::on(&mut request);
     let task = Arc::clone(relay);
-    let open = Open::new(&relay.sockets);
+    let open = Open::new(relay, peer.ip());
     relay.tasks.spawn(async move {
         let _open = open;
         let Ok(upgraded) = upgraded.await else { return };
@@ -87,20 +87,24 @@ fn take_socket(
     Some(Upgraded { stream, read, host, ip: peer.ip() })
 }
 
-/// Counts a socket as long as it lives.
+/// Counts a socket as long as it lives, among all and among those of its address.
 #[derive(Debug)]
-pub(crate) struct Open(Arc<AtomicUsize>);
+pub(crate) struct Open {
+    count: Arc<AtomicUsize>,
+    _visit: Visit,
+}
 
 impl Open {
-    pub(crate) fn new(count: &Arc<AtomicUsize>) -> Self {
+    pub(crate) fn new(relay: &Relay, ip: IpAddr) -> Self {
+        let count = Arc::clone(&relay.sockets);
         count.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(count))
+        Self { count, _visit: relay.visitors.enter(ip) }
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.count.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

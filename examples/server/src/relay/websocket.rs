@@ -81,7 +81,7 @@ impl Input {
         Self { bytes, start: 0 }
     }
 
-    fn unread(&self) -> &[u8] {
+    pub(crate) fn unread(&self) -> &[u8] {
         self.bytes.get(self.start..).unwrap_or_default()
     }
 
@@ -181,6 +181,11 @@ impl Decoder {
     /// Messages over `limit` bytes are skipped.
     pub(crate) const fn new(limit: usize) -> Self {
         Self { limit, fragments: None, assembled: Vec::new(), skip: None, overflown: false }
+    }
+
+    /// Bytes of the message that is being put together.
+    pub(crate) fn collected(&self) -> usize {
+        self.fragments.as_ref().map_or(0, |(_, bytes)| bytes.len())
     }
 
     /// Sets another limit, from the next message on.

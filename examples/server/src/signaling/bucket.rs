@@ -38,6 +38,11 @@ impl Bucket {
         enough
     }
 
+    /// Puts a token back.
+    pub(crate) fn give_back(&mut self, rate: Rate) {
+        self.units = self.units.saturating_add(TOKEN).min(u64::from(rate.burst) * TOKEN);
+    }
+
     /// Whether it is as good as new.
     pub(crate) fn is_full(&self, rate: Rate, now: Timestamp) -> bool {
         let filled = now.since(self.at).saturating_mul(u64::from(rate.per_minute));

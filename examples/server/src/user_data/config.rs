@@ -117,6 +117,9 @@ pub struct UserDataConfig {
     pub thread_rule: ThreadRule,
     /// Lets clients choose `permissionMode: "bypassPermissions"`.
     pub allow_bypass: bool,
+    /// Tools run although the client was asked and did not answer, or is not there, as with the deployed services. Without
+    /// it they do not.
+    pub unattended_tools: bool,
     /// The agent.
     pub agent: Arc<dyn AgentBackend>,
 }
@@ -140,6 +143,7 @@ impl Default for UserDataConfig {
             realtime: RealtimeLimits::default(),
             thread_rule: ThreadRule::default(),
             allow_bypass: false,
+            unattended_tools: false,
             agent: Arc::new(EchoAgent),
         }
     }

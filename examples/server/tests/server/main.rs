@@ -10,6 +10,7 @@
 )]
 
 mod aiwm;
+mod attack;
 mod connect;
 mod delivery;
 mod faults;

@@ -136,6 +136,9 @@ async fn limits_have_flags() {
         "--connect-timeout-seconds=0",
         "--outgoing-bytes=0",
         "--connections=0",
+        "--connections-per-ip=0",
+        "--requests-per-minute-per-ip=0",
+        "--head-timeout-seconds=0",
         "--public-host=relay.example",
     ];
     let program = Program::start(dir.path(), "127.0.0.1:0", &flags).await;

@@ -188,7 +188,7 @@ async fn case_21_a_tool_that_is_denied_is_not_run_and_one_that_is_allowed_is() {
         (json!([{"action": "approve"}]), "Write ran: {}"),
         (json!([{"action": "continue"}]), "Write ran: {}"),
         (json!([{}]), "Write ran: {}"),
-        (json!([]), "Write ran: {}"),
+        (json!([]), "Write did not run: nobody answered"),
         (json!([{"action": "something new"}]), "Write did not run: denied"),
     ] {
         client.emit("message", json!("/tool Write")).await;

@@ -1,6 +1,7 @@
 //! Agents, instructions, tools and nodes in the description. What may be said of them is read from the table that checks
 //! it, so that the two cannot disagree.
 
+use serde_json::Value;
 use utoipa::{
     Modify,
     openapi::{
@@ -8,6 +9,7 @@ use utoipa::{
         ResponseBuilder, Schema, Type,
         path::{Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn},
         request_body::{RequestBody, RequestBodyBuilder},
+        schema::SchemaType,
         security::SecurityRequirement,
     },
 };
@@ -82,16 +84,24 @@ fn text() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String)
 }
 
+/// What may be absent may also be null.
+fn or_null(kind: Type) -> SchemaType {
+    SchemaType::Array(vec![kind, Type::Null])
+}
+
 fn member(rule: Rule) -> RefOr<Schema> {
     match rule {
         Rule::Text(max) => text().min_length(Some(1)).max_length(Some(max)).into(),
-        Rule::OneOf(values) | Rule::OptionalOneOf(values) => {
-            text().enum_values(Some(values.iter().copied())).into()
+        Rule::OneOf(values) => text().enum_values(Some(values.iter().copied())).into(),
+        Rule::OptionalOneOf(values) => {
+            let values = values.iter().map(|value| Value::from(*value)).chain([Value::Null]);
+            text().schema_type(or_null(Type::String)).enum_values(Some(values)).into()
         }
-        Rule::OptionalText => text().into(),
-        Rule::Strings => ArrayBuilder::new().items(text()).into(),
-        Rule::Object | Rule::RequiredObject => ObjectBuilder::new().into(),
-        Rule::Flag => ObjectBuilder::new().schema_type(Type::Boolean).into(),
+        Rule::OptionalText => text().schema_type(or_null(Type::String)).into(),
+        Rule::Strings => ArrayBuilder::new().schema_type(or_null(Type::Array)).items(text()).into(),
+        Rule::RequiredObject => ObjectBuilder::new().into(),
+        Rule::Object => ObjectBuilder::new().schema_type(or_null(Type::Object)).into(),
+        Rule::Flag => ObjectBuilder::new().schema_type(or_null(Type::Boolean)).into(),
     }
 }
 
@@ -114,7 +124,9 @@ fn operation(summary: &str, success: &str, body: Option<RequestBody>) -> Operati
         .response("401", RefOr::T(problem("No token, or one that is no longer good")))
         .response("403", RefOr::T(problem("The token does not allow it")));
     if body.is_some() {
-        operation = operation.response("400", RefOr::T(problem("What is wrong is in `errors`")));
+        operation = operation
+            .response("400", RefOr::T(problem("What is wrong is in `errors`")))
+            .response("413", RefOr::T(problem("The body is over 100 KiB")));
     }
     operation.request_body(body).build()
 }
@@ -132,11 +144,11 @@ fn about(summary: &str, body: Option<RequestBody>) -> Operation {
 fn listing(kind: Kind, many: &str) -> Operation {
     let mut operation = operation(&format!("Lists {many}, oldest first."), "200", None);
     let number = || ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1_usize));
-    let most = usize::try_from(MAX_PAGE).unwrap_or(usize::MAX);
+    let capped = format!("More than {MAX_PAGE} is {MAX_PAGE}.");
     let search = text().min_length(Some(1)).max_length(Some(MAX_SEARCH));
     let mut parameters = vec![
         parameter("page", ParameterIn::Query, number()),
-        parameter("limit", ParameterIn::Query, number().maximum(Some(most))),
+        parameter("limit", ParameterIn::Query, number().description(Some(capped))),
         parameter("search", ParameterIn::Query, search),
     ];
     parameters.extend(filters(kind).map(|(name, values)| {
@@ -144,6 +156,8 @@ fn listing(kind: Kind, many: &str) -> Operation {
         parameter(name, ParameterIn::Query, one_of)
     }));
     operation.parameters = Some(parameters.into_iter().map(RefOr::T).collect());
+    let wrong = RefOr::T(problem("What is wrong is in `errors`"));
+    operation.responses.responses.insert("400".to_owned(), wrong);
     operation
 }
 

@@ -47,7 +47,7 @@ impl Hooks {
         self.asked.push(Box::pin(async move {
             let answer = match timeout(patience, acknowledged).await {
                 Ok(Some(answer)) => HookAnswer::read(&answer),
-                Ok(None) | Err(_) => HookAnswer::None,
+                Ok(None) | Err(_) => HookAnswer::Unanswered,
             };
             (number, answer)
         }));

@@ -18,7 +18,8 @@ use std::{
     convert::Infallible,
     fmt,
     future::{Ready, ready},
-    sync::Arc,
+    net::IpAddr,
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
@@ -45,6 +46,8 @@ use super::{
     sessions::Sessions,
 };
 use crate::{
+    clock,
+    http::Peer,
     limits::reached,
     relay::{Open, is_upgrade},
     signaling::query::Query,
@@ -103,6 +106,7 @@ impl Realtime {
             limits,
             threads: config.thread_rule,
             allow_bypass: config.allow_bypass,
+            unattended_tools: config.unattended_tools,
             agent: Arc::clone(&config.agent),
         };
         let registry = Registry::new(rules, tasks, stopping);
@@ -207,13 +211,14 @@ async fn serve(shared: &Shared, mut request: Request<Body>) -> Response {
     if foreign(service.config.allowed_origins.as_slice(), &request) {
         return Refusal::forbidden().into_response();
     }
-    let sockets = &shared.relay.sockets;
-    let open = sockets.load(std::sync::atomic::Ordering::Relaxed);
-    if reached(shared.config.limits.connections, open) {
+    let Some(Peer(peer)) = request.extensions().get::<Peer>().copied() else {
         return Refusal::busy().into_response();
+    };
+    if let Err(refusal) = admit(shared, peer.ip(), &request) {
+        return refusal.into_response();
     }
     // A socket keeps the head of its first request, and is counted as long.
-    request.extensions_mut().insert(Arc::new(Open::new(sockets)));
+    request.extensions_mut().insert(Arc::new(Open::new(&shared.relay, peer.ip())));
     let response = match service.realtime.engine.call(request).await {
         Ok(response) => response.map(Body::new),
         Err(never) => match never {},
@@ -224,6 +229,24 @@ async fn serve(shared: &Shared, mut request: Request<Body>) -> Response {
         return (response.status(), body).into_response();
     }
     response
+}
+
+/// Whether there is room for a request, and for the session that it may begin. Polling sessions outlive the connections
+/// over which they came: nothing else would bound how many somebody begins.
+fn admit(shared: &Shared, ip: IpAddr, request: &Request<Body>) -> Result<(), Refusal> {
+    let (limits, relay) = (&shared.config.limits, &shared.relay);
+    if reached(limits.connections, relay.sockets.load(Ordering::Relaxed)) {
+        return Err(Refusal::busy());
+    }
+    let query = Query::parse(request.uri().query().unwrap_or_default());
+    if query.is_some_and(|query| query.get("sid").is_some()) {
+        return Ok(());
+    }
+    if relay.visitors.is_full(ip, limits.connections_per_ip) {
+        return Err(Refusal::too_many(1));
+    }
+    let limit = limits.connects_per_minute_per_ip;
+    relay.arrivals.take(ip, limit, clock::now()).map_err(Refusal::too_many)
 }
 
 /// Whether a page of another origin asks, to which nobody said that it may. Browsers do not keep pages from opening

@@ -54,6 +54,7 @@ pub(super) struct Rules {
     pub(super) limits: RealtimeLimits,
     pub(super) threads: ThreadRule,
     pub(super) allow_bypass: bool,
+    pub(super) unattended_tools: bool,
     pub(super) agent: Arc<dyn AgentBackend>,
 }
 
@@ -317,7 +318,13 @@ impl Session {
         }
         let Some(Waiting { prompt, options }) = self.waiting.pop_front() else { return };
         let (tell, events) = mpsc::channel(TURN_EVENTS);
-        let turn = Turn::new(prompt, options, self.thread.clone(), tell.clone());
+        let turn = Turn::new(
+            prompt,
+            options,
+            self.thread.clone(),
+            self.rules.unattended_tools,
+            tell.clone(),
+        );
         let agent = Arc::clone(&self.rules.agent);
         let task = spawn(async move {
             // In a task of its own, so that a panic of the agent is an error like others.
@@ -358,7 +365,7 @@ impl Session {
     /// Asks the client, if there is one.
     fn ask(&mut self, event: HookEvent, data: &Value, answer: oneshot::Sender<HookAnswer>) {
         let Some((_, outlet)) = &self.client else {
-            let _ = answer.send(HookAnswer::None);
+            let _ = answer.send(HookAnswer::Unanswered);
             return;
         };
         if !self.hooks.have_room() {

@@ -77,7 +77,7 @@ fn with(
     limits: RealtimeLimits,
     agent: Arc<dyn AgentBackend>,
 ) -> Arc<Registry> {
-    let rules = Rules { limits, threads, allow_bypass: false, agent };
+    let rules = Rules { limits, threads, allow_bypass: false, unattended_tools: false, agent };
     Registry::new(rules, TaskTracker::new(), CancellationToken::new())
 }
 
@@ -157,8 +157,8 @@ async fn case_21_a_denied_tool_does_not_run_and_a_hook_without_answer_ends_after
     let began = Instant::now();
     let told = client.until("result").await;
     assert_eq!(began.elapsed(), Duration::from_secs(300));
-    assert_eq!(text_of(&told), r#"Write ran: {"path":"x"}"#);
-    assert!(told.iter().any(|(event, _)| event == "hook_notification"), "{told:?}");
+    assert_eq!(text_of(&told), "Write did not run: nobody answered");
+    assert!(!told.iter().any(|(event, _)| event == "hook_notification"), "{told:?}");
     // Too late, and of no effect.
     let late = client.asked.lock().unwrap().pop().unwrap();
     assert!(late.send(json!({"action": "deny"})).is_err());
@@ -173,8 +173,30 @@ async fn b22_hooks_are_released_when_the_client_goes_and_not_asked_without_one()
     let began = Instant::now();
     client.inbox.detach().await;
     let mut again = attach(&registry, "s");
-    assert_eq!(text_of(&again.until("result").await), "Read ran: {}");
+    // Whoever cuts the client's line lets nothing run by it.
+    assert_eq!(text_of(&again.until("result").await), "Read did not run: nobody answered");
     assert_eq!(began.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn unattended_tools_run_where_that_was_asked_for_and_still_not_against_a_denial() {
+    let agent: Arc<dyn AgentBackend> = Arc::new(EchoAgent);
+    let (limits, threads) = (RealtimeLimits::default(), ThreadRule::Auto);
+    let rules = Rules { limits, threads, allow_bypass: false, unattended_tools: true, agent };
+    let registry = Registry::new(rules, TaskTracker::new(), CancellationToken::new());
+    let mut client = attach(&registry, "s");
+    client.send("message", json!(r#"/tool Write {"path": "x"}"#));
+    client.until("hook_request").await;
+    let began = Instant::now();
+    let told = client.until("result").await;
+    assert_eq!(began.elapsed(), Duration::from_secs(300));
+    assert_eq!(text_of(&told), r#"Write ran: {"path":"x"}"#);
+    assert!(told.iter().any(|(event, _)| event == "hook_notification"), "{told:?}");
+    client.send("message", json!("/tool Write {}"));
+    client.until("hook_request").await;
+    let answer = client.asked.lock().unwrap().pop().unwrap();
+    answer.send(json!({"action": "deny"})).unwrap();
+    assert_eq!(text_of(&client.until("result").await), "Write did not run: denied");
 }
 
 #[tokio::test(start_paused = true)]

@@ -63,7 +63,9 @@ impl HookEvent {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HookAnswer {
-    /// Nothing, or nothing in time, or there is no client.
+    /// Nothing in time, or there is no client.
+    Unanswered,
+    /// The client has nothing to say to it.
     None,
     /// Go on.
     Continue,
@@ -122,6 +124,7 @@ pub struct Turn {
     prompt: String,
     options: Options,
     resume: Option<String>,
+    unattended: bool,
     events: mpsc::Sender<TurnEvent>,
 }
 
@@ -130,9 +133,10 @@ impl Turn {
         prompt: String,
         options: Options,
         resume: Option<String>,
+        unattended: bool,
         events: mpsc::Sender<TurnEvent>,
     ) -> Self {
-        Self { prompt, options, resume, events }
+        Self { prompt, options, resume, unattended, events }
     }
 
     /// The message.
@@ -175,10 +179,11 @@ impl Turn {
     pub async fn hook(&self, event: HookEvent, data: Value) -> HookAnswer {
         let (answer, answered) = oneshot::channel();
         self.tell(TurnEvent::Ask { event, data, answer }).await;
-        answered.await.unwrap_or(HookAnswer::None)
+        answered.await.unwrap_or(HookAnswer::Unanswered)
     }
 
-    /// Uses a tool, if the options and the client allow it. This is where a denial is enforced: `run` is not called.
+    /// Uses a tool, if the options and the client allow it. This is where a denial is enforced: `run` is not called. What
+    /// nobody answers is denied, too, unless [`UserDataConfig::unattended_tools`](crate::UserDataConfig) is set.
     pub async fn tool<F>(&self, name: &str, input: Value, run: F) -> ToolOutcome
     where
         F: AsyncFnOnce(&Value) -> Value,
@@ -194,9 +199,14 @@ impl Turn {
                 HookAnswer::Deny { reason } => {
                     ToolOutcome::Denied { reason: reason.unwrap_or_else(|| "denied".to_owned()) }
                 }
-                HookAnswer::None | HookAnswer::Continue | HookAnswer::Approve => {
-                    ToolOutcome::Ran(run(&input).await)
+                // Else cutting a client's line would be enough to let its agent do anything.
+                HookAnswer::Unanswered if !self.unattended => {
+                    ToolOutcome::Denied { reason: "nobody answered".to_owned() }
                 }
+                HookAnswer::Unanswered
+                | HookAnswer::None
+                | HookAnswer::Continue
+                | HookAnswer::Approve => ToolOutcome::Ran(run(&input).await),
             }
         };
         let content = match &outcome {

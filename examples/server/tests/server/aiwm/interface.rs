@@ -4,7 +4,7 @@ use agentmesh_server::{AiwmConfig, Server, ServerConfig};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::Aiwm;
+use super::{ADMIN, Aiwm, tool};
 
 #[tokio::test]
 async fn paths_and_verbs_that_are_not_there_answer_in_this_services_shape() {
@@ -91,4 +91,52 @@ async fn the_interface_is_described_and_its_page_needs_no_network() {
     assert!(text("/api-docs/swagger-initializer.js").await.contains("/api-docs-json"));
     assert!(text("/api-docs/swagger-ui-bundle.js").await.len() > 100_000);
     aiwm.server.shutdown().await;
+}
+
+#[tokio::test]
+async fn every_refusal_is_described_and_what_may_be_null_is_said_to() {
+    let aiwm = Aiwm::start().await;
+    let answer = reqwest::get(format!("{}/api-docs-json", aiwm.server.url())).await.unwrap();
+    let api: Value = answer.json().await.unwrap();
+    let long = format!("{{\"name\": \"{}\"}}", "x".repeat(200_000));
+    for (method, described, path, token, body, status) in [
+        (Method::GET, "/agents", "/agents?type=AAA", ADMIN, "", 400),
+        (Method::GET, "/nodes", "/nodes?search=", ADMIN, "", 400),
+        (Method::GET, "/agents/{id}/config", "/agents/0/config", "", "", 401),
+        (Method::POST, "/agents/{id}/disconnect", "/agents/0/disconnect", ADMIN, "", 404),
+        (Method::POST, "/agents/{id}/connect", "/agents/0/connect", "", long.as_str(), 413),
+        (Method::POST, "/instructions", "/instructions", ADMIN, long.as_str(), 413),
+    ] {
+        let verb = method.as_str().to_lowercase();
+        let kind = "application/json";
+        let sent = aiwm.http.request(method, format!("{}{path}", aiwm.server.url()));
+        let sent = sent.bearer_auth(token).header("content-type", kind).body(body.to_owned());
+        assert_eq!(sent.send().await.unwrap().status(), status, "{verb} {path}");
+        let responses = &api["paths"][described][&verb]["responses"];
+        assert!(responses[status.to_string()].is_object(), "{verb} {described}: {status}");
+    }
+    // A limit over the largest is the largest, and no error.
+    let parameters = api["paths"]["/agents"]["get"]["parameters"].as_array().unwrap();
+    let limit = parameters.iter().find(|one| one["name"] == "limit").unwrap();
+    assert!(limit["schema"]["maximum"].is_null());
+    let (status, _) = aiwm.call(Method::GET, "/agents?limit=101", ADMIN, Value::Null).await;
+    assert_eq!(status, 200);
+    assert_eq!(api["components"]["schemas"]["Secret"]["properties"]["secret"]["minLength"], 1);
+    for (path, schema, member) in [
+        ("/agents", "NewAgent", "type"),
+        ("/instructions", "NewInstruction", "tags"),
+        ("/nodes", "NewNode", "specs"),
+        ("/tools", "NewTool", "scope"),
+    ] {
+        let mut body =
+            json!({"name": "n", "description": "d", "status": "active", "systemPrompt": "p"});
+        if path == "/tools" {
+            body = tool("n", "active");
+        }
+        body[member] = Value::Null;
+        let (status, made) = aiwm.post(path, ADMIN, body).await;
+        assert_eq!(status, 201, "{path}: {made}");
+        let kinds = &api["components"]["schemas"][schema]["properties"][member]["type"];
+        assert!(kinds.as_array().unwrap().contains(&"null".into()), "{schema}.{member}: {kinds}");
+    }
 }
