@@ -18,7 +18,7 @@ mod world;
 #[cfg(feature = "legacy-0-2")]
 pub use legacy::LegacyPublished;
 pub use snapshot::snapshot;
-pub use world::{Op, Sent, World, key_of};
+pub use world::{KeyName, Op, Sent, World, key_of};
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 

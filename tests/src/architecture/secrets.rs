@@ -240,8 +240,8 @@ fn compared_with_operators(code: &str) -> Vec<&str> {
 fn secrets_are_compared_in_constant_time() {
     let mut wrong = Vec::new();
     for dir in ["examples/server/src", "agentmesh-core/src"] {
-        let sources = super::rust_files(dir);
-        let tests = super::test_files(&sources);
+        let sources = rust_files(dir);
+        let tests = test_files(&sources);
         for path in sources.iter().filter(|path| !tests.contains(path.as_path())) {
             let code = super::code(path);
             for line in compared_with_operators(&code) {
