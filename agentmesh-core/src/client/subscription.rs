@@ -106,7 +106,10 @@ impl<T: Lag + Clone> Fanout<T> {
     /// A new reader; it sees what is published from now on.
     pub fn subscribe(&self) -> Subscription<T> {
         let (sender, receiver) = mpsc::channel(self.capacity);
-        self.lock().push(Reader { events: sender, missed: 0 });
+        let mut readers = self.lock();
+        // Where nothing is published, nobody else would ever notice that they are gone.
+        readers.retain(|reader| !reader.events.is_closed());
+        readers.push(Reader { events: sender, missed: 0 });
         Subscription { events: receiver }
     }
 
@@ -194,6 +197,17 @@ mod tests {
         publisher.closed().await;
         assert_eq!(events.next().await, Some(2), "what is queued can still be read");
         assert_eq!(events.next().await, None);
+    }
+
+    #[test]
+    fn readers_that_are_gone_are_forgotten_though_nothing_is_published() {
+        let fanout = Fanout::<Event>::new(2);
+        let kept = fanout.subscribe();
+        for _ in 0..100 {
+            drop(fanout.subscribe());
+        }
+        assert_eq!(fanout.lock().len(), 2, "who is there, and who went last");
+        drop(kept);
     }
 
     #[tokio::test]

@@ -20,6 +20,7 @@ import Foundation
 public final class AgentMeshClient: @unchecked Sendable {
     let native: NativeAgent
     let handlers = Handlers()
+    let readers = Readers()
     private let knocks: KnockDesk
     /// Kept for as long as the agent is open: a store that is written in Swift answers its calls.
     private let storage: Storage

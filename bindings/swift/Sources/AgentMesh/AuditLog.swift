@@ -15,8 +15,9 @@ public struct AuditReport: Sendable, Hashable, Decodable {
     public let lines: Int
     public let events: Int
     public let anchors: Int
-    /// Whether the log still has what the anchor says; `nil` if none was given.
-    public let anchored: Bool?
+    /// Number of the last line that an anchor in the log vouches for; `nil` if there is none. What comes after could be rewritten by whoever can
+    /// write the files.
+    public let anchored: Int?
     public let encrypted: Bool
     /// Events that found the queue full.
     public let dropped: Int

@@ -112,8 +112,16 @@ extension Storage {
 /// Answers a store's calls until nobody uses it any more: dropping the last agent or manager that does ends the queue.
 func answerCalls(_ calls: NativeStorageCalls, of store: any CustomStorage) {
     Task {
+        var closed = false
         while let call = try? await calls.next() {
-            Task { await answer(call, store) }
+            // A store that was closed, and is dropped then, is closed once.
+            switch call.operation {
+            case .close where closed: call.reply.done()
+            case _ where closed: call.reply.fail(failure: .closed, message: "the store is closed")
+            default:
+                if case .close = call.operation { closed = true }
+                Task { await answer(call, store) }
+            }
         }
     }
 }

@@ -194,12 +194,14 @@ extension AgentMeshClient {
     /// ``Message/respond(_:wait:)-(Payload,_)``. A second handler replaces the first, `nil` takes it away.
     public func onMessage(_ handler: MessageHandler?) {
         handlers.set(message: handler)
+        if handler != nil { readers.begin(nil) }
         handlers.update(native)
     }
 
     /// Has every request answered by what the handler returns. A response that cannot be sent is told as `RESPONSE_INVALID`.
     public func onRequest(_ handler: RequestHandler?) {
         handlers.set(request: handler)
+        if handler != nil { readers.begin(nil) }
         handlers.update(native)
     }
 

@@ -123,13 +123,13 @@ public struct Messages: AsyncSequence, Sendable {
     /// Pulls messages.
     public struct AsyncIterator: AsyncIteratorProtocol {
         let client: AgentMeshClient
-        var native: NativeMessages?
+        fileprivate let reader = Reader()
 
         /// The next message; `nil` once the client is closed, another reader began, or the task was cancelled.
         public mutating func next() async throws -> Message? {
             do {
-                if native == nil { native = try await later { try await client.native.messages() } }
-                guard let messages = native, let delivery = try await later({ try await messages.next() }) else { return nil }
+                guard let messages = try await reader.opened(client) else { return nil }
+                guard let delivery = try await later({ try await messages.next() }) else { return nil }
                 return Message(delivery.content, attempt: delivery.attempt, message: delivery.message)
             } catch is CancellationError {
                 return nil
@@ -140,4 +140,49 @@ public struct Messages: AsyncSequence, Sendable {
     }
 
     public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(client: client) }
+}
+
+/// What one loop reads from. Left, it lets go of what was handed to it and not pulled, so that the next reader gets that.
+final class Reader: @unchecked Sendable {
+    private let lock = NSLock()
+    private var native: NativeMessages?
+    private var left = false
+
+    /// `nil` once it was left.
+    fileprivate func opened(_ client: AgentMeshClient) async throws -> NativeMessages? {
+        if let native = lock.withLock({ native }) { return native }
+        if lock.withLock({ left }) { return nil }
+        client.readers.begin(self)
+        let opened = try await later { try await client.native.messages() }
+        return lock.withLock {
+            if left { return nil }
+            native = opened
+            return opened
+        }
+    }
+
+    func leave() {
+        // Dropped outside of the lock.
+        let dropped: NativeMessages? = lock.withLock {
+            defer { native = nil }
+            left = true
+            return native
+        }
+        _ = dropped
+    }
+}
+
+/// Who reads an agent's messages now.
+final class Readers: @unchecked Sendable {
+    private let lock = NSLock()
+    private weak var current: Reader?
+
+    /// Ends the reader before. `nil` is a handler, which ends by itself.
+    func begin(_ reader: Reader?) {
+        let before = lock.withLock {
+            defer { current = reader }
+            return current
+        }
+        if before !== reader { before?.leave() }
+    }
 }
