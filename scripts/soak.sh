@@ -27,7 +27,7 @@ if [ "${1:-}" = kotlin ]; then
     kotlin "$@"
   else
     kotlin calls 100000
-    kotlin cancelled 10000
+    kotlin cancelled 40000
   fi
 elif [ "${1:-}" = node ]; then
   shift
@@ -47,5 +47,5 @@ else
   node connects 10000
   install_kotlin
   kotlin calls 100000
-  kotlin cancelled 10000
+  kotlin cancelled 40000
 fi
