@@ -87,9 +87,10 @@ fn start_logging(verbose: u8) {
     let quiet = filter_fn(|event| {
         *event.level() != Level::TRACE || !event.target().starts_with("tungstenite")
     });
-    let lines = tracing_subscriber::fmt::layer()
-        .fmt_fields(agentmesh_server::one_line())
-        .with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    // A server logs what strangers send.
+    #[cfg(feature = "server")]
+    let lines = lines.fmt_fields(agentmesh_server::one_line());
     // Fails only where a subscriber is set already.
     let _ = tracing_subscriber::registry().with(filter).with(quiet).with(lines).try_init();
 }

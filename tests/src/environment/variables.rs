@@ -69,7 +69,21 @@ fn read_by_code() -> BTreeSet<String> {
     }
     names.retain(|name| !name.starts_with("CARGO_"));
     names.extend(read_by_node());
+    names.extend(read_by_scripts());
     names
+}
+
+/// Ours that a script of the tests takes a default for.
+fn read_by_scripts() -> BTreeSet<String> {
+    let mut scripts = Vec::new();
+    files(&root().join("scripts"), "sh", &mut scripts);
+    let texts = scripts.iter().map(|path| fs::read_to_string(path).unwrap());
+    let with_default = |text: String| {
+        let names = text.split("${").filter_map(|rest| rest.split_once(":-"));
+        names.map(|(name, _)| name.to_owned()).collect::<Vec<_>>()
+    };
+    let names = texts.flat_map(with_default);
+    names.filter(|name| name.starts_with("AGENTMESH_") && is_name(name)).collect()
 }
 
 /// The package for Node has one function for variables.

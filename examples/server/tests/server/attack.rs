@@ -498,7 +498,7 @@ async fn tokens_are_believed_with_our_signature_and_nothing_else() {
 
 #[tokio::test]
 async fn an_address_that_guesses_secrets_is_stopped_however_it_spells_ids() {
-    let server = everything(|_| {}).await;
+    let server = everything(|config| config.aiwm.connects_per_minute = Some(10)).await;
     let http = reqwest::Client::new();
     let base = server.url();
     let made = http.post(format!("{base}/agents")).bearer_auth(ADMIN);
