@@ -40,8 +40,19 @@ documentation() {
   RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --all-features
 }
 
+# Linking the module for WebAssembly takes one core for minutes: that goes on beside the tests, of which many wait. What fails
+# there fails again in the step itself, and is shown there.
+wasm_module=
+begin_wasm() {
+  if [ ${#only[@]} = 0 ]; then
+    scripts/wasm.sh module >/dev/null 2>&1 &
+    wasm_module=$!
+  fi
+}
+
 wasm() {
   local status=0
+  [ -z "$wasm_module" ] || wait "$wasm_module" || true
   scripts/wasm.sh || status=$?
   if [ $status = 3 ] && [ "${CI:-}" != true ]; then
     cat >&2 <<'NOTICE'
@@ -76,6 +87,7 @@ step format cargo fmt --all -- --check
 step clippy cargo clippy --workspace --all-targets --all-features -- -D warnings
 step clippy-crypto-only cargo clippy -p agentmesh-core --no-default-features -- -D warnings
 step features features
+begin_wasm
 step tests cargo test --workspace --all-features --no-fail-fast
 step vectors scripts/vectors.sh
 step documentation documentation
