@@ -55,11 +55,13 @@ export AGENTMESH_TEST_SERVER AGENTMESH_TEST_CLI AGENTMESH_TEST_SOURCE=$PWD AGENT
 maven() {
   mvn --quiet --batch-mode --no-transfer-progress --file "$source/pom.xml" -DargLine="-Djna.library.path=$(dirname "$library")" "$@"
 }
+# What a program that uses the library needs besides, for scripts/soak.sh and scripts/swift.sh.
+classpath=(dependency:build-classpath -DincludeScope=test "-Dmdep.outputFile=$out/classpath")
 if [ $part = install ]; then
   say "compiling"
-  maven test-compile "$@"
+  maven test-compile "${classpath[@]}" "$@"
 else
   [ -x "$AGENTMESH_TEST_PYTHON" ] || scripts/python.sh install
   say "compiling and testing"
-  maven test "$@"
+  maven test "${classpath[@]}" "$@"
 fi

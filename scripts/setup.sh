@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # What `make test` needs besides Rust and Python, on a bare Debian machine: a C compiler (SQLite, AWS-LC), Python's
 # venv and the two components of the Rust toolchain; and a browser and npm, for the programs that documents print for
-# browsers and Node; a JDK and Maven, for Kotlin. Tests that miss one of the last four say so. Idempotent; does nothing where all of it is there.
+# browsers and Node; a JDK and Maven, for Kotlin; and what scripts/swift-toolchain.sh makes a system for Swift with. Tests that miss
+# one of the last five say so. Idempotent; does nothing where all of it is there.
 set -euo pipefail
 say() { echo "setup: $*" >&2; }
 
@@ -25,6 +26,7 @@ command -v chromium >/dev/null || command -v google-chrome >/dev/null || wanted+
 command -v npm >/dev/null || wanted+=(npm)
 command -v javac >/dev/null || wanted+=(default-jdk-headless)
 command -v mvn >/dev/null || wanted+=(maven)
+command -v swift >/dev/null || command -v mmdebstrap >/dev/null || wanted+=(mmdebstrap)
 if [ ${#wanted[@]} -gt 0 ]; then
   if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
     say "apt-get install ${wanted[*]}"

@@ -15,14 +15,9 @@ kotlin() {
   java -Xms48m -Xmx48m -XX:+AlwaysPreTouch -XX:+UseSerialGC -Djna.library.path="$(dirname "$(sed -n 's/^library //p' target/kotlin/built | tail -1)")" \
     -cp "target/kotlin/maven/test-classes:target/kotlin/maven/classes:$(cat target/kotlin/classpath)" dev.agentmesh.soak.SoakKt "$@"
 }
-install_kotlin() {
-  scripts/kotlin.sh install
-  mvn --quiet --batch-mode --no-transfer-progress --file bindings/kotlin/pom.xml dependency:build-classpath \
-    -DincludeScope=test -Dmdep.outputFile="$PWD/target/kotlin/classpath"
-}
 if [ "${1:-}" = kotlin ]; then
   shift
-  install_kotlin
+  scripts/kotlin.sh install
   if [ $# -gt 0 ]; then
     kotlin "$@"
   else
@@ -45,7 +40,7 @@ else
   scripts/node.sh install
   node calls 1000000
   node connects 10000
-  install_kotlin
+  scripts/kotlin.sh install
   kotlin calls 100000
   kotlin cancelled 40000
 fi

@@ -55,6 +55,8 @@ def replaced(text: str, old: str, new: str, times: int | None = 1) -> str:
 
 def private(text: str) -> str:
     """Takes `public` and `open` off declarations, but not off words of comments."""
+    # Of an error, UniFFI writes the word on a line of its own.
+    text = re.sub(r"^public *\n(?=\w)", "", text, flags=re.MULTILINE)
     declaration = re.compile(r"^(\s*)((?:[a-z@]\w*(?:\(\w+\))? )*?)(?:public|open) (?=[a-z@])")
     lines = []
     for line in text.splitlines():

@@ -1,4 +1,4 @@
-// Every error code. Written by the test `testErrorCodesAreThoseOfTheLibrary` with AGENTMESH_UPDATE_DOCS=1, out of the native library.
+// Every error code. The list is written by generate_codes.py; a test compares it with the library and with docs/errors.md.
 
 /// The stable codes of errors: `error.code == .AGENT_CLOSED`. What each means is in the repository's `docs/errors.md`. A code that this
 /// version does not know is kept as it came.
@@ -95,6 +95,18 @@ extension ErrorCode: CaseIterable {
         .CBOR_TRUNCATED,
         .CBOR_UNSORTED_KEYS,
         .CBOR_WRONG_TYPE,
+        .CERTIFICATE_ALGORITHM,
+        .CERTIFICATE_BAD_SIGNATURE,
+        .CERTIFICATE_CRITICAL_EXTENSION,
+        .CERTIFICATE_EXPIRED,
+        .CERTIFICATE_MALFORMED,
+        .CERTIFICATE_NOT_ALLOWED_TO_SIGN,
+        .CERTIFICATE_NOT_YET_VALID,
+        .CERTIFICATE_OTHER_AGENT,
+        .CERTIFICATE_SUBJECT,
+        .CERTIFICATE_TOO_LONG,
+        .CERTIFICATE_UNSIGNED,
+        .CERTIFICATE_UNTRUSTED,
         .CHAT_EMPTY,
         .CHAT_FAILED,
         .CHAT_NOT_CONFIGURED,
@@ -302,6 +314,11 @@ extension ErrorCode: CaseIterable {
         .REQUEST_NO_RESPONSE,
         .REVOCATION_UNCHECKED,
         .ROTATION_TOO_OFTEN,
+        .SCHEMA_INVALID,
+        .SCHEMA_NAME,
+        .SCHEMA_TOO_LARGE,
+        .SCHEMA_UNKNOWN,
+        .SCHEMA_VIOLATION,
         .SEND_AGENT_STOPPED,
         .SEND_BUNDLE_REFUSED,
         .SEND_CANCELLED,
@@ -404,6 +421,7 @@ extension ErrorCode: CaseIterable {
         .USER_DATA_CONFIG,
         .USER_DATA_CONNECT,
         .USER_DATA_CONNECTION_LOST,
+        .USER_DATA_DAMAGED,
         .USER_DATA_FORBIDDEN,
         .USER_DATA_FULL,
         .USER_DATA_INTERRUPTED,
@@ -412,14 +430,20 @@ extension ErrorCode: CaseIterable {
         .USER_DATA_NAME,
         .USER_DATA_NOT_CONNECTED,
         .USER_DATA_NOT_FOUND,
+        .USER_DATA_NOT_JSON,
         .USER_DATA_PROTOCOL,
         .USER_DATA_RATE_LIMITED,
         .USER_DATA_REFUSED,
         .USER_DATA_REJECTED,
         .USER_DATA_SESSION_LOST,
+        .USER_DATA_STORE_CONFIG,
+        .USER_DATA_STORE_LINK,
+        .USER_DATA_STORE_UNAVAILABLE,
         .USER_DATA_TAKEN_OVER,
         .USER_DATA_TIMEOUT,
+        .USER_DATA_TOO_LARGE,
         .USER_DATA_TOO_LONG,
+        .USER_DATA_TOO_MANY_SKILLS,
         .USER_DATA_TURN_RUNNING,
         .USER_DATA_TURN_TIMEOUT,
         .USER_DATA_UNAUTHORIZED,
@@ -522,6 +546,18 @@ extension ErrorCode: CaseIterable {
     public static let CBOR_TRUNCATED = ErrorCode(rawValue: "CBOR_TRUNCATED")
     public static let CBOR_UNSORTED_KEYS = ErrorCode(rawValue: "CBOR_UNSORTED_KEYS")
     public static let CBOR_WRONG_TYPE = ErrorCode(rawValue: "CBOR_WRONG_TYPE")
+    public static let CERTIFICATE_ALGORITHM = ErrorCode(rawValue: "CERTIFICATE_ALGORITHM")
+    public static let CERTIFICATE_BAD_SIGNATURE = ErrorCode(rawValue: "CERTIFICATE_BAD_SIGNATURE")
+    public static let CERTIFICATE_CRITICAL_EXTENSION = ErrorCode(rawValue: "CERTIFICATE_CRITICAL_EXTENSION")
+    public static let CERTIFICATE_EXPIRED = ErrorCode(rawValue: "CERTIFICATE_EXPIRED")
+    public static let CERTIFICATE_MALFORMED = ErrorCode(rawValue: "CERTIFICATE_MALFORMED")
+    public static let CERTIFICATE_NOT_ALLOWED_TO_SIGN = ErrorCode(rawValue: "CERTIFICATE_NOT_ALLOWED_TO_SIGN")
+    public static let CERTIFICATE_NOT_YET_VALID = ErrorCode(rawValue: "CERTIFICATE_NOT_YET_VALID")
+    public static let CERTIFICATE_OTHER_AGENT = ErrorCode(rawValue: "CERTIFICATE_OTHER_AGENT")
+    public static let CERTIFICATE_SUBJECT = ErrorCode(rawValue: "CERTIFICATE_SUBJECT")
+    public static let CERTIFICATE_TOO_LONG = ErrorCode(rawValue: "CERTIFICATE_TOO_LONG")
+    public static let CERTIFICATE_UNSIGNED = ErrorCode(rawValue: "CERTIFICATE_UNSIGNED")
+    public static let CERTIFICATE_UNTRUSTED = ErrorCode(rawValue: "CERTIFICATE_UNTRUSTED")
     public static let CHAT_EMPTY = ErrorCode(rawValue: "CHAT_EMPTY")
     public static let CHAT_FAILED = ErrorCode(rawValue: "CHAT_FAILED")
     public static let CHAT_NOT_CONFIGURED = ErrorCode(rawValue: "CHAT_NOT_CONFIGURED")
@@ -729,6 +765,11 @@ extension ErrorCode: CaseIterable {
     public static let REQUEST_NO_RESPONSE = ErrorCode(rawValue: "REQUEST_NO_RESPONSE")
     public static let REVOCATION_UNCHECKED = ErrorCode(rawValue: "REVOCATION_UNCHECKED")
     public static let ROTATION_TOO_OFTEN = ErrorCode(rawValue: "ROTATION_TOO_OFTEN")
+    public static let SCHEMA_INVALID = ErrorCode(rawValue: "SCHEMA_INVALID")
+    public static let SCHEMA_NAME = ErrorCode(rawValue: "SCHEMA_NAME")
+    public static let SCHEMA_TOO_LARGE = ErrorCode(rawValue: "SCHEMA_TOO_LARGE")
+    public static let SCHEMA_UNKNOWN = ErrorCode(rawValue: "SCHEMA_UNKNOWN")
+    public static let SCHEMA_VIOLATION = ErrorCode(rawValue: "SCHEMA_VIOLATION")
     public static let SEND_AGENT_STOPPED = ErrorCode(rawValue: "SEND_AGENT_STOPPED")
     public static let SEND_BUNDLE_REFUSED = ErrorCode(rawValue: "SEND_BUNDLE_REFUSED")
     public static let SEND_CANCELLED = ErrorCode(rawValue: "SEND_CANCELLED")
@@ -831,6 +872,7 @@ extension ErrorCode: CaseIterable {
     public static let USER_DATA_CONFIG = ErrorCode(rawValue: "USER_DATA_CONFIG")
     public static let USER_DATA_CONNECT = ErrorCode(rawValue: "USER_DATA_CONNECT")
     public static let USER_DATA_CONNECTION_LOST = ErrorCode(rawValue: "USER_DATA_CONNECTION_LOST")
+    public static let USER_DATA_DAMAGED = ErrorCode(rawValue: "USER_DATA_DAMAGED")
     public static let USER_DATA_FORBIDDEN = ErrorCode(rawValue: "USER_DATA_FORBIDDEN")
     public static let USER_DATA_FULL = ErrorCode(rawValue: "USER_DATA_FULL")
     public static let USER_DATA_INTERRUPTED = ErrorCode(rawValue: "USER_DATA_INTERRUPTED")
@@ -839,14 +881,20 @@ extension ErrorCode: CaseIterable {
     public static let USER_DATA_NAME = ErrorCode(rawValue: "USER_DATA_NAME")
     public static let USER_DATA_NOT_CONNECTED = ErrorCode(rawValue: "USER_DATA_NOT_CONNECTED")
     public static let USER_DATA_NOT_FOUND = ErrorCode(rawValue: "USER_DATA_NOT_FOUND")
+    public static let USER_DATA_NOT_JSON = ErrorCode(rawValue: "USER_DATA_NOT_JSON")
     public static let USER_DATA_PROTOCOL = ErrorCode(rawValue: "USER_DATA_PROTOCOL")
     public static let USER_DATA_RATE_LIMITED = ErrorCode(rawValue: "USER_DATA_RATE_LIMITED")
     public static let USER_DATA_REFUSED = ErrorCode(rawValue: "USER_DATA_REFUSED")
     public static let USER_DATA_REJECTED = ErrorCode(rawValue: "USER_DATA_REJECTED")
     public static let USER_DATA_SESSION_LOST = ErrorCode(rawValue: "USER_DATA_SESSION_LOST")
+    public static let USER_DATA_STORE_CONFIG = ErrorCode(rawValue: "USER_DATA_STORE_CONFIG")
+    public static let USER_DATA_STORE_LINK = ErrorCode(rawValue: "USER_DATA_STORE_LINK")
+    public static let USER_DATA_STORE_UNAVAILABLE = ErrorCode(rawValue: "USER_DATA_STORE_UNAVAILABLE")
     public static let USER_DATA_TAKEN_OVER = ErrorCode(rawValue: "USER_DATA_TAKEN_OVER")
     public static let USER_DATA_TIMEOUT = ErrorCode(rawValue: "USER_DATA_TIMEOUT")
+    public static let USER_DATA_TOO_LARGE = ErrorCode(rawValue: "USER_DATA_TOO_LARGE")
     public static let USER_DATA_TOO_LONG = ErrorCode(rawValue: "USER_DATA_TOO_LONG")
+    public static let USER_DATA_TOO_MANY_SKILLS = ErrorCode(rawValue: "USER_DATA_TOO_MANY_SKILLS")
     public static let USER_DATA_TURN_RUNNING = ErrorCode(rawValue: "USER_DATA_TURN_RUNNING")
     public static let USER_DATA_TURN_TIMEOUT = ErrorCode(rawValue: "USER_DATA_TURN_TIMEOUT")
     public static let USER_DATA_UNAUTHORIZED = ErrorCode(rawValue: "USER_DATA_UNAUTHORIZED")

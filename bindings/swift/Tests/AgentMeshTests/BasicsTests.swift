@@ -6,18 +6,33 @@ import XCTest
 /// What needs no server: identities, backups, policies, keys, JSON, errors, the low-level API.
 final class BasicsTests: XCTestCase {
     func testErrorCodesAreThoseOfTheLibrary() throws {
-        let codes = try (JSON(text: errorCodesJson()).arrayValue ?? []).map { $0.string("code") }
-        if ProcessInfo.processInfo.environment["AGENTMESH_UPDATE_DOCS"] != nil {
-            let path = try given("AGENTMESH_TEST_SOURCE") + "/bindings/swift/Sources/AgentMesh/ErrorCode.swift"
-            let text = try String(contentsOfFile: path, encoding: .utf8)
-            let head = text.components(separatedBy: "extension ErrorCode: CaseIterable")[0]
-            let cases = codes.map { "        .\($0),\n" }.joined()
-            let members = codes.map { "    public static let \($0) = ErrorCode(rawValue: \"\($0)\")\n" }.joined()
-            let list = "extension ErrorCode: CaseIterable {\n    public static let allCases: [ErrorCode] = [\n\(cases)    ]\n\n"
-            try (head + list + members + "}\n").write(toFile: path, atomically: true, encoding: .utf8)
+        // A library that was built with fewer features has fewer; applications see the same names whatever was built.
+        let native = try (JSON(text: errorCodesJson()).arrayValue ?? []).map { $0.string("code") }
+        let here = ErrorCode.allCases.map(\.rawValue)
+        XCTAssertEqual(native.filter { !here.contains($0) }, [])
+        XCTAssertGreaterThan(native.count, 100)
+        let documented = try String(contentsOfFile: given("AGENTMESH_TEST_SOURCE") + "/docs/errors.md", encoding: .utf8)
+            .split(separator: "\n").filter { $0.hasPrefix("| `") }.map { String($0.dropFirst(3).prefix { $0 != "`" }) }
+            .filter { code in code.allSatisfy { $0.isUppercase || $0.isNumber || $0 == "_" } }
+        XCTAssertEqual(Set(documented + native.filter { $0.hasPrefix("BINDING_") }), Set(here), "run bindings/swift/generate_codes.py")
+    }
+
+    /// The compiler's account of what is public, as `scripts/swift.sh` has it written.
+    func testNothingThatUniFFIMadeIsPublic() throws {
+        let files = try FileManager.default.contentsOfDirectory(atPath: given("AGENTMESH_TEST_SYMBOLS"))
+        var (titles, leaks) = (Set<String>(), [String]())
+        for file in files where file == "AgentMesh.symbols.json" || file.hasPrefix("AgentMesh@") {
+            let graph = try JSON(text: String(contentsOfFile: given("AGENTMESH_TEST_SYMBOLS") + "/" + file, encoding: .utf8))
+            for symbol in graph["symbols"]?.arrayValue ?? [] {
+                let title = symbol["names"]?.string("title") ?? ""
+                titles.insert(title)
+                let declaration = (symbol["declarationFragments"]?.arrayValue ?? []).map { $0.string("spelling") }.joined()
+                let made = ["Native", "Uniffi", "uniffi", "FfiConverter", "RustBuffer", "ffi_", "UnsafeMutableRawPointer"]
+                if made.contains(where: { declaration.contains($0) }) { leaks.append(declaration) }
+            }
         }
-        XCTAssertEqual(ErrorCode.allCases.map(\.rawValue), codes)
-        XCTAssertGreaterThan(codes.count, 100)
+        XCTAssertTrue(titles.isSuperset(of: ["AgentMeshClient", "AgentMeshError", "UserDataClient", "Negotiator"]), "\(titles.count) symbols")
+        XCTAssertEqual(leaks, [])
     }
 
     func testPanicsAreErrors() async throws {

@@ -14,17 +14,11 @@ private func records(_ home: String) async throws -> [StoredRecord] {
 /// Swift with Rust, which is the command line, and with Node; and one home that goes from language to language.
 final class LanguagesTests: XCTestCase {
     func testSwiftAndNodeTalkBothWays() async throws {
-        let said = ProcessInfo.processInfo.environment["AGENTMESH_TEST_NODE"] ?? ""
-        if said.isEmpty && ProcessInfo.processInfo.environment["CI"] == "true" { throw Problem("there is no agent in Node") }
-        try XCTSkipIf(said.isEmpty, "there is no agent in Node: run scripts/swift.sh")
-        let parts = said.split(separator: " ").map(String.init)
-        guard parts.count == 2 else { throw Problem("the agent in Node did not start: \(said)") }
+        let parts = try peer("AGENTMESH_TEST_NODE").split(separator: " ").map(String.init)
+        guard parts.count == 2 else { throw Problem("who is the agent in Node? \(parts)") }
         let (url, node) = (parts[0], parts[1])
-        let relay = url.replacingOccurrences(of: "http://", with: "ws://") + "/v1/connect"
         try await within {
-            let client = try await AgentMeshClient.create(
-                storage: MemoryStorage(),
-                options: ClientOptions(registryURL: url + "/v1", relayURL: relay, policy: .permissive))
+            let client = try await AgentMeshClient.create(storage: MemoryStorage(), options: options(url))
             try await client.connect()
             let answer = try await client.request(to: node, [1, 2.5])
             XCTAssertEqual(answer.payload.jsonValue, ["node": [1, 2.5]])
@@ -48,9 +42,7 @@ final class LanguagesTests: XCTestCase {
             try await client.close()
 
             // Node begins a session of its own: this agent is new to it, and only says who it is by a status nobody keeps.
-            let other = try await AgentMeshClient.create(
-                storage: MemoryStorage(),
-                options: ClientOptions(registryURL: url + "/v1", relayURL: relay, policy: .permissive))
+            let other = try await AgentMeshClient.create(storage: MemoryStorage(), options: options(url))
             try await other.connect()
             try await other.send(to: node, "begin", wait: .handled)
             let begun = try await hear(other)
@@ -75,33 +67,14 @@ final class LanguagesTests: XCTestCase {
         }
     }
 
-    /// The home of an agent goes from Swift to Rust and back. AGENTMESH_TEST_HOME is one that another language began: its agent, its
-    /// session and its records are gone on with, and another language can go on with them afterwards.
-    func testAHomeGoesFromLanguageToLanguageWithTheSameRecords() async throws {
+    /// The home of an agent goes from Swift to Rust and back.
+    func testAHomeGoesFromSwiftToRustAndBackWithTheSameRecords() async throws {
         let server = try TestServer.start()
-        let given = ProcessInfo.processInfo.environment["AGENTMESH_TEST_HOME"] ?? ""
         try await within {
-            let temporary = try Directory()
-            let home = given.isEmpty ? temporary.path : given
-            func open(online: Bool) async throws -> AgentMeshClient {
-                var options = online ? server.options() : ClientOptions(offline: true, policy: .permissive)
-                options.mode = FileManager.default.fileExists(atPath: home + "/agent.db") ? .load : .createNew
-                return try await AgentMeshClient.create(
-                    storage: SqliteStorage(home + "/agent.db"), key: .file(home + "/store.key"), options: options)
-            }
-            if !given.isEmpty {
-                // Opened and closed, nothing of a session is written anew: what the other language wrote is what Swift would have.
-                let before = try await records(home)
-                XCTAssertFalse(before.isEmpty)
-                let looked = try await open(online: false)
-                let sessions = try await looked.sessions()
-                XCTAssertFalse(sessions.isEmpty)
-                try await looked.close()
-                let after = try await records(home)
-                XCTAssertEqual(after, before)
-            }
+            let directory = try Directory()
+            let home = directory.path
             let other = try await server.agent()
-            let swift = try await open(online: true)
+            let swift = try await open(home, server.options())
             let amid = swift.amid
             try await swift.connect()
             async let sent = swift.send(to: other.amid, "Swift", wait: .handled)
@@ -110,7 +83,7 @@ final class LanguagesTests: XCTestCase {
             let session = try await other.sessions().first?.id ?? "none"
             try await swift.close()
             let ofSwift = try await records(home)
-            XCTAssertFalse(ofSwift.isEmpty)
+            XCTAssertEqual(ofSwift.count, 1)
 
             let listed = try server.command(home: home, "sessions")
             XCTAssertTrue("\(listed)".contains(session), "\(listed)")
@@ -123,7 +96,7 @@ final class LanguagesTests: XCTestCase {
             XCTAssertEqual([first.from, second.from], [amid, amid])
             XCTAssertEqual(second.seq, first.seq + 1)
 
-            let again = try await open(online: true)
+            let again = try await open(home, server.options(), mode: .load)
             let known = try await again.sessions().map(\.id)
             XCTAssertTrue(known.contains(session))
             try await again.close()
@@ -132,4 +105,52 @@ final class LanguagesTests: XCTestCase {
             try await other.close()
         }
     }
+
+    /// The home of an agent that Kotlin began, with its peer in Node. What comes of it, and that Rust goes on with it, `peers.py` looks at.
+    func testAHomeThatKotlinBeganIsGoneOnWith() async throws {
+        let said = try peer("AGENTMESH_TEST_HANDOVER")
+        let (url, given) = (try XCTUnwrap(try peer("AGENTMESH_TEST_NODE").split(separator: " ").first), try JSON(text: said))
+        try await within {
+            let home = given.string("home")
+            // Opened and closed, nothing of the session is written anew: what Kotlin wrote is what Swift would have written.
+            let before = try await records(home)
+            XCTAssertEqual(before.count, 1)
+            let looked = try await open(home, ClientOptions(offline: true), mode: .load)
+            XCTAssertEqual(looked.amid, given.string("amid"))
+            let sessions = try await looked.sessions().map(\.id)
+            XCTAssertEqual(sessions, given.texts("sessions"))
+            try await looked.close()
+            let after = try await records(home)
+            XCTAssertEqual(after, before)
+
+            let swift = try await open(home, options(String(url)), mode: .load)
+            try await swift.connect()
+            try await swift.send(to: given.string("peer"), ["handover": "Swift"], wait: .handled)
+            let still = try await swift.sessions().map(\.id)
+            XCTAssertEqual(still, given.texts("sessions"))
+            try await swift.close()
+        }
+    }
+}
+
+/// What `peers.py` says of a peer that is not written in Swift. In CI it must be there.
+private func peer(_ variable: String) throws -> String {
+    let said = ProcessInfo.processInfo.environment[variable] ?? ""
+    if said.isEmpty && ProcessInfo.processInfo.environment["CI"] == "true" { throw Problem("\(variable) is not set") }
+    try XCTSkipIf(said.isEmpty, "there is no such peer: run scripts/swift.sh without arguments")
+    return said
+}
+
+/// How an agent is opened at a server.
+private func options(_ url: String) -> ClientOptions {
+    let relay = url.replacingOccurrences(of: "http://", with: "ws://") + "/v1/connect"
+    return ClientOptions(registryURL: url + "/v1", relayURL: relay, policy: .permissive)
+}
+
+/// An agent in a home, where other languages find it, too.
+private func open(_ home: String, _ options: ClientOptions, mode: OpenMode = .createNew) async throws -> AgentMeshClient {
+    var options = options
+    options.mode = mode
+    return try await AgentMeshClient.create(
+        storage: SqliteStorage(home + "/agent.db"), key: .file(home + "/store.key"), options: options)
 }
