@@ -1,7 +1,9 @@
 package dev.agentmesh
 
 import dev.agentmesh.internal.NativeAgent
+import dev.agentmesh.internal.NativeDelivery
 import dev.agentmesh.internal.NativeKnocks
+import dev.agentmesh.internal.NativeMessages
 import dev.agentmesh.internal.NativeOpenMode
 import dev.agentmesh.internal.NativeOpening
 import dev.agentmesh.internal.NativeStoreKey
@@ -13,6 +15,7 @@ import kotlinx.coroutines.SupervisorJob
 import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.flow
 import kotlinx.coroutines.runBlocking
+import java.util.concurrent.atomic.AtomicReference
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.seconds
 
@@ -42,6 +45,9 @@ public class AgentMeshClient private constructor(native: NativeAgent) : Control(
     @Volatile
     public var isClosed: Boolean = false
         private set
+
+    /** Of the collector of [messages]. */
+    private val reader = AtomicReference<NativeMessages?>()
 
     /** The public signing key, 32 bytes. */
     public val signingKey: ByteArray get() = native { native.publicKeys() }.signing
@@ -105,9 +111,11 @@ public class AgentMeshClient private constructor(native: NativeAgent) : Control(
      */
     public fun messages(): Flow<Message> = flow {
         val receiver = native { native.messages() }
+        // Whoever collected before lets go of what was handed to it and not taken, even if it never asks again: it comes to this one.
+        reader.getAndSet(receiver)?.destroy()
         try {
             while (true) {
-                val message = Message(native { receiver.next() } ?: break)
+                val message = Message(next(receiver) ?: break)
                 try {
                     emit(message)
                 } catch (error: Throwable) {
@@ -117,8 +125,17 @@ public class AgentMeshClient private constructor(native: NativeAgent) : Control(
                 }
             }
         } finally {
+            reader.compareAndSet(receiver, null)
             receiver.destroy()
         }
+    }
+
+    private suspend fun next(receiver: NativeMessages): NativeDelivery? = try {
+        native { receiver.next() }
+    } catch (error: AgentMeshException.InvalidInput) {
+        // Replaced, and given back by the collector after this one.
+        if (reader.get() === receiver) throw error
+        null
     }
 
     /**

@@ -8,6 +8,7 @@ import kotlinx.coroutines.cancelAndJoin
 import kotlinx.coroutines.flow.first
 import kotlinx.coroutines.flow.flowOf
 import kotlinx.coroutines.flow.map
+import kotlinx.coroutines.flow.onEach
 import kotlinx.coroutines.flow.take
 import kotlinx.coroutines.flow.toList
 import kotlinx.coroutines.launch
@@ -158,6 +159,27 @@ class MessagesTest {
         waiting.cancelAndJoin()
         alice.send(bob.amid, hello)
         bob.messages().first().ack()
+        alice.shutdown()
+        bob.shutdown()
+    }
+
+    @Test
+    fun `a collector that never asks again keeps nothing from the next one`() = test {
+        val (alice, bob) = agent() to agent()
+        repeat(3) { alice.send(bob.amid, Payload.of(it), SendOptions(wait = Stage.DELIVERED)) }
+        val took = CompletableDeferred<Message>()
+        val stuck = launch {
+            bob.messages().collect {
+                took.complete(it)
+                awaitCancellation()
+            }
+        }
+        assertEquals(Payload.of(0), took.await().payload)
+        // The first is with the stuck collector, the two that were handed on behind it are not.
+        val rest = bob.messages().take(2).onEach { it.ack() }.map { it.payload }.toList()
+        assertEquals(setOf(Payload.of(1), Payload.of(2)), rest.toSet())
+        took.await().ack()
+        stuck.cancelAndJoin()
         alice.shutdown()
         bob.shutdown()
     }

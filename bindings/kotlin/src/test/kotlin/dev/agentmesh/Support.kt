@@ -3,6 +3,10 @@ package dev.agentmesh
 import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.runBlocking
 import kotlinx.coroutines.withTimeout
+import kotlinx.serialization.json.Json
+import kotlinx.serialization.json.JsonObject
+import kotlinx.serialization.json.jsonObject
+import kotlinx.serialization.json.jsonPrimitive
 import java.io.Closeable
 import java.nio.file.Files
 import java.nio.file.Path
@@ -36,6 +40,31 @@ object TestServer : Closeable {
         // Somebody has to read the rest, or it stops in its log.
         Thread { lines.forEachLine { } }.apply { isDaemon = true }.start()
     }
+
+    override fun close() {
+        process.destroy()
+        if (!process.waitFor(10, TimeUnit.SECONDS)) process.destroyForcibly()
+    }
+}
+
+/** `agentmesh dev` in a process of its own, with every service; one for all tests. */
+object DevServer : Closeable {
+    private val process: Process
+    private val said: JsonObject
+
+    init {
+        process = ProcessBuilder(program("AGENTMESH_TEST_CLI"), "--json", "dev", "--listen", "127.0.0.1:0")
+            .redirectError(ProcessBuilder.Redirect.DISCARD)
+            .apply { environment()["HOME"] = Files.createTempDirectory("agentmesh-dev").toString() }
+            .start()
+        Runtime.getRuntime().addShutdownHook(Thread(::close))
+        val lines = process.inputStream.bufferedReader()
+        said = Json.parseToJsonElement(checkNotNull(lines.readLine()) { "the server ended" }).jsonObject
+        Thread { lines.forEachLine { } }.apply { isDaemon = true }.start()
+    }
+
+    /** What it says of itself, such as `user_data`. */
+    operator fun get(name: String): String = said.getValue(name).jsonPrimitive.content
 
     override fun close() {
         process.destroy()
