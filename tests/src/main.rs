@@ -22,6 +22,7 @@ mod lineage;
 mod log;
 mod observability;
 mod opening;
+mod polling;
 mod s3;
 mod signaling;
 mod streams;

@@ -51,6 +51,14 @@ impl Engine {
         self.outbox.get(id).filter(|e| e.is_message()).map(|e| e.stage)
     }
 
+    /// Whether the relay has whatever is to be sent, as far as it is known to have it.
+    pub fn has_sent_all(&self) -> bool {
+        self.outbox.values().all(|entry| match &entry.transmission {
+            Some(transmission) => transmission.relay_acked,
+            None => entry.stage > Stage::Queued,
+        })
+    }
+
     #[cfg(feature = "metrics")]
     pub(crate) fn messages_under_way(&self) -> usize {
         self.outbox.values().filter(|entry| entry.is_message()).count()

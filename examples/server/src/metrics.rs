@@ -24,6 +24,8 @@ pub(crate) struct Metrics {
     pub(crate) connects: Counter,
     /// Relay connections refused.
     pub(crate) connects_refused: Counter,
+    /// Among the connections, those of clients that poll.
+    pub(crate) poll_sessions: Gauge,
     /// Connections closed because a newer one of the same agent took over.
     pub(crate) replaced: Counter,
     /// Connections closed because nothing was heard of them.
@@ -73,6 +75,7 @@ impl Metrics {
             connections: gauges("agentmesh_relay_connections"),
             connects: counters("agentmesh_relay_connects_total"),
             connects_refused: counters("agentmesh_relay_connects_refused_total"),
+            poll_sessions: gauges("agentmesh_relay_poll_sessions"),
             replaced: counters("agentmesh_relay_replaced_total"),
             timed_out: counters("agentmesh_relay_timed_out_total"),
             accepted: counters("agentmesh_relay_accepted_total"),
@@ -165,6 +168,7 @@ fn describe() {
     }
     metrics::describe_gauge!("agentmesh_agent_websocket_sessions", "Agent WebSocket: sessions now");
     metrics::describe_gauge!("agentmesh_relay_connections", "Relay connections open");
+    metrics::describe_gauge!("agentmesh_relay_poll_sessions", "Relay connections without a socket");
     metrics::describe_gauge!("agentmesh_relay_pending_messages", "Messages not acknowledged yet");
     metrics::describe_histogram!("agentmesh_store_commit_seconds", "Duration of a transaction");
 }

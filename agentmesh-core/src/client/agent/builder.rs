@@ -15,6 +15,7 @@ use crate::{
         http::HttpConfig,
         platform::{BoxFuture, Clock},
         rate_limit::RateLimits,
+        relay::RelayTransport,
         trace::TraceParent,
     },
     engine::EngineConfig,
@@ -42,6 +43,8 @@ pub struct AgentConfig {
     pub registry_url: Option<String>,
     /// URL of the relay. Default: `wss://relay.agentmesh.online/v1/connect`. `None` stays offline.
     pub relay_url: Option<String>,
+    /// How the relay is reached. Default: [`RelayTransport::WebSocket`].
+    pub relay_transport: RelayTransport,
     /// Shown in the registry.
     pub display_name: Option<String>,
     /// What the agent can do: for searches, and granted to peers that ask for it. Default: whatever the registry has
@@ -94,6 +97,7 @@ impl Default for AgentConfig {
         Self {
             registry_url: Some("https://agentmesh.online/v1".to_owned()),
             relay_url: Some("wss://relay.agentmesh.online/v1/connect".to_owned()),
+            relay_transport: RelayTransport::WebSocket,
             display_name: None,
             capabilities: None,
             capability_handler: None,
@@ -250,6 +254,13 @@ impl AgentBuilder {
     #[must_use]
     pub fn relay_url(mut self, url: impl Into<String>) -> Self {
         self.config.relay_url = Some(url.into());
+        self
+    }
+
+    /// How the relay is reached: [`RelayTransport::Polling`] where no socket can be kept. Everything else is the same.
+    #[must_use]
+    pub const fn relay_transport(mut self, transport: RelayTransport) -> Self {
+        self.config.relay_transport = transport;
         self
     }
 

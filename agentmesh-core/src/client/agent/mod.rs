@@ -17,6 +17,7 @@ mod policy;
 mod request;
 mod sessions;
 mod stream;
+mod syncing;
 
 use std::{sync::Arc, time::Duration};
 

@@ -133,6 +133,7 @@ impl Driver {
             }
             Command::Consume { consumer } => self.delivery.set_consumer(consumer),
             Command::Connect { profile, reply } => self.go_online(profile, reply),
+            Command::Sync { limit, reply } => self.sync(limit, reply),
             Command::Identity { reply } => {
                 let _ = reply.send(Arc::clone(self.engine.identity()));
             }
@@ -373,6 +374,7 @@ impl Driver {
         let now = Instant::now();
         self.jobs.start_due(now);
         self.keep_online(now);
+        self.finish_syncs(now).await;
         self.watch_policy(now);
         if self.engine.has_left_frames() && self.engine.has_room() {
             self.reconnect();

@@ -3,6 +3,7 @@
 use std::{
     fmt,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use tokio::sync::{mpsc, oneshot};
@@ -60,6 +61,10 @@ pub(crate) enum Command {
     Connect {
         profile: Profile,
         reply: Reply<Result<(), Error>>,
+    },
+    Sync {
+        limit: Duration,
+        reply: Reply<Result<bool, Error>>,
     },
     Send {
         message: NewMessage,

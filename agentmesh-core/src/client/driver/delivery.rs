@@ -220,6 +220,11 @@ impl Delivery {
         self.later.push((now + pause, key, attempt));
     }
 
+    /// Whether the application has dealt with everything, as far as there is somebody who takes messages.
+    pub(super) fn is_idle(&self) -> bool {
+        self.known.is_empty() || self.consumer.as_ref().is_none_or(mpsc::Sender::is_closed)
+    }
+
     pub(super) fn next_due(&self) -> Option<Instant> {
         let paced = self.pace.as_ref().and_then(|pace| pace.due);
         self.later.iter().map(|(at, _, _)| *at).chain(paced).min()

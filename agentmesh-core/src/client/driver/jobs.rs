@@ -191,6 +191,11 @@ impl Jobs {
         self.plain_registry
     }
 
+    /// Whether nothing is under way.
+    pub(super) fn is_idle(&self) -> bool {
+        self.tasks.is_empty()
+    }
+
     pub(super) fn stop(&mut self) {
         self.tasks.abort_all();
     }

@@ -3,7 +3,7 @@
 //! It takes whatever has come in since the last step, up to a bound, as one batch: one commit covers all of it.
 //! Work that waits (registry, policy) runs in tasks of its own, owned by the driver, and comes back as input.
 //!
-//! `batch` does the step, `large` what is special about payloads that come in parts, `online` the way online and the relay's events, `jobs` what waits, `delivery` hands
+//! `batch` does the step, `large` what is special about payloads that come in parts, `online` the way online and the relay's events, `jobs` what waits, `syncing` is one visit to the relay, `delivery` hands
 //! messages to the application, `waiting` answers its callers.
 
 mod answers;
@@ -20,6 +20,7 @@ mod policy;
 mod rotation;
 mod streams;
 mod surface;
+mod syncing;
 mod waiting;
 
 use std::{
@@ -65,6 +66,7 @@ use jobs::{JobResult, Jobs};
 use online::Online;
 use policy::PolicyWatch;
 use streams::Streams;
+use syncing::Syncing;
 use waiting::Waiting;
 
 /// Commands that may wait for the driver.
@@ -131,6 +133,7 @@ pub(super) fn start(
         questions: Vec::new(),
         streams: Streams::new(amid, config.streams, Arc::clone(&hub)),
         answers: Vec::new(),
+        syncing: Syncing::default(),
         online_told: false,
     };
     let task = platform::spawn(driver.run(inbox, completions).instrument(spans::agent(amid)));
@@ -193,6 +196,7 @@ pub(super) struct Driver {
     streams: Streams,
     /// What the agent answers by itself, to be queued with the next step.
     answers: Vec<Input>,
+    syncing: Syncing,
     /// The application was told that the agent is online.
     online_told: bool,
 }
@@ -323,6 +327,7 @@ impl Driver {
             self.online.next_due(),
             self.streams.next_due(),
             self.policy_watch.next_due(),
+            self.syncing.next_due(),
         ] {
             until = at.map_or(until, |at| until.min(at));
         }

@@ -18,7 +18,7 @@ use crate::{
         backoff::{Backoff, BackoffConfig},
         relay::{
             self, Inbound as RelayInbound, RelayCommand, RelayConfig, RelayContext, RelayEvent,
-            RelayHandle, RelayPayload,
+            RelayHandle, RelayPayload, RelayTransport,
         },
         subscription::Subscription,
         transport::{self, goes_in_clear},
@@ -30,6 +30,8 @@ use crate::{
 
 /// How long the farewell to registry and relay may take.
 const FAREWELL: Duration = Duration::from_secs(2);
+/// The same where the last words are a request.
+const FAREWELL_BY_REQUEST: Duration = Duration::from_secs(4);
 /// The relay's queue counts as drained when nothing came for this long after it was connected.
 const DRAINED_AFTER: Duration = Duration::from_secs(10);
 /// How often that is looked at again while the connection stands.
@@ -55,6 +57,8 @@ pub(super) struct Online {
     published: bool,
     connected: bool,
     connected_before: bool,
+    /// Messages that the relay had when it was connected, and that have not come yet.
+    awaited: u64,
     register_at: Option<Instant>,
     backoff: Backoff,
     heartbeat_at: Option<Instant>,
@@ -82,6 +86,7 @@ impl Online {
             published: !has_registry,
             connected: false,
             connected_before: false,
+            awaited: 0,
             register_at: None,
             backoff: Backoff::new(BackoffConfig::RECONNECT),
             heartbeat_at: None,
@@ -138,6 +143,11 @@ impl Online {
             && self.registered
             && self.published
             && (self.connected || self.relay_url.is_none())
+    }
+
+    /// Online, and everything has come that waited at the relay.
+    pub(super) const fn has_caught_up(&self) -> bool {
+        self.is_settled() && self.awaited == 0
     }
 
     /// Answers those who wait for being online, if that is so.
@@ -218,8 +228,14 @@ impl Driver {
 
     fn dial(&mut self) {
         let Some(url) = self.online.relay_url.clone() else { return };
-        let config = RelayConfig::new(url);
-        let connector = match transport::connector(&self.config.http, config.connect_timeout) {
+        let polls = self.config.relay_transport == RelayTransport::Polling;
+        let config = if polls { RelayConfig::polling(url) } else { RelayConfig::new(url) };
+        let connector = if polls {
+            transport::polling(&self.config.http)
+        } else {
+            transport::connector(&self.config.http, config.connect_timeout)
+        };
+        let connector = match connector {
             Ok(connector) => connector,
             Err(error) => {
                 let error = Error::from(error);
@@ -235,7 +251,10 @@ impl Driver {
             rng: Box::new(SystemRng),
         };
         let (handle, events) = relay::connect(config, context);
-        handle.set_presence(PresenceStatus::Online);
+        if !polls {
+            // It would be a request of its own, and the relay takes whoever connects for that.
+            handle.set_presence(PresenceStatus::Online);
+        }
         self.online.relay = Some(handle);
         self.online.events = Some(events);
     }
@@ -288,6 +307,7 @@ impl Driver {
         match event {
             RelayEvent::Connected { pending, features, .. } => {
                 self.online.connected = true;
+                self.online.awaited = pending;
                 self.online.drained_at = Some(Instant::now() + DRAINED_AFTER);
                 self.settle_online();
                 if core::mem::replace(&mut self.online.connected_before, true)
@@ -301,6 +321,7 @@ impl Driver {
                 jobs.push(Job::silent(Input::Connected { acks: features.ack }));
             }
             RelayEvent::Frame(frame) => {
+                self.online.awaited = self.online.awaited.saturating_sub(1);
                 if let Some(at) = &mut self.online.drained_at {
                     *at = (*at).max(Instant::now() + DRAINED_AFTER);
                 }
@@ -374,6 +395,7 @@ impl Driver {
     pub(super) fn timed_inputs(&mut self, jobs: &mut Vec<Job>) {
         if self.online.drained_at.is_some_and(|at| at <= Instant::now()) {
             self.online.drained_at = Some(Instant::now() + DRAINED_AGAIN);
+            self.online.awaited = 0;
             if !self.engine.has_left_frames() {
                 jobs.push(Job::silent(Input::QueueDrained));
             }
@@ -410,6 +432,8 @@ impl Driver {
                 let _ = registry.set_status(&PresenceStatus::Offline).await;
             }
         };
-        let _ = timeout(FAREWELL, farewell).await;
+        let polls = self.config.relay_transport == RelayTransport::Polling;
+        let limit = if polls { FAREWELL_BY_REQUEST } else { FAREWELL };
+        let _ = timeout(limit, farewell).await;
     }
 }

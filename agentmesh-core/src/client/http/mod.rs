@@ -230,8 +230,7 @@ impl HttpClient {
         result
     }
 
-    /// One try of a request that must not be repeated by itself, for services whose errors say more in their headers.
-    #[cfg(any(feature = "aiwm", feature = "user-data"))]
+    /// One try of a request that must not be repeated by itself, or whose errors say more than their status.
     pub(crate) async fn send_any(&self, request: HttpRequest) -> Result<AnyResponse, HttpError> {
         let host = authority(&request.url);
         self.receive(request, &host).await

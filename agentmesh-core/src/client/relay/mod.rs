@@ -49,6 +49,18 @@ use crate::{
 /// WebSocket close code of a connection that another one of the same agent took over.
 pub const CLOSE_REPLACED: u16 = 4006;
 
+/// How the relay is reached.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RelayTransport {
+    /// By a WebSocket that stays open.
+    #[default]
+    WebSocket,
+    /// By HTTP requests, one of which waits at the relay: where no socket can be kept, or none gets through. Needs a relay
+    /// of ours.
+    Polling,
+}
+
 /// Settings of a relay connection. The defaults are those of the protocol.
 #[derive(Debug, Clone)]
 pub struct RelayConfig {
@@ -91,6 +103,18 @@ impl RelayConfig {
             backoff: BackoffConfig::RECONNECT,
             stable_after: Duration::from_secs(10),
             queue: 256,
+        }
+    }
+
+    /// For [`RelayTransport::Polling`]: text frames only, no pings (a request that waits shows that the relay is there),
+    /// and time for a request where a socket needs less.
+    pub fn polling(url: Url) -> Self {
+        Self {
+            features: Features { binary: false, ..Features::ALL },
+            handshake_timeout: Duration::from_secs(15),
+            ping_interval: Duration::from_secs(24 * 3600),
+            close_timeout: Duration::from_secs(4),
+            ..Self::new(url)
         }
     }
 }

@@ -1,9 +1,11 @@
 //! The seam between the relay connection and what carries it: text and binary messages in, text and binary messages
-//! out. A WebSocket in `ws_native`, a pair of queues in `memory`; in WebAssembly the platform has its own. Knows neither JSON nor frames.
+//! out. A WebSocket in `ws_native`, a pair of queues in `memory`, requests over HTTP in `poll`; in WebAssembly the platform has its own sockets.
+//! Knows no frames; `poll` puts them into JSON as they are.
 
 #[cfg(not(target_arch = "wasm32"))]
 mod line;
 pub mod memory;
+mod poll;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod ws_native;
 
@@ -145,6 +147,11 @@ pub(super) fn connector(
 ) -> Result<Arc<dyn Connector>, TransportError> {
     let connector = ws_native::WsConnector::with_tls(&http.proxies, &http.tls, connect_timeout)?;
     Ok(Arc::new(connector))
+}
+
+/// What opens connections that poll, on every platform.
+pub(super) fn polling(http: &HttpConfig) -> Result<Arc<dyn Connector>, TransportError> {
+    Ok(Arc::new(poll::PollConnector::new(http)?))
 }
 
 /// What opens WebSockets where the platform has its own.

@@ -1,4 +1,4 @@
-//! The one port: HTTP for the registry, signaling, health and metrics, and the upgrade to the relay's WebSocket on any other path.
+//! The one port: HTTP for the registry, for agents that poll the relay, signaling, health and metrics, and the upgrade to the relay's WebSocket on any other path.
 //!
 //! hyper is driven here rather than by `axum::serve`, because the socket must have TCP_NODELAY, a slow client must not
 //! hold a connection for ever, and an upgraded socket goes to the relay without hyper's buffers.
@@ -36,8 +36,13 @@ use hyper_util::{
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use crate::{
-    agent_ws, aiwm, limits::reached, metrics, oauth, org, registry, relay::Open, signaling,
-    state::Shared, user_data,
+    agent_ws, aiwm,
+    limits::reached,
+    metrics, oauth, org, registry,
+    relay::{Open, poll},
+    signaling,
+    state::Shared,
+    user_data,
 };
 
 /// Connections that the system may hold before they are accepted: many clients reconnect at once after a restart.
@@ -54,6 +59,7 @@ pub(crate) fn router(shared: Shared) -> Router {
     let v1 = registry::routes()
         .merge(org::routes())
         .merge(oauth::routes())
+        .merge(poll::routes())
         .route("/health", get(health::registry));
     let aiwm = match &shared.aiwm {
         Some(_) => aiwm::routes(&shared),

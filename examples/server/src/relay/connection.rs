@@ -37,7 +37,7 @@ use super::{
 use crate::{clock, http::visitors::Held};
 
 /// A first frame is a few hundred bytes.
-const MAX_CONNECT: usize = 16 * 1024;
+pub(super) const MAX_CONNECT: usize = 16 * 1024;
 /// A payload far over the limit is still read, so that the error can say which message it was.
 const MAX_MESSAGE: usize = MAX_RELAY_FRAME + 64 * 1024;
 /// Reads begin small and grow while they come back full.
@@ -46,7 +46,7 @@ const READ_MAX: usize = 64 * 1024;
 /// Unfinished input that is not counted against its address: an ordinary message.
 const FREE: usize = 128 * 1024;
 /// How long a sender waits for a recipient that is there but slow.
-const PATIENCE: Duration = Duration::from_secs(1);
+pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 /// How long a client may take to answer our close frame.
 const FAREWELL: Duration = Duration::from_secs(1);
 

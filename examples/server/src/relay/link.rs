@@ -33,6 +33,8 @@ pub(crate) struct Link {
     pub(crate) last_pinged: AtomicU64,
     /// Messages were put aside in the mailbox for this connection's task to send.
     pub(crate) has_backlog: AtomicBool,
+    /// Without a socket: see `poll`.
+    pub(crate) polls: bool,
     closing: AtomicBool,
 }
 
@@ -52,8 +54,21 @@ impl Link {
             last_heard: AtomicU64::new(now_ms),
             last_pinged: AtomicU64::new(now_ms),
             has_backlog: AtomicBool::new(false),
+            polls: false,
             closing: AtomicBool::new(false),
         }
+    }
+
+    /// For a client that polls.
+    pub(crate) fn to_be_polled(
+        id: u64,
+        amid: Arc<str>,
+        features: Features,
+        outgoing_bytes: u32,
+        now_ms: u64,
+    ) -> Self {
+        let outgoing = Outgoing::to_be_polled(outgoing_bytes);
+        Self { polls: true, ..Self::new(id, amid, features, outgoing, now_ms) }
     }
 
     /// Appends a frame; to be flushed.
@@ -81,6 +96,10 @@ impl Link {
 
     /// Appends a WebSocket ping, to hear whether the client is still there.
     pub(crate) fn ping(&self) {
+        if self.polls {
+            // Its requests are what is heard of it.
+            return;
+        }
         self.outgoing.append(|out| write_frame(out, Opcode::Ping, &[]));
     }
 

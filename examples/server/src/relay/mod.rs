@@ -1,5 +1,5 @@
-//! The relay: WebSocket connections of agents, and the messages between them (`docs/protocol/relay.md` and
-//! `docs/protocol/native.md` §7, §8).
+//! The relay: WebSocket connections of agents, those that poll instead (`poll`), and the messages between them
+//! (`docs/protocol/relay.md` and `docs/protocol/native.md` §7, §8).
 //!
 //! Knows AMIDs, frames and how long a message is kept. Cannot read a payload.
 //!
@@ -19,6 +19,7 @@ mod hub;
 mod link;
 mod mailbox;
 mod outgoing;
+pub(crate) mod poll;
 mod rate;
 mod session;
 mod settle;
@@ -57,6 +58,7 @@ use agent::Agent;
 use arrivals::Arrivals;
 use hub::Hub;
 use link::Link;
+use poll::Polls;
 use websocket::close;
 
 /// What a revoked agent is told.
@@ -72,6 +74,8 @@ pub(crate) struct Relay {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) dice: Dice,
     pub(crate) arrivals: Arrivals,
+    /// Clients without a socket.
+    pub(crate) polls: Polls,
     /// What each address takes.
     pub(crate) visitors: Arc<Visitors>,
     /// Sockets open, those of HTTP included.
@@ -118,6 +122,7 @@ impl Relay {
             config,
             metrics,
             arrivals: Arrivals::default(),
+            polls: Polls::default(),
             visitors,
             sockets: Arc::default(),
             tasks: tasks.clone(),

@@ -2,7 +2,8 @@
 //!
 //! Whoever has something for a connection appends it to its buffer and then flushes: the bytes go to the socket from
 //! the sender's own task, without waking the recipient's. While one task writes, others only append; the writer takes
-//! what they left. When the socket takes no more, the connection's own task waits for it and goes on.
+//! what they left. When the socket takes no more, the connection's own task waits for it and goes on. A client that polls
+//! has no socket: its requests take what waits, and a flush wakes the one that is parked.
 
 use std::{
     collections::VecDeque,
@@ -21,7 +22,8 @@ use tokio::{net::tcp::OwnedWriteHalf, sync::Notify};
 /// The queue and the socket behind it.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
-    socket: OwnedWriteHalf,
+    /// A client that polls has none: its requests take what waits.
+    socket: Option<OwnedWriteHalf>,
     queue: Mutex<Queue>,
     /// Bytes beyond which there is no room.
     limit: usize,
@@ -90,9 +92,20 @@ fn to_u64(n: usize) -> u64 {
 
 impl Outgoing {
     pub(crate) fn new(socket: OwnedWriteHalf, limit: u32) -> Self {
+        Self { socket: Some(socket), ..Self::to_be_polled(limit) }
+    }
+
+    /// For a client without a socket; see [`Outgoing::take`].
+    pub(crate) fn to_be_polled(limit: u32) -> Self {
         let limit =
             if limit == 0 { usize::MAX } else { usize::try_from(limit).unwrap_or(usize::MAX) };
-        Self { socket, queue: Mutex::default(), limit, wake: Wake::default(), room: Notify::new() }
+        Self {
+            socket: None,
+            queue: Mutex::default(),
+            limit,
+            wake: Wake::default(),
+            room: Notify::new(),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
@@ -215,9 +228,21 @@ impl Outgoing {
 
     /// Waits until the socket takes more. The connection's task only.
     pub(crate) async fn writable(&self) {
-        if self.socket.writable().await.is_err() {
+        let Some(socket) = &self.socket else { return std::future::pending().await };
+        if socket.writable().await.is_err() {
             self.lock().broken = true;
         }
+    }
+
+    /// Everything that waits, for a client that polls.
+    pub(crate) fn take(&self) -> Vec<u8> {
+        let mut queue = self.lock();
+        queue.written = queue.appended;
+        queue.stalled = false;
+        if mem::take(&mut queue.wanted) {
+            self.room.notify_waiters();
+        }
+        mem::take(&mut queue.buffer)
     }
 
     /// Goes on writing after [`Outgoing::writable`].
@@ -231,6 +256,12 @@ impl Outgoing {
     #[must_use]
     pub(crate) fn flush(&self) -> Vec<u64> {
         let mut queue = self.lock();
+        let Some(socket) = &self.socket else {
+            if queue.waiting() > 0 {
+                self.wake.wake();
+            }
+            return Vec::new();
+        };
         if queue.writing || queue.blocked || queue.broken {
             return Vec::new();
         }
@@ -245,7 +276,7 @@ impl Outgoing {
             let bytes = mem::take(&mut queue.rest);
             let from = mem::take(&mut queue.rest_at);
             drop(queue);
-            let result = self.socket.try_write(bytes.get(from..).unwrap_or_default());
+            let result = socket.try_write(bytes.get(from..).unwrap_or_default());
             queue = self.lock();
             match result {
                 Ok(0) => queue.broken = true,

@@ -27,6 +27,7 @@ pub(super) async fn run(relay: Arc<Relay>) {
         }
         relay.advance_uptime();
         relay.check_connections();
+        relay.sweep_polls();
         relay.expire_messages();
         relay.redeliver();
         step += 1;

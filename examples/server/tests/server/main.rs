@@ -16,6 +16,7 @@ mod delivery;
 mod faults;
 mod killed;
 mod limits;
+mod polling;
 mod prekeys;
 mod presence;
 mod process;

@@ -24,7 +24,7 @@ fn signed_as(identity: &Identity, who: &str, mut fields: Value) -> Value {
     fields
 }
 
-fn revocation(revoker: &Identity, amid: &Identity) -> Value {
+pub(crate) fn revocation(revoker: &Identity, amid: &Identity) -> Value {
     let fields = json!({"amid": amid.amid(), "reason": "key_compromise", "notes": "løst"});
     signed_as(revoker, "revoker_amid", fields)
 }

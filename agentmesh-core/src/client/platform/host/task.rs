@@ -97,6 +97,10 @@ impl<T: Send + 'static> JoinSet<T> {
         self.0.next().await
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(crate) fn abort_all(&mut self) {
         self.0 = FuturesUnordered::new();
     }
