@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Assembles what goes to Maven Central: the jar with the native libraries of desktops that are given (`NATIVES`, a directory of JNA's
 # directories such as linux-x86-64), and an AAR with those of Android. Everything it makes is in target/kotlin/package. Needs the
-# NDK (`ANDROID_NDK_HOME`) and the Rust targets of Android; not run where the library is tested, which has neither.
+# NDK (`ANDROID_NDK_HOME`) and the Rust targets of Android. Exits with 3 without: where the library is tested there is neither, and only
+# its syntax is checked.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out=$PWD/target/kotlin/package
@@ -12,8 +13,8 @@ api=26
 say() { echo "kotlin-aar: $*" >&2; }
 
 [ -d "${ANDROID_NDK_HOME:-}" ] || {
-  say "ANDROID_NDK_HOME does not name the NDK"
-  exit 1
+  say "an AAR needs Android's NDK, which ANDROID_NDK_HOME does not name"
+  exit 3
 }
 case $(uname -s) in
 Darwin) host=darwin-x86_64 ;;

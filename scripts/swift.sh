@@ -12,8 +12,6 @@ part=${1:-all}
 
 say() { echo "swift: $*" >&2; }
 
-# What only runs on a Mac, as far as it can be checked here.
-bash -n scripts/xcframework.sh
 scripts/swift-toolchain.sh
 
 say "building the native library, the server and the command"

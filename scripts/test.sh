@@ -84,7 +84,7 @@ kotlin() {
 }
 
 swift() {
-  with_tools "the Swift package" "There is no Swift from 5.9 on" scripts/swift.sh built
+  with_tools "the Swift package" "There is no Swift from 5.9 on," scripts/swift.sh built
 }
 
 only=("$@")

@@ -1,9 +1,10 @@
 //! What `ARCHITECTURE.md` says of the code, checked: layers, file sizes, no clock or runtime below the client, no
-//! paths of anybody's machine, and what the crypto-only build depends on. Documents, secrets, provoked errors and what
-//! comes from others are checked by the files beside.
+//! paths of anybody's machine, and what the crypto-only build depends on. Documents, scripts, secrets, provoked errors and
+//! what comes from others are checked by the files beside.
 
 mod documents;
 mod provoked;
+mod scripts;
 mod secrets;
 mod supply;
 

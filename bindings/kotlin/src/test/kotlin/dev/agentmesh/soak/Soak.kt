@@ -27,7 +27,10 @@ fun residentBytes(): Long {
     return line.filter(Char::isDigit).toLong() * 1024
 }
 
-/** Does something [times] times; the bytes that one time added in the second half. */
+/**
+ * Does something [times] times; the bytes that one time added in the second half. While the JVM compiles what runs, that is what it
+ * compiled: to measure, run it with `-Xint`, as `scripts/soak.sh` does.
+ */
 suspend fun slope(times: Int, body: suspend (Int) -> Unit): Double {
     val before = residentBytes()
     repeat(times / 2) { body(it) }
