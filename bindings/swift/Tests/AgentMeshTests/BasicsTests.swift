@@ -17,22 +17,33 @@ final class BasicsTests: XCTestCase {
         XCTAssertEqual(Set(documented + native.filter { $0.hasPrefix("BINDING_") }), Set(here), "run bindings/swift/generate_codes.py")
     }
 
-    /// The compiler's account of what is public, as `scripts/swift.sh` has it written.
     func testNothingThatUniFFIMadeIsPublic() throws {
-        let files = try FileManager.default.contentsOfDirectory(atPath: given("AGENTMESH_TEST_SYMBOLS"))
-        var (titles, leaks) = (Set<String>(), [String]())
-        for file in files where file == "AgentMesh.symbols.json" || file.hasPrefix("AgentMesh@") {
-            let graph = try JSON(text: String(contentsOfFile: given("AGENTMESH_TEST_SYMBOLS") + "/" + file, encoding: .utf8))
-            for symbol in graph["symbols"]?.arrayValue ?? [] {
-                let title = symbol["names"]?.string("title") ?? ""
-                titles.insert(title)
-                let declaration = (symbol["declarationFragments"]?.arrayValue ?? []).map { $0.string("spelling") }.joined()
-                let made = ["Native", "Uniffi", "uniffi", "FfiConverter", "RustBuffer", "ffi_", "UnsafeMutableRawPointer"]
-                if made.contains(where: { declaration.contains($0) }) { leaks.append(declaration) }
-            }
+        let made = ["Native", "Uniffi", "uniffi", "FfiConverter", "RustBuffer", "ffi_", "UnsafeMutableRawPointer"]
+        let declarations = try exports().map { symbol in
+            (symbol["declarationFragments"]?.arrayValue ?? []).map { $0.string("spelling") }.joined()
         }
-        XCTAssertTrue(titles.isSuperset(of: ["AgentMeshClient", "AgentMeshError", "UserDataClient", "Negotiator"]), "\(titles.count) symbols")
-        XCTAssertEqual(leaks, [])
+        XCTAssertTrue(declarations.contains { $0.hasSuffix("class AgentMeshClient") }, "\(declarations.count) symbols")
+        XCTAssertEqual(declarations.filter { declaration in made.contains { declaration.contains($0) } }, [])
+    }
+
+    func testWhatTheSupportMatrixNamesIsPublic() throws {
+        // `send(to:_:)` is `send` there.
+        let names = Set(try exports().compactMap { $0["names"]?.string("title").split(separator: "(").first.map(String.init) })
+        let matrix = try String(contentsOfFile: given("AGENTMESH_TEST_SOURCE") + "/bindings/support-matrix.yaml", encoding: .utf8)
+        let claimed = matrix.components(separatedBy: "\n").filter { $0.hasPrefix("    swift: ") && !$0.contains("\"") }
+            .flatMap { $0.dropFirst("    swift: ".count).components(separatedBy: ", ") }
+        XCTAssertGreaterThan(claimed.count, 40)
+        let known = names.union(names.compactMap { $0.split(separator: ".").last.map(String.init) })
+        XCTAssertEqual(claimed.filter { !known.contains($0) }, [])
+    }
+
+    /// The compiler's account of what is public, as `scripts/swift.sh` has it written.
+    private func exports() throws -> [JSON] {
+        let files = try FileManager.default.contentsOfDirectory(atPath: given("AGENTMESH_TEST_SYMBOLS"))
+        return try files.filter { $0 == "AgentMesh.symbols.json" || $0.hasPrefix("AgentMesh@") }.flatMap { file in
+            let text = try String(contentsOfFile: given("AGENTMESH_TEST_SYMBOLS") + "/" + file, encoding: .utf8)
+            return try JSON(text: text)["symbols"]?.arrayValue ?? []
+        }
     }
 
     func testPanicsAreErrors() async throws {
