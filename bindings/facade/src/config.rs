@@ -8,6 +8,7 @@ use agentmesh_core::{
     audit::Severity,
     client::{
         AgentBuilder, AgentConfig, AuditOptions, Rate, RateLimits, SendOptions, StreamOptions,
+        relay::RelayTransport,
     },
     engine::{SendError, Stage},
     knock::{KnockRequest, Policy},
@@ -25,6 +26,8 @@ pub struct AgentSettings {
     pub registry_url: Option<String>,
     /// URL of the relay.
     pub relay_url: Option<String>,
+    /// How the relay is reached.
+    pub relay_transport: Option<RelayTransportSetting>,
     /// Works with neither registry nor relay.
     pub offline: bool,
     /// What the identity is called in its store.
@@ -61,6 +64,25 @@ pub struct AgentSettings {
     pub stream_stall_timeout_ms: Option<u64>,
     /// An audit log.
     pub audit: Option<AuditSettings>,
+}
+
+/// How the relay is reached.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RelayTransportSetting {
+    /// By a WebSocket.
+    WebSocket,
+    /// By requests.
+    Polling,
+}
+
+impl From<RelayTransportSetting> for RelayTransport {
+    fn from(transport: RelayTransportSetting) -> Self {
+        match transport {
+            RelayTransportSetting::WebSocket => Self::WebSocket,
+            RelayTransportSetting::Polling => Self::Polling,
+        }
+    }
 }
 
 /// How fast messages may be sent.
@@ -116,6 +138,7 @@ impl AgentSettings {
         }
         config.registry_url = self.registry_url.or(config.registry_url);
         config.relay_url = self.relay_url.or(config.relay_url);
+        config.relay_transport = self.relay_transport.map_or(config.relay_transport, Into::into);
         config.display_name = self.display_name;
         config.capabilities = self.capabilities;
         config.policy = self.policy.unwrap_or(config.policy);

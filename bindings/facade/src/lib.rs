@@ -41,7 +41,8 @@ pub use agent::{Agent, OpenMode, Opening, StoreKeySource};
 pub use arguments::from_json;
 pub use audit::AuditLog;
 pub use config::{
-    AgentSettings, AuditSettings, RateLimitSettings, RateSetting, SendSettings, StreamSettings,
+    AgentSettings, AuditSettings, RateLimitSettings, RateSetting, RelayTransportSetting,
+    SendSettings, StreamSettings,
 };
 #[cfg(feature = "conformance")]
 pub use conformance::{CONFORMANCE_TESTS, ForeignFixture, run_conformance_test};

@@ -160,6 +160,22 @@ export class AgentMeshClient extends Control {
     await abortable(signal, connecting, this);
   }
 
+  /**
+   * One visit to the relay, for programs that run now and then, such as a Worker on a schedule: goes online, takes what waits,
+   * hands it to the handlers, sends what is to be sent, their answers included, and goes offline again.
+   *
+   * True if all was done: whatever waited is committed, handled (if there are handlers) and acknowledged, and the relay has on its
+   * disk whatever was sent. False after `timeoutMs` (default: 25 seconds); what is missing is here or at the relay, and the next
+   * visit goes on with it. No connection and no request is left in either case. With `relayTransport: 'polling'` no socket is
+   * opened either. A client that is online already stays so.
+   */
+  async sync(options: Abortable & { timeoutMs?: number } = {}): Promise<boolean> {
+    const { timeoutMs = 25_000, signal } = options;
+    if (this.#agent === undefined) await this.initialize(options);
+    const agent = this.#native;
+    return (await abortable(signal, (canceller?: EngineCanceller) => agent.sync(timeoutMs, canceller), this)) ?? false;
+  }
+
   /** Goes offline and closes the storage. What waits stays in the outbox on disk. Resolves when handlers have ended. Again is fine. */
   async close(): Promise<void> {
     this.#closed = true;

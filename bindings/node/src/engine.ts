@@ -142,6 +142,7 @@ export interface EngineAgent {
   amid(): string;
   publicKeys(): [Uint8Array, Uint8Array];
   connect(displayName: string | null, capabilities: string[] | null, canceller?: EngineCanceller): Promise<void | null>;
+  sync(limitMs: number, canceller?: EngineCanceller): Promise<boolean | null>;
   close(): Promise<void>;
   send(to: string, content: Content | null, options: string | null, canceller?: EngineCanceller): Promise<string | null>;
   request(

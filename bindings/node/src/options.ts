@@ -27,6 +27,11 @@ export interface ClientOptions {
   registryUrl?: string | undefined;
   /** Default: the environment variable `AGENTMESH_RELAY_URL`, else `wss://relay.agentmesh.online/v1/connect`. */
   relayUrl?: string | undefined;
+  /**
+   * How the relay is reached: by a WebSocket, or by requests, one of which waits there, where no socket can be kept. Everything
+   * else is the same. Needs a relay of ours. Default: `websocket`.
+   */
+  relayTransport?: 'websocket' | 'polling' | undefined;
   /** Works with neither registry nor relay. */
   offline?: boolean | undefined;
   /** The identity for a new store; without, one is made. */
@@ -121,6 +126,7 @@ export function openingJson(options: ClientOptions): string {
   return JSON.stringify({
     registry_url: options.registryUrl ?? (online ? variable('AGENTMESH_REGISTRY_URL') : undefined),
     relay_url: options.relayUrl ?? (online ? variable('AGENTMESH_RELAY_URL') : undefined),
+    relay_transport: options.relayTransport,
     offline: options.offline,
     identity_key: options.identityKey,
     display_name: options.displayName,

@@ -81,6 +81,13 @@ impl Agent {
         unit_call!(self, py, |agent| agent.connect())
     }
 
+    fn sync<'py>(&self, py: Python<'py>, limit: f64) -> PyResult<Bound<'py, PyAny>> {
+        let (agent, limit) = (self.0.clone(), duration(py, limit)?);
+        call(py, async move { agent.sync(limit).await }, |py, done| {
+            Ok(done.into_pyobject(py)?.to_owned().into_any().unbind())
+        })
+    }
+
     fn close<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         unit_call!(self, py, |agent| agent.close())
     }

@@ -126,6 +126,13 @@ impl Agent {
         call(canceller, self.0.connect_as(display_name, capabilities))
     }
 
+    /// One visit to the relay; whether all was done.
+    #[wasm_bindgen]
+    pub fn sync(&self, limit_ms: f64, canceller: Option<CancellerRef>) -> Result<Promise, JsValue> {
+        let (agent, limit) = (self.0.clone(), milliseconds(limit_ms)?);
+        call(canceller, async move { agent.sync(limit).await })
+    }
+
     /// Goes offline and closes the store.
     #[wasm_bindgen]
     pub fn close(&self) -> Result<Promise, JsValue> {

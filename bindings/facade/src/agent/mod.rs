@@ -75,6 +75,15 @@ impl Agent {
         async move { Ok(connecting?.await?) }
     }
 
+    /// One visit to the relay: takes what waits, hands it on, sends what is to be sent, and goes offline again. Whether all was
+    /// done within `limit`.
+    ///
+    /// # Errors
+    /// As the core's `Agent::sync`.
+    pub async fn sync(&self, limit: Duration) -> Result<bool, FacadeError> {
+        Ok(self.core()?.sync(limit).await?)
+    }
+
     /// Goes offline and closes the store. Closing twice is fine.
     ///
     /// # Errors

@@ -131,6 +131,18 @@ impl Agent {
         call(env, canceller, self.0.connect_as(display_name, capabilities))
     }
 
+    /// One visit to the relay; whether all was done.
+    #[napi]
+    pub fn sync<'env>(
+        &self,
+        env: &'env Env,
+        limit_ms: f64,
+        canceller: Option<&Canceller>,
+    ) -> napi::Result<Object<'env>> {
+        let (agent, limit) = (self.0.clone(), milliseconds(limit_ms)?);
+        call(env, canceller, async move { agent.sync(limit).await })
+    }
+
     /// Goes offline and closes the store.
     #[napi]
     pub fn close<'env>(&self, env: &'env Env) -> napi::Result<Object<'env>> {

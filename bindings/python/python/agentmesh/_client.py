@@ -9,7 +9,7 @@ import os
 import warnings
 from collections.abc import AsyncIterator, Iterable
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from . import _native, _values
 from ._audit import AuditLog
@@ -86,6 +86,7 @@ class AgentMeshClient(Control):
         key: Key | bytes,
         registry_url: str | None = None,
         relay_url: str | None = None,
+        relay_transport: Literal["websocket", "polling"] | None = None,
         offline: bool = False,
         identity: Identity | None = None,
         backup: Backup | None = None,
@@ -116,6 +117,7 @@ class AgentMeshClient(Control):
         ``storage`` is where its state is kept, ``key`` seals it. ``mode`` is ``open_or_create``, ``load`` (the identity must
         be there) or ``create`` (it must not). ``identity`` or ``backup`` is for a new store; without, an identity is made.
         ``offline`` works with neither registry nor relay; ``connect=False`` leaves going online to :meth:`connect`.
+        ``relay_transport`` is ``"polling"`` where no WebSocket can be kept; everything else is the same then.
         ``on_knock`` decides about sessions that the policy lets through. Everything else has the core's defaults.
         """
         if mode not in ("open_or_create", "load", "create"):
@@ -138,6 +140,7 @@ class AgentMeshClient(Control):
         self._settings = opening(
             registry_url=registry_url,
             relay_url=relay_url,
+            relay_transport=relay_transport,
             offline=offline,
             identity_key=identity_key,
             display_name=display_name,
@@ -194,6 +197,17 @@ class AgentMeshClient(Control):
     async def connect(self) -> None:
         """Goes online: registers, publishes prekeys, connects to the relay. Afterwards the client stays online by itself."""
         await self._native_agent.connect()
+
+    async def sync(self, *, timeout: Seconds = 25) -> bool:
+        """One visit to the relay, for programs that run now and then: goes online, takes what waits, hands it to the handlers,
+        sends what is to be sent, their answers included, and goes offline again.
+
+        True if all was done: whatever waited is committed, handled (if there are handlers) and acknowledged, and the relay has
+        on its disk whatever was sent. False after ``timeout`` seconds: what is missing is here or at the relay, and the next
+        visit goes on with it. No connection and no request is left in either case. With ``connect=False`` this is the only time
+        that the client is online; one that is online already stays so.
+        """
+        return await self._native_agent.sync(_values.seconds(timeout))
 
     async def close(self) -> None:
         """Goes offline and closes the store. What waits stays in the outbox on disk. Again is fine."""

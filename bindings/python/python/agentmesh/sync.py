@@ -221,6 +221,10 @@ class AgentMeshClient(Synchronous[_client.AgentMeshClient]):
         """Goes online."""
         self.run(lambda client: client.connect())
 
+    def sync(self, *, timeout: Seconds = 25) -> bool:
+        """One visit to the relay; whether all was done."""
+        return self.run(lambda client: client.sync(timeout=timeout))
+
     def close(self) -> None:
         """Goes offline and closes the store. Again is fine."""
         self.run(lambda client: client.close())
