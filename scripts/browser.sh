@@ -11,6 +11,7 @@ part=${1:-all}
 [ $# -eq 0 ] || shift
 
 say() { echo "browser: $*" >&2; }
+source scripts/parts/npm.sh
 missing() {
   cat >&2 <<NOTICE
 *****************************************************************************************
@@ -25,14 +26,7 @@ NOTICE
 export AGENTMESH_TEST_CHROMIUM=${AGENTMESH_TEST_CHROMIUM:-$(command -v chromium || command -v chromium-browser || command -v google-chrome || true)}
 [ -n "$AGENTMESH_TEST_CHROMIUM" ] || missing "There is no Chromium."
 
-node=$(command -v node || true)
-if [ -z "$node" ] || [ "$("$node" -p 'Number(process.versions.node.split(".")[0]) >= 20')" != true ]; then
-  node=$(scripts/node22.sh)
-fi
-[ -n "$node" ] && command -v npm >/dev/null || missing "There is no Node.js from 20 on, or no npm."
-mkdir -p "$out/bin"
-ln -sf "$node" "$out/bin/node"
-export PATH=$out/bin:$PATH npm_config_audit=false npm_config_fund=false npm_config_update_notifier=false
+find_node || missing "There is no Node.js from 20 on, or no npm."
 
 if [ "$part" != built ]; then
   scripts/wasm.sh module
@@ -43,15 +37,8 @@ if [ ! -e "${packages[0]}" ] || ! tar -tzf target/node/packages/agentmesh-sdk-[0
   missing "There is no package with the WebAssembly module: run scripts/browser.sh without \"built\"."
 fi
 
+install_tools "$source"
 tools=$out/tools
-if ! cmp -s "$source/package-lock.json" "$tools/installed"; then
-  say "setting up the tools in target/browser/tools (Node $(node --version), npm $(npm --version))"
-  rm -rf "$tools"
-  mkdir -p "$tools"
-  cp "$source/package.json" "$source/package-lock.json" "$tools"
-  npm ci --prefix "$tools" --silent --ignore-scripts
-  cp "$source/package-lock.json" "$tools/installed"
-fi
 
 export AGENTMESH_TEST_CLI AGENTMESH_TEST_SOURCE=$PWD
 project=$(mktemp -d)
@@ -71,8 +58,4 @@ cp "$AGENTMESH_TEST_SOURCE/bindings/node/tests/play.mjs" tests
 files=("$@")
 [ $# -gt 0 ] || files=(tests/*.test.mjs)
 say "$("$AGENTMESH_TEST_CHROMIUM" --version 2>/dev/null | tail -1)"
-node --test --test-reporter=tap --test-concurrency=2 --test-timeout=300000 "${files[@]}" >"$out/tests.log" || {
-  grep -vE '^ *(ok|#|---|\.\.\.|duration_ms|type:)' "$out/tests.log" >&2
-  exit 1
-}
-grep -E '^# (tests|pass|fail)' "$out/tests.log" >&2
+run_tests "${files[@]}"

@@ -11,44 +11,22 @@ part=${1:-all}
 [ $# -eq 0 ] || shift
 
 say() { echo "node: $*" >&2; }
+source scripts/parts/built.sh
+source scripts/parts/npm.sh
 
-# Node from 20 on: the system's, else the one that other tests fetch.
-node=$(command -v node || true)
-if [ -z "$node" ] || [ "$("$node" -p 'Number(process.versions.node.split(".")[0]) >= 20')" != true ]; then
-  node=$(scripts/node22.sh)
-fi
-[ -n "$node" ] && command -v npm >/dev/null || {
+find_node || {
   say "NOT TESTED: the npm package. There is no Node.js from 20 on, or no npm. With CI=true this is an error."
   [ "${CI:-}" = true ] && exit 1
   exit 77
 }
-mkdir -p "$out/bin"
-ln -sf "$node" "$out/bin/node"
-export PATH=$out/bin:$PATH npm_config_audit=false npm_config_fund=false npm_config_update_notifier=false
-
+install_tools "$source"
 tools=$out/tools
-if ! cmp -s "$source/package-lock.json" "$tools/installed"; then
-  say "setting up the tools in target/node/tools (Node $(node --version), npm $(npm --version))"
-  rm -rf "$tools"
-  mkdir -p "$tools"
-  cp "$source/package.json" "$source/package-lock.json" "$tools"
-  npm ci --prefix "$tools" --silent --ignore-scripts
-  cp "$source/package-lock.json" "$tools/installed"
-fi
 
-# Where cargo puts things, cargo says.
-artifacts() { node -e '
-  for (const line of require("fs").readFileSync(0, "utf8").split("\n").filter(Boolean)) {
-    const { reason, target, executable, filenames } = JSON.parse(line);
-    if (reason === "compiler-artifact") for (const file of executable ? [executable] : filenames) console.log(target.name, file);
-  }'; }
-say "building the native module"
-module=$(cargo build --quiet -p agentmesh-node --message-format json | artifacts | sed -nE 's/^agentmesh_node (.*\.(so|dylib|dll))$/\1/p' | head -1)
-say "building the server that it is tested against"
-# With the features of the whole workspace, as its tests are, so that what was built for them is not built again.
+say "building the native module, and the server that it is tested against"
+built=$(workspace_built)
+module=$(path_of agentmesh_node "$built")
+AGENTMESH_TEST_SERVER=$(path_of agentmesh-server "$built")
 export AGENTMESH_TEST_CLI AGENTMESH_TEST_SERVER AGENTMESH_TEST_SOURCE=$PWD
-AGENTMESH_TEST_SERVER=$(cargo build --quiet --workspace --all-features --bin agentmesh-server --message-format json |
-  artifacts | sed -nE 's/^agentmesh-server ([^ ]*\/agentmesh-server(\.exe)?)$/\1/p')
 
 say "packing"
 rm -rf "$out/stage" "$out/packages"
@@ -104,10 +82,6 @@ if [ "$part" != types ]; then
     say "tests under Node $("$each" --version)"
     ln -sf "$each" "$out/bin/node"
     hash -r
-    node --test --test-reporter=tap --test-concurrency=2 --test-timeout=300000 "${files[@]}" >"$out/tests.log" || {
-      grep -vE '^ *(ok|#|---|\.\.\.|duration_ms|type:)' "$out/tests.log" >&2
-      exit 1
-    }
-    grep -E '^# (tests|pass|fail)' "$out/tests.log" >&2
+    run_tests "${files[@]}"
   done
 fi

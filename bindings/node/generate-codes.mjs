@@ -1,4 +1,4 @@
-// Writes `src/codes.ts`: every error code of the native module. generate-codes.mjs MODULE, where MODULE is what
+// Writes `src/codes.ts`: every error code of the native module. generate-codes.mjs MODULE, where MODULE is the one with all features that
 // `scripts/node.sh` built: target/node/stage/platform/*.node. A test compares the two.
 
 import { writeFileSync } from 'node:fs';
