@@ -11,6 +11,7 @@ part=${1:-all}
 [ $# -eq 0 ] || shift
 
 say() { echo "python: $*" >&2; }
+source scripts/parts/built.sh
 
 python=
 for candidate in python3.14 python3.13 python3.12 python3.11 python3.10 python3; do
@@ -61,24 +62,15 @@ unpacked agentmesh_e2ee_server bindings/python/server python/agentmesh_server/py
 
 say "building the wheels"
 rm -rf "$out/dist"
-# Of the same parts with the same features, so that the second takes little time.
-"$tools/bin/maturin" build --quiet --profile dev --compatibility off --manifest-path "$source/Cargo.toml" --out "$out/dist" \
-  --interpreter "$tools/bin/python" --features command,beside-server
-"$tools/bin/maturin" build --quiet --profile dev --compatibility off --manifest-path "$source/server/Cargo.toml" --out "$out/dist" \
-  --interpreter "$tools/bin/python"
+for package in "${packages[@]}"; do
+  PATH=$PWD/scripts/parts/workspace:$PATH "$tools/bin/maturin" build --quiet --profile dev --compatibility off \
+    --manifest-path "$package/Cargo.toml" --out "$out/dist" --interpreter "$tools/bin/python"
+done
 base=$(echo "$out"/dist/agentmesh_e2ee-*.whl)
 extra=$(echo "$out"/dist/agentmesh_e2ee_server-*.whl)
 
 say "building the server that it is tested against"
-# With the features of the whole workspace, as its tests are, so that what was built for them is not built again. Where
-# cargo puts it, cargo says.
-server=$(cargo build --quiet --workspace --all-features --bin agentmesh-server --message-format json |
-  "$tools/bin/python" -c '
-import json, sys
-for line in sys.stdin:
-    program = json.loads(line).get("executable")
-    if program:
-        print(program)')
+server=$(path_of agentmesh-server "$(workspace_built)")
 # The command is the one that the wheel installs.
 export AGENTMESH_TEST_CLI=$out/venv/bin/agentmesh AGENTMESH_TEST_SERVER=$server AGENTMESH_TEST_SOURCE=$PWD
 export AGENTMESH_TEST_ALONE=$out/alone/bin

@@ -65,7 +65,6 @@ impl CliError {
     }
 
     /// What was asked for is not in this build. Only the package for Python comes without it.
-    #[cfg(not(feature = "server"))]
     pub(crate) fn no_server() -> Self {
         Self::new(
             Exit::Failed,

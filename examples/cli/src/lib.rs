@@ -32,7 +32,7 @@ use tracing_subscriber::{
 };
 
 use crate::{
-    args::Args,
+    args::{Args, Command},
     context::Context,
     error::{CliError, Exit},
 };
@@ -43,6 +43,16 @@ use crate::{
 /// `agentmesh aiwm run` ends the process with the code of the program that it ran. Logs go to standard error, unless the
 /// process has a subscriber of its own.
 pub fn main_with(args: impl IntoIterator<Item = OsString>) -> u8 {
+    start(args, cfg!(feature = "server"))
+}
+
+/// As [`main_with`], but `agentmesh dev` says where its server is to be had, whether or not the server is in this build: for
+/// packages that leave it to another.
+pub fn main_without_server(args: impl IntoIterator<Item = OsString>) -> u8 {
+    start(args, false)
+}
+
+fn start(args: impl IntoIterator<Item = OsString>, has_server: bool) -> u8 {
     let args = match Args::try_parse_from(args) {
         Ok(args) => args,
         Err(problem) => {
@@ -53,7 +63,11 @@ pub fn main_with(args: impl IntoIterator<Item = OsString>) -> u8 {
     };
     let out = output::Output::new(args.global.json);
     start_logging(args.global.verbose);
-    match run(args, out) {
+    let result = match args.command {
+        Command::Dev(_) if !has_server => Err(CliError::no_server()),
+        _ => run(args, out),
+    };
+    match result {
         Ok(()) => 0,
         Err(error) => {
             out.failure(&error);
