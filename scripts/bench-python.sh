@@ -1,12 +1,18 @@
 #!/usr/bin/env bash
 # Measures the Python package beside the same work in Rust, and beside vodozemac and python-olm from PyPI: builds everything
 # optimised, as it is released, and writes target/bench/python.json, which bench_report puts into docs/performance.md.
-# What is given as arguments goes to bindings/python/bench.py, such as --quick.
+#   --wheels DIRECTORY    takes those that scripts/python-package.sh built there
+# What else is given as arguments goes to bindings/python/bench.py, such as --quick.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source=$PWD/bindings/python
 out=$PWD/target/python/bench
 say() { echo "bench-python: $*" >&2; }
+wheels=
+if [ "${1:-}" = --wheels ]; then
+  wheels=$2
+  shift 2
+fi
 
 python=
 for candidate in python3.14 python3.13 python3.12 python3.11 python3.10 python3; do
@@ -35,10 +41,13 @@ for line in sys.stdin:
     said = json.loads(line)
     if said.get("executable") and said["target"]["name"] == "calls":
         print(said["executable"])')
-for package in "$source" "$source/server"; do
-  "$out/venv/bin/maturin" build --quiet --compatibility off --manifest-path "$package/Cargo.toml" --out "$out" --interpreter "$out/venv/bin/python"
-done
-"$out/venv/bin/pip" install --quiet --disable-pip-version-check "$out"/*.whl
+if [ -z "$wheels" ]; then
+  wheels=$out
+  for package in "$source" "$source/server"; do
+    "$out/venv/bin/maturin" build --quiet --compatibility off --manifest-path "$package/Cargo.toml" --out "$out" --interpreter "$out/venv/bin/python"
+  done
+fi
+"$out/venv/bin/pip" install --quiet --disable-pip-version-check "$wheels"/*.whl
 # Where bench_report looks: beside the results of the other benches.
 results=${CARGO_TARGET_DIR:-target}/bench/python.json
 "$out/venv/bin/python" "$source/bench.py" "$calls" "$results" "$@"

@@ -24,7 +24,7 @@ done
 rm -rf "$out"
 mkdir -p "$out/tools"
 "$python" -m venv "$out/tools"
-"$out/tools/bin/pip" install --quiet --disable-pip-version-check 'maturin[zig]>=1.9.4,<2' auditwheel 'twine>=6'
+"$out/tools/bin/pip" install --quiet --disable-pip-version-check 'maturin[zig]>=1.9.4,<2' auditwheel 'twine>=6' zopflipy
 
 arguments=()
 if [ "${1:-}" = --zig ]; then
@@ -32,6 +32,9 @@ if [ "${1:-}" = --zig ]; then
   # maturin and zig are those from here.
   export PATH=$out/tools/bin:$PATH
 fi
+# Where the source distributions are unpacked, cargo does not see the repository's configuration.
+LIBSQLITE3_FLAGS=$(sed -n 's/^LIBSQLITE3_FLAGS = "\(.*\)"$/\1/p' .cargo/config.toml)
+export LIBSQLITE3_FLAGS
 alone=$(mktemp -d)
 trap 'rm -rf "$alone"' EXIT
 # What both are made of is built once.
@@ -49,6 +52,7 @@ for sdist in "$out"/*.tar.gz; do
   rm -rf "$alone/source"
 done
 
+"$out/tools/bin/python" scripts/compress-wheel.py "$out"/*.whl
 "$out/tools/bin/twine" check --strict "$out"/*.tar.gz "$out"/*.whl
 if [ "$(uname)" = Linux ]; then
   for wheel in "$out"/*.whl; do
