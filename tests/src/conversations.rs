@@ -97,6 +97,28 @@ async fn answers_carry_the_trace_context_of_their_request() {
 }
 
 #[tokio::test]
+async fn new_reader_gets_what_the_one_before_was_given_and_did_not_read() {
+    let server = server().await;
+    let (alice, bob) = (online(builder(&server)).await, online(builder(&server)).await);
+    let mut before = bob.messages().await.unwrap();
+    for text in ["1", "2", "3"] {
+        let options = SendOptions::wait_for(Stage::Delivered);
+        alice.send(bob.amid(), text, options).await.unwrap();
+    }
+    let first = before.next().await.unwrap();
+    // Still there, and nobody reads it.
+    let mut after = bob.messages().await.unwrap();
+    for text in ["2", "3"] {
+        let next = tokio::time::timeout(DEADLINE, after.next()).await.expect("in time").unwrap();
+        assert_eq!((next.payload.clone(), next.attempt()), (text.into(), 0));
+        next.ack().await.unwrap();
+    }
+    assert!(before.next().await.is_none(), "it was replaced");
+    first.ack().await.unwrap();
+    end(server, [alice, bob]).await;
+}
+
+#[tokio::test]
 async fn session_type_reaches_the_policy() {
     let server = server().await;
     let alice = online(builder(&server)).await;

@@ -2,9 +2,10 @@
 
 use std::{
     fmt,
+    future::poll_fn,
     ops::Deref,
     pin::Pin,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, Weak},
     task::{Context, Poll},
 };
 
@@ -41,36 +42,55 @@ pub(crate) type Completion = (Amid, MessageId, Verdict);
 #[derive(Debug)]
 pub(crate) struct Consumer {
     pub(crate) messages: mpsc::Sender<Message>,
+    /// The reader's end, while there is a reader.
+    reader: Weak<Mutex<mpsc::Receiver<Message>>>,
+}
+
+impl Consumer {
+    /// Ends the stream, and takes back what was handed to it and read by nobody: whoever keeps a stream without reading it
+    /// would keep that from the next reader.
+    pub(crate) fn end(self) -> Vec<Message> {
+        let Some(reader) = self.reader.upgrade() else { return Vec::new() };
+        let mut reader = reader.lock().unwrap_or_else(PoisonError::into_inner);
+        reader.close();
+        std::iter::from_fn(|| reader.try_recv().ok()).collect()
+    }
 }
 
 /// The stream of incoming messages. See [`Agent::messages`].
 pub struct Messages {
-    messages: mpsc::Receiver<Message>,
+    messages: Arc<Mutex<mpsc::Receiver<Message>>>,
 }
 
 impl Messages {
     pub(in crate::client) fn channel(window: usize) -> (Consumer, Self) {
         let (sender, receiver) = mpsc::channel(window.max(1));
-        (Consumer { messages: sender }, Self { messages: receiver })
+        let messages = Arc::new(Mutex::new(receiver));
+        (Consumer { messages: sender, reader: Arc::downgrade(&messages) }, Self { messages })
     }
 
-    /// The next message, `None` once the agent is closed. Safe to cancel.
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<Option<Message>> {
+        self.messages.lock().unwrap_or_else(PoisonError::into_inner).poll_recv(cx)
+    }
+
+    /// The next message, `None` once the agent is closed or another stream replaced this one. Safe to cancel.
     pub async fn next(&mut self) -> Option<Message> {
-        self.messages.recv().await
+        poll_fn(|cx| self.poll(cx)).await
     }
 }
 
 impl Stream for Messages {
     type Item = Message;
 
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Message>> {
-        self.messages.poll_recv(cx)
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Message>> {
+        self.poll(cx)
     }
 }
 
 impl fmt::Debug for Messages {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Messages").field("waiting", &self.messages.len()).finish()
+        let waiting = self.messages.lock().unwrap_or_else(PoisonError::into_inner).len();
+        f.debug_struct("Messages").field("waiting", &waiting).finish()
     }
 }
 

@@ -86,7 +86,7 @@ pub(super) struct Delivery {
     attempts: HashMap<Key, u32>,
     /// Sizes of the large messages that the application has.
     large: HashMap<Key, u64>,
-    consumer: Option<mpsc::Sender<Message>>,
+    consumer: Option<Consumer>,
     completions: mpsc::Sender<Completion>,
     pace: Option<Pace>,
     /// The last look found no room, rather than nothing to hand on.
@@ -113,7 +113,17 @@ impl Delivery {
     }
 
     pub(super) fn set_consumer(&mut self, consumer: Consumer) {
-        self.consumer = Some(consumer.messages);
+        let unread = self.consumer.replace(consumer).map(Consumer::end).unwrap_or_default();
+        for message in unread.into_iter().rev() {
+            let key = (message.content.from, message.content.id);
+            // Nobody saw it: this was no attempt, and needs no verdict.
+            drop(message.take_verdict());
+            self.large.remove(&key);
+            if let Some(attempt) = self.out.remove(&key) {
+                self.attempts.insert(key, attempt);
+                self.queue.push_front(key);
+            }
+        }
     }
 
     /// How many messages of one peer are handed on in a minute; the others wait in the inbox.
@@ -135,7 +145,7 @@ impl Delivery {
     pub(super) fn pump(&mut self, engine: &Engine, now: Instant) -> Option<Key> {
         self.take_due(now);
         self.short_of_room = false;
-        let consumer = self.consumer.as_ref()?;
+        let consumer = &self.consumer.as_ref()?.messages;
         if consumer.is_closed() {
             self.consumer = None;
             return None;
@@ -188,7 +198,7 @@ impl Delivery {
             return;
         };
         let Some(consumer) = &self.consumer else { return };
-        let Ok(slot) = consumer.try_reserve() else { return };
+        let Ok(slot) = consumer.messages.try_reserve() else { return };
         let Ok(verdict) = self.completions.clone().try_reserve_owned() else { return };
         if let Some(pace) = &mut self.pace {
             pace.spend(key.0, now);
@@ -212,7 +222,7 @@ impl Delivery {
         let attempt = self.out.remove(&key).unwrap_or(0).saturating_add(1);
         let pause = RETRY_MIN.saturating_mul(1 << (attempt - 1).min(16)).min(RETRY_MAX);
         // A reader that is gone dropped everything at once; the next one gets it without a pause.
-        let pause = if self.consumer.as_ref().is_none_or(mpsc::Sender::is_closed) {
+        let pause = if self.consumer.as_ref().is_none_or(|c| c.messages.is_closed()) {
             std::time::Duration::ZERO
         } else {
             pause
@@ -246,7 +256,7 @@ impl Delivery {
         if !self.short_of_room || self.completions.capacity() == 0 {
             None
         } else {
-            self.consumer.clone()
+            self.consumer.as_ref().map(|consumer| consumer.messages.clone())
         }
     }
 }
