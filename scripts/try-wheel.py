@@ -18,7 +18,7 @@ EXPECTED = "{'echo': {'hello': 'wörld'}}"
 TIMED = "import asyncio, time; t = time.process_time(); import agentmesh; print((time.process_time() - t) * 1000)"
 SERVERLESS = "from agentmesh.testing import Server\ntry: Server()\nexcept ImportError as e: print(e)"
 
-LARGEST = 7_000_000
+LARGEST = 7_100_000
 """Bytes of the library's wheel, at most: see docs/decisions/025-python-wheels.md. The server has no limit."""
 
 SLOWEST = 150

@@ -17,6 +17,7 @@ use agentmesh_facade::{
     SignalingSettings, UserDataChannel, UserDataClient, UserDataSettings, block_on,
 };
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -32,6 +33,7 @@ struct Play {
     ids: HashMap<String, String>,
     signers: HashMap<String, String>,
     services: HashMap<String, AgentWebSocketService>,
+    answering: JoinSet<()>,
     urls: HashMap<String, String>,
     askers: HashMap<String, Party<AgentWebSocketClient>>,
     data: UserDataClient,
@@ -88,6 +90,7 @@ impl Play {
             ids: HashMap::new(),
             signers: HashMap::new(),
             services: HashMap::new(),
+            answering: JoinSet::new(),
             urls,
             askers: HashMap::new(),
             data,
@@ -179,7 +182,7 @@ impl Play {
                 };
                 let tokens = texts(&step["tokens"]).into_iter().map(SecretText::new).collect();
                 let (service, calls) = AgentWebSocketService::start(settings, tokens).await?;
-                tokio::spawn(answer(calls));
+                self.answering.spawn(answer(calls));
                 self.urls.insert(at.to_owned(), service.url().to_owned());
                 self.services.insert(at.to_owned(), service);
             }

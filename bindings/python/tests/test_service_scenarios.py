@@ -77,7 +77,8 @@ class Play:
         assert roster.left == [self.ids[name] for name in step["left"]]
 
     async def signal(self, step: Step) -> None:
-        await self.rooms[step["at"]][0].send(self.ids.get(step["to"], step["to"]), step["value"])
+        to: str = step["to"]
+        await self.rooms[step["at"]][0].send(self.ids.get(to, to), step["value"])
 
     async def signalled(self, step: Step) -> None:
         signal = await until(self.rooms[step["at"]][1], Signal)
