@@ -232,7 +232,7 @@ impl Delivery {
 
     /// Whether the application has dealt with everything, as far as there is somebody who takes messages.
     pub(super) fn is_idle(&self) -> bool {
-        self.known.is_empty() || self.consumer.as_ref().is_none_or(mpsc::Sender::is_closed)
+        self.known.is_empty() || self.consumer.as_ref().is_none_or(|c| c.messages.is_closed())
     }
 
     pub(super) fn next_due(&self) -> Option<Instant> {

@@ -13,18 +13,12 @@ const CAUSES: &[(&str, &str)] = &[
      of the floor's work a message.",
     ),
     (
-        "Python, encrypt 1 KiB",
-        "Every message loads, opens, seals and commits the records of its session and its peer. By processor time of \
-     the whole process it takes 16 µs, vodozemac's call 21 and with its pickle 30; wall times on a busy machine move \
-     around that.",
-    ),
-    (
         "Python, decrypt 1 KiB",
         "vodozemac's session stays in memory and its message in bytes. Ours is a JSON object, and the records of \
      session and peer are loaded and opened, and that of the session sealed and committed, so that a message is never \
-     decrypted twice: 21 µs of processor time a call, of which 56 percent are the native half (names of records in \
-     base58, wiping, SHA-256, base64), 22 the interpreter, 14 the allocator and 7 the kernel (`perf record`); \
-     vodozemac's call takes 4, with its pickle 12.",
+     decrypted twice: 15 µs of processor time a call. When it took 21, 56 percent of them were the native half (names of \
+     records in base58, wiping, SHA-256, base64), 22 the interpreter, 14 the allocator and 7 the kernel (`perf record`); \
+     vodozemac's call took 4, with its pickle 12.",
     ),
     (
         "WebAssembly, encrypt 1 KiB",
