@@ -199,6 +199,10 @@ pub const HANDSHAKE_RESEND_MIN: u64 = MINUTE;
 pub const HANDSHAKE_RESEND_MAX: u64 = HOUR;
 /// Receipts in one message.
 pub const MAX_RECEIPTS: usize = 256;
+/// Receipts that wait for a session with one peer, oldest out first: what its mailbox and our inbox hold, and to spare.
+pub const WAITING_RECEIPTS: usize = 1024;
+/// Peers for whom receipts wait, so that those who end their sessions at once do not fill the outbox.
+pub const WAITING_RECEIPT_PEERS: usize = 1000;
 
 /// Bytes of a certificate chain in PEM.
 pub const MAX_CERTIFICATE_CHAIN: usize = 64 * 1024;

@@ -289,7 +289,9 @@ impl Engine {
             self.out.events.push(Event::SessionClosed { peer, session: id });
         }
         self.receipts.forget(&peer);
-        self.probes.forget(&peer);
+        if let Some(kept) = self.probes.forget(&peer) {
+            self.ack(kept);
+        }
         let reason = match farewell {
             Farewell::Said => DropReason::SessionClosed,
             Farewell::None => DropReason::Blocked,

@@ -71,9 +71,10 @@ impl Engine {
     }
 
     /// The peer ended the session. Messages that it has not confirmed need a new one.
-    pub(super) fn on_close(&mut self, from: Amid, id: SessionId) {
+    pub(super) fn on_close(&mut self, from: Amid, id: SessionId, now: Timestamp) {
         let was_sending = self.sending_session(from) == Some(id);
-        self.retire(id);
+        // Some of what the peer wrote in it may come later than this.
+        self.bury(id, now);
         self.after_end(from, id, was_sending);
     }
 

@@ -233,9 +233,10 @@ impl Engine {
         }
     }
 
-    /// Ends a session by our own will. The peer may have written in it before it hears of that, and its frames at the relay
-    /// would be those of an unknown session, unacked and in the way of everything else: so that they are known for what they
-    /// are, a session of ours leaves a tombstone, too, until the relay has forgotten them.
+    /// Ends a session by our own will, or by the peer's. The peer may have written in it before it hears of that, or what it
+    /// wrote before may come after, and its frames at the relay would be those of an unknown session, unacked and in the way
+    /// of everything else: so that they are known for what they are, a session of ours leaves a tombstone, too, until the
+    /// relay has forgotten them.
     pub(super) fn bury(&mut self, id: SessionId, now: Timestamp) {
         let ours = |e: &&SessionEntry| e.role == Role::Initiator && !e.is_tombstone();
         let Some(peer) = self.sessions.get(&id).filter(ours).map(|e| e.peer) else {

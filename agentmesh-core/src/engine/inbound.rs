@@ -26,7 +26,7 @@ use super::{
 };
 
 /// Where a frame came from: enough to ack it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Source {
     pub(super) from: Amid,
     pub(super) relay_id: Option<RelayMessageId>,
@@ -122,7 +122,7 @@ impl Engine {
             return None;
         }
         let Some(session) = &entry.session else {
-            self.on_frame_of_closed(source, id);
+            self.on_frame_of_closed(source, id, now);
             return None;
         };
         let (encoded, advance) = match session.open(body, now) {
@@ -157,10 +157,7 @@ impl Engine {
             DecryptError::Malformed | DecryptError::WrongSuite { .. } => {
                 self.drop_frame(source, DropReason::Malformed);
             }
-            _ => {
-                self.drop_frame(source, DropReason::Undecryptable);
-                self.probe(source.from, session, now, rng);
-            }
+            _ => self.probe(source, session, now, rng),
         }
     }
 
@@ -208,7 +205,7 @@ impl Engine {
             MessageType::Accept | MessageType::Reject => {
                 self.on_answer(from, session, &plaintext, now);
             }
-            MessageType::Close => self.on_close(from, session),
+            MessageType::Close => self.on_close(from, session, now),
             MessageType::Status => self.on_status(from, session, plaintext),
             // A KNOCK opens sessions, never arrives in one.
             _ => {}

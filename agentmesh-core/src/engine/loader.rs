@@ -450,6 +450,7 @@ impl Engine {
         }
         for entry in self.outbox.values() {
             self.outbox_order.insert(entry.order, entry.id);
+            self.receipts.entry_added(entry);
             if matches!(entry.body, OutboxBody::Handshake { .. }) {
                 self.handshakes.insert(entry.order, entry.id);
             }

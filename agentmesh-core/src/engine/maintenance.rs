@@ -41,8 +41,8 @@ impl Engine {
     }
 
     /// Peers that a tick may have to deal with; their records must be in memory.
-    pub(super) fn peers_due(&self) -> Vec<Amid> {
-        self.probes.wanted_peers()
+    pub(super) fn peers_due(&self, now: Timestamp) -> Vec<Amid> {
+        self.probes.peers_due(now)
     }
 
     pub(super) fn tick(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) {
@@ -53,7 +53,9 @@ impl Engine {
         #[cfg(feature = "legacy-0-2")]
         self.expire_legacy(now);
         self.expire_knocks(now, rng);
-        self.probes.expire(now);
+        for kept in self.probes.expire(now) {
+            self.ack(kept);
+        }
         for (peer, session) in self.parked.expire(now) {
             // Without a connection it comes with the next one.
             if self.connected {
@@ -62,7 +64,7 @@ impl Engine {
         }
         for (peer, session) in self.parked.overdue(now.minus_millis(PARKED_GRACE)) {
             if !self.probes.is_missing(&peer, session) {
-                self.probes.want(peer, session);
+                self.probes.want(peer, session, now);
             }
         }
         self.send_probes(now, rng);

@@ -33,6 +33,7 @@ mod outbound;
 mod outcome;
 mod parking;
 pub(crate) mod parts;
+mod probes;
 mod receipts;
 pub(crate) mod records;
 mod recovery;
@@ -87,11 +88,11 @@ use left_behind::LeftBehind;
 use loader::{IdentityRecord, PrekeyRecord};
 use parking::Parked;
 use parts::Parts;
+use probes::Probes;
 use receipts::PendingReceipts;
 use records::{
     Assembly, Chunk, CircuitRecord, InboxEntry, OutboxEntry, Peer, Seen, SessionEntry, StreamEntry,
 };
-use recovery::Probes;
 use relaying::Pauses;
 use surface::Attempts;
 use table::Table;

@@ -99,7 +99,7 @@ impl Engine {
                 }
             }
             Input::Tick => {
-                for peer in self.peers_due() {
+                for peer in self.peers_due(now) {
                     missing.peer_with_sessions(peer);
                 }
                 for session in self.unanswered().into_keys() {

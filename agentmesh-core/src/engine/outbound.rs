@@ -269,13 +269,14 @@ impl Engine {
         self.change_entry(id, |entry| entry.transmission = None);
     }
 
-    /// Encrypts a peer's waiting messages in the session that is used for sending now.
+    /// Encrypts what waits for a session with a peer in the one that is used for sending now: messages, then receipts.
     pub(super) fn transmit_waiting(&mut self, peer: Amid, now: Timestamp, rng: &mut dyn CryptoRng) {
         for id in self.unconfirmed(peer) {
             if self.outbox.get(&id).is_some_and(|e| e.transmission.is_none()) {
                 self.transmit(id, now, rng);
             }
         }
+        self.send_waiting_receipts(peer, now, rng);
     }
 
     /// Gives up every unconfirmed message to a peer.
@@ -304,6 +305,7 @@ impl Engine {
         if let Some(t) = &entry.transmission {
             self.by_relay_id.insert(t.relay_id, entry.id);
         }
+        self.receipts.entry_added(&entry);
         self.outbox.put(&self.vault, entry);
     }
 
@@ -317,6 +319,7 @@ impl Engine {
     pub(super) fn drop_entry(&mut self, id: MessageId) {
         let Some(entry) = self.outbox.remove(&id) else { return };
         self.attempts.forget(&id);
+        self.receipts.entry_dropped(&entry);
         self.outbox_bytes -= entry.weight();
         self.outbox_order.remove(&entry.order);
         self.handshakes.remove(&entry.order);
@@ -326,7 +329,7 @@ impl Engine {
         self.entry_dropped(&entry);
     }
 
-    /// A message that carries no application payload, sent until the relay has it.
+    /// A message that carries no application payload, sent until the relay has it. False if the session is used up.
     pub(super) fn send_control(
         &mut self,
         to: Amid,
@@ -334,9 +337,9 @@ impl Engine {
         plaintext: &Plaintext,
         now: Timestamp,
         rng: &mut dyn CryptoRng,
-    ) {
-        let Ok(encoded) = plaintext.encode() else { return };
-        let Some(frame) = self.encrypt(session, &encoded, now, rng) else { return };
+    ) -> bool {
+        let Ok(encoded) = plaintext.encode() else { return false };
+        let Some(frame) = self.encrypt(session, &encoded, now, rng) else { return false };
         let relay_id = RelayMessageId::random(rng);
         let entry = OutboxEntry {
             id: plaintext.id,
@@ -358,6 +361,7 @@ impl Engine {
         if !self.relay_acks && self.connected {
             self.spent.push(plaintext.id);
         }
+        true
     }
 }
 

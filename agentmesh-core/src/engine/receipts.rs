@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use rand_core::CryptoRng;
 
 use crate::{
+    handshake::Suite,
     identity::Amid,
     limits,
     time::Timestamp,
@@ -14,7 +15,11 @@ use crate::{
     },
 };
 
-use super::{Engine, Event, Stage, outbound::control, records::OutboxBody};
+use super::{
+    Engine, Event, Stage,
+    outbound::control,
+    records::{OutboxBody, OutboxEntry},
+};
 
 /// What is owed to one peer.
 #[derive(Debug)]
@@ -32,28 +37,47 @@ impl Owed {
 }
 
 /// Receipts not sent yet. Losing them in a crash is harmless: an unhandled message is receipted again at the
-/// next start, and a handled one in the same commit that removes it from the inbox.
+/// next start, and a handled one in the same commit that removes it from the inbox. If there is no session to send that
+/// in, the same commit puts it into the outbox, where it waits for one.
 #[derive(Debug, Default)]
-pub(super) struct PendingReceipts(HashMap<Amid, Owed>);
+pub(super) struct PendingReceipts {
+    owed: HashMap<Amid, Owed>,
+    /// The entry of the outbox that waits for a session with a peer.
+    waiting: HashMap<Amid, MessageId>,
+}
 
 impl PendingReceipts {
     pub(super) fn next_due(&self) -> Option<Timestamp> {
-        self.0.values().map(|o| o.due).min()
+        self.owed.values().map(|o| o.due).min()
     }
 
     pub(super) fn forget(&mut self, peer: &Amid) {
-        self.0.remove(peer);
+        self.owed.remove(peer);
+    }
+
+    /// Takes note of what waits in the outbox.
+    pub(super) fn entry_added(&mut self, entry: &OutboxEntry) {
+        if matches!(entry.body, OutboxBody::Receipts(_)) {
+            self.waiting.insert(entry.to, entry.id);
+        }
+    }
+
+    /// The same of what left it.
+    pub(super) fn entry_dropped(&mut self, entry: &OutboxEntry) {
+        if matches!(entry.body, OutboxBody::Receipts(_)) {
+            self.waiting.remove(&entry.to);
+        }
     }
 
     /// The clock was put back.
     pub(super) fn put_back(&mut self, now: Timestamp, delay: u64) {
         let latest = now.plus_millis(delay);
-        self.0.values_mut().for_each(|owed| owed.due = owed.due.min(latest));
+        self.owed.values_mut().for_each(|owed| owed.due = owed.due.min(latest));
     }
 
     pub(super) fn due(&self, now: Timestamp) -> Vec<Amid> {
         let mut due: Vec<_> =
-            self.0.iter().filter(|(_, o)| o.due <= now).map(|(p, _)| *p).collect();
+            self.owed.iter().filter(|(_, o)| o.due <= now).map(|(p, _)| *p).collect();
         due.sort_unstable();
         due
     }
@@ -68,7 +92,7 @@ impl Engine {
     pub(super) fn owe_receipt(&mut self, to: Amid, id: MessageId, stage: Stage, now: Timestamp) {
         let delay = if stage >= Stage::Handled { 0 } else { self.config.receipt_delay };
         let due = now.plus_millis(delay);
-        let owed = self.receipts.0.entry(to).or_insert_with(|| Owed::new(due));
+        let owed = self.receipts.owed.entry(to).or_insert_with(|| Owed::new(due));
         owed.due = owed.due.min(due);
         match owed.receipts.iter_mut().find(|(known, _)| *known == id) {
             Some((_, known)) => *known = (*known).max(stage),
@@ -84,7 +108,7 @@ impl Engine {
         stage: ReceiptStage,
         now: Timestamp,
     ) {
-        let owed = self.receipts.0.entry(to).or_insert_with(|| Owed::new(now));
+        let owed = self.receipts.owed.entry(to).or_insert_with(|| Owed::new(now));
         owed.due = now;
         if !owed.refusals.iter().any(|(known, _)| *known == id) {
             owed.refusals.push((id, stage));
@@ -102,7 +126,7 @@ impl Engine {
 
     /// Sends what is owed to a peer in the session that is used for sending.
     pub(super) fn flush_receipts(&mut self, to: Amid, now: Timestamp, rng: &mut dyn CryptoRng) {
-        let Some(owed) = self.receipts.0.remove(&to) else { return };
+        let Some(owed) = self.receipts.owed.remove(&to) else { return };
         let reached = owed.receipts.into_iter().map(|(id, stage)| {
             let stage = if stage >= Stage::Handled {
                 ReceiptStage::Handled
@@ -113,13 +137,84 @@ impl Engine {
         });
         let refused = owed.refusals.into_iter().map(|(id, stage)| Receipt { id, stage });
         let receipts: Vec<_> = reached.chain(refused).collect();
-        for chunk in receipts.chunks(limits::MAX_RECEIPTS) {
+        if !self.send_receipts(to, &receipts, now, rng) {
+            self.keep_receipts(to, &receipts, now, rng);
+        }
+    }
+
+    /// False if there is no session to send them in.
+    fn send_receipts(
+        &mut self,
+        to: Amid,
+        receipts: &[Receipt],
+        now: Timestamp,
+        rng: &mut dyn CryptoRng,
+    ) -> bool {
+        let Some(session) = self.sending_session(to) else { return false };
+        receipts.chunks(limits::MAX_RECEIPTS).all(|chunk| {
             let mut plaintext = control(MessageType::Receipt, now, rng);
             plaintext.receipts = chunk.to_vec();
-            // Without a session there is nobody to tell; the peer will send again under a new one.
-            if let Some(session) = self.sending_session(to) {
-                self.send_control(to, session, &plaintext, now, rng);
+            self.send_control(to, session, &plaintext, now, rng)
+        })
+    }
+
+    /// Keeps receipts until there is a session with the peer again. One that says no more than that a message arrived need
+    /// not be kept: the peer sends the message again in the next session.
+    pub(super) fn keep_receipts(
+        &mut self,
+        to: Amid,
+        receipts: &[Receipt],
+        now: Timestamp,
+        rng: &mut dyn CryptoRng,
+    ) {
+        let lasting = receipts.iter().filter(|receipt| receipt.stage != ReceiptStage::Delivered);
+        // Peers of 0.2 have no receipts.
+        let native = self.peers.get(&to).is_some_and(|p| p.suite_pin > Suite::Legacy02.id());
+        let waiting = self.receipts.waiting.get(&to).copied();
+        let has_room = self.receipts.waiting.len() < limits::WAITING_RECEIPT_PEERS;
+        if !native || lasting.clone().next().is_none() || (waiting.is_none() && !has_room) {
+            return;
+        }
+        let id = waiting.unwrap_or_else(|| {
+            let entry = OutboxEntry {
+                id: MessageId::new_v7(now, rng),
+                to,
+                order: self.next_order(),
+                created_at: now,
+                expires_at: now.plus_millis(self.config.outbox_age),
+                stage: Stage::Queued,
+                body: OutboxBody::Receipts(Vec::new()),
+                transmission: None,
+            };
+            let id = entry.id;
+            self.add_entry(entry);
+            id
+        });
+        // The peer's own entries end as long after they began, so the last of them counts.
+        let expires_at = now.plus_millis(self.config.outbox_age);
+        self.change_entry(id, |entry| {
+            entry.expires_at = expires_at;
+            let OutboxBody::Receipts(kept) = &mut entry.body else { return };
+            for receipt in lasting {
+                kept.retain(|known| known.id != receipt.id);
+                kept.push(*receipt);
             }
+            kept.drain(..kept.len().saturating_sub(limits::WAITING_RECEIPTS));
+        });
+    }
+
+    /// There is a session with the peer: what waited for one goes.
+    pub(super) fn send_waiting_receipts(
+        &mut self,
+        to: Amid,
+        now: Timestamp,
+        rng: &mut dyn CryptoRng,
+    ) {
+        let Some(id) = self.receipts.waiting.get(&to).copied() else { return };
+        let Some(OutboxBody::Receipts(kept)) = self.outbox.get(&id).map(|e| &e.body) else { return };
+        let kept = kept.clone();
+        if self.send_receipts(to, &kept, now, rng) {
+            self.drop_entry(id);
         }
     }
 

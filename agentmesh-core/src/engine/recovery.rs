@@ -1,9 +1,5 @@
-//! Recovery that nobody else can trigger: probes, their answers, refusals (`docs/protocol/native.md` §7.7, §7.8).
-//!
-//! What is kept here is in memory only: after a crash the worst is one probe more. All of it is bounded, and
-//! an entry that does not fit is refused rather than another one forgotten.
-
-use std::collections::HashMap;
+//! Recovery that nobody else can trigger: probes, their answers, refusals (`docs/protocol/native.md` §7.7, §7.8). When and
+//! how often something is asked is for `probes.rs`.
 
 use rand_core::CryptoRng;
 
@@ -13,7 +9,7 @@ use crate::{
     keys::VerifyingKey,
     limits,
     prekeys::{BundleParts, PreKeyBundle},
-    time::{HOUR, SECOND, Timestamp},
+    time::{HOUR, Timestamp},
     wire::{
         control::{Probe, ProbeReply, Refuse, RefuseReason},
         frame::MessageFrame,
@@ -25,180 +21,44 @@ use crate::{
 use crate::planted::{self, Defect};
 
 use super::{
-    DropReason, Engine, Request, inbound::Source, outbound::control, records::SessionEntry,
+    DropReason, Engine, Event, Request, inbound::Source, outbound::control, probes::Kept,
+    records::SessionEntry,
 };
-
-/// Peers for which recovery state is kept at most.
-const MAX_PEERS: usize = 1000;
-/// Nonces of answered probes kept a peer: the window of ten minutes at one answer a minute, and a spare.
-const MAX_NONCES: usize = 12;
-
-#[derive(Debug, Clone, Copy)]
-struct Outstanding {
-    nonce: [u8; 16],
-    session: SessionId,
-    sent_at: Timestamp,
-    answered: bool,
-}
-
-#[derive(Debug, Default)]
-struct Answered {
-    last: Timestamp,
-    nonces: Vec<[u8; 16]>,
-    /// The session that it asked about last and that we have.
-    lacks: Option<SessionId>,
-}
-
-/// Probes wanted, sent and answered; refusals sent.
-#[derive(Debug, Default)]
-pub(super) struct Probes {
-    wanted: HashMap<Amid, SessionId>,
-    sent: HashMap<Amid, Outstanding>,
-    /// The session of each peer that it has and we have not, since we knocked anew for that: what is parked for it is
-    /// forgotten as soon as the new session works.
-    missing: HashMap<Amid, SessionId>,
-    answered: HashMap<Amid, Answered>,
-    refused: HashMap<Amid, Timestamp>,
-    refusals: (Timestamp, u32),
-}
-
-impl Probes {
-    /// Wishes for a probe about a session; the tick sends it.
-    pub(super) fn want(&mut self, peer: Amid, session: SessionId) {
-        if self.wanted.contains_key(&peer) || self.wanted.len() < MAX_PEERS {
-            self.wanted.entry(peer).or_insert(session);
-        }
-    }
-
-    pub(super) fn unwant(&mut self, peer: &Amid) {
-        self.wanted.remove(peer);
-    }
-
-    /// Forgets what was to be asked of a peer, and that an answer is awaited.
-    pub(super) fn forget(&mut self, peer: &Amid) {
-        self.wanted.remove(peer);
-        self.sent.remove(peer);
-    }
-
-    pub(super) fn wanted_peers(&self) -> Vec<Amid> {
-        self.wanted.keys().copied().collect()
-    }
-
-    /// Whether a probe has brought that we do not have this session, and a new one is on its way.
-    pub(super) fn is_missing(&self, peer: &Amid, session: SessionId) -> bool {
-        self.missing.get(peer) == Some(&session)
-    }
-
-    /// The session came after all.
-    pub(super) fn found(&mut self, peer: &Amid, session: SessionId) {
-        if self.is_missing(peer, session) {
-            self.missing.remove(peer);
-        }
-    }
-
-    /// When the next probe may go out.
-    pub(super) fn next_due(&self) -> Option<Timestamp> {
-        self.wanted.keys().map(|peer| self.earliest(peer)).min()
-    }
-
-    fn earliest(&self, peer: &Amid) -> Timestamp {
-        self.sent
-            .get(peer)
-            .map_or(Timestamp::ZERO, |o| o.sent_at.plus_millis(limits::PROBE_INTERVAL))
-    }
-
-    /// The clock was put back.
-    pub(super) fn put_back(&mut self, now: Timestamp) {
-        self.sent.values_mut().for_each(|o| o.sent_at = now.min(o.sent_at));
-        self.answered.values_mut().for_each(|a| a.last = now.min(a.last));
-        self.refused.values_mut().for_each(|at| *at = now.min(*at));
-        self.refusals.0 = now.min(self.refusals.0);
-    }
-
-    pub(super) fn due(&self, now: Timestamp) -> Vec<(Amid, SessionId)> {
-        let mut due: Vec<_> = self
-            .wanted
-            .iter()
-            .filter(|(peer, _)| self.earliest(peer) <= now)
-            .map(|(peer, session)| (*peer, *session))
-            .collect();
-        due.sort_unstable();
-        due
-    }
-
-    /// Forgets what no longer limits anything, so that the bounds are there for those who come now.
-    pub(super) fn expire(&mut self, now: Timestamp) {
-        let window = 2 * limits::CLOCK_SKEW;
-        self.sent.retain(|_, o| now.since(o.sent_at) < window);
-        let sent = &self.sent;
-        self.missing.retain(|peer, _| sent.contains_key(peer));
-        self.answered.retain(|_, a| now.since(a.last) < window);
-        self.refused.retain(|_, at| now.since(*at) < limits::REFUSE_INTERVAL);
-    }
-
-    /// Whether a probe may be answered: at most one a minute a peer, and never the same nonce twice.
-    fn may_answer(&mut self, peer: Amid, nonce: [u8; 16], now: Timestamp) -> bool {
-        if !self.answered.contains_key(&peer) && self.answered.len() >= MAX_PEERS {
-            return false;
-        }
-        let answered = self.answered.entry(peer).or_default();
-        let too_soon =
-            !answered.nonces.is_empty() && now.since(answered.last) < limits::PROBE_INTERVAL;
-        if too_soon || answered.nonces.contains(&nonce) {
-            return false;
-        }
-        if answered.nonces.len() >= MAX_NONCES {
-            answered.nonces.remove(0);
-        }
-        answered.nonces.push(nonce);
-        answered.last = now;
-        true
-    }
-
-    /// Whether the peer has asked about this session, so that it did not have it then.
-    pub(super) fn is_lacking(&self, peer: &Amid, session: SessionId) -> bool {
-        self.answered.get(peer).is_some_and(|a| a.lacks == Some(session))
-    }
-
-    /// Whether a refusal may go out: one a minute a sender, ten a second in all.
-    fn may_refuse(&mut self, peer: Amid, now: Timestamp) -> bool {
-        if now.since(self.refusals.0) >= SECOND {
-            self.refusals = (now, 0);
-        }
-        if self.refusals.1 >= limits::REFUSALS_PER_SECOND
-            || self.refused.get(&peer).is_some_and(|at| now.since(*at) < limits::REFUSE_INTERVAL)
-            || self.refused.len() >= MAX_PEERS
-        {
-            return false;
-        }
-        self.refusals.1 += 1;
-        self.refused.insert(peer, now);
-        true
-    }
-}
+#[cfg(test)]
+use super::probes::Outstanding;
 
 impl Engine {
     /// A frame of a peer failed in a session that exists here.
     pub(super) fn probe(
         &mut self,
-        peer: Amid,
+        source: Source,
         session: SessionId,
         now: Timestamp,
         rng: &mut dyn CryptoRng,
     ) {
-        self.probes.want(peer, session);
-        if self.peers.is_loaded(&peer) {
+        self.probes.want_answer(source.from, session, now);
+        self.drop_in_question(source, session, DropReason::Undecryptable);
+        if self.peers.is_loaded(&source.from) {
             self.send_probes(now, rng);
         }
     }
 
     /// A frame of a session that is over here. Its content comes again in another one, once the peer knows of the end; if
     /// that was lost on the way, it never would. So the peer is asked, once, unless it gets a new session anyway.
-    pub(super) fn on_frame_of_closed(&mut self, source: Source, session: SessionId) {
-        self.drop_frame(source, DropReason::SessionClosed);
+    pub(super) fn on_frame_of_closed(&mut self, source: Source, session: SessionId, now: Timestamp) {
         let unasked = self.sessions.get(&session).is_some_and(|e| e.is_tombstone() && e.confirmed);
         if unasked && self.sending_session(source.from).is_none() {
-            self.probes.want(source.from, session);
+            self.probes.want_answer(source.from, session, now);
+        }
+        self.drop_in_question(source, session, DropReason::SessionClosed);
+    }
+
+    /// Drops a frame. If it brought up a question, it stays at the relay until the answer.
+    fn drop_in_question(&mut self, source: Source, session: SessionId, reason: DropReason) {
+        match self.probes.keep(session, source) {
+            Kept::Yes => self.out.events.push(Event::FrameDropped { from: source.from, reason }),
+            Kept::Still => {}
+            Kept::No => self.drop_frame(source, reason),
         }
     }
 
@@ -217,10 +77,14 @@ impl Engine {
             };
             let probe = Probe::sign(&self.identity, &key, session, now, rng);
             let nonce = *probe.nonce();
-            self.probes.unwant(&peer);
-            self.probes
-                .sent
-                .insert(peer, Outstanding { nonce, session, sent_at: now, answered: false });
+            let again = self.probes.asked(peer, session, nonce, now);
+            // What is parked stays at the relay, too. Should the mailbox be full of it, there is no room for any answer.
+            if again
+                && self.parked.oldest().is_some()
+                && let Some(kept) = self.probes.release(&peer)
+            {
+                self.ack(kept);
+            }
             self.emit_once(peer, probe.encode(), rng);
         }
     }
@@ -268,9 +132,7 @@ impl Engine {
             self.emit_once(source.from, reply.encode(), rng);
         }
         if known {
-            if let Some(answered) = self.probes.answered.get_mut(&source.from) {
-                answered.lacks = Some(probe.session_id());
-            }
+            self.probes.lacks(&source.from, probe.session_id());
             self.resend_in_doubt(source.from, probe.session_id(), now, rng);
         }
     }
@@ -305,21 +167,18 @@ impl Engine {
         let own = self.identity.signing_key();
         let peer = source.from;
         let id = reply.session_id();
-        let ours = self.probes.sent.get(&peer).is_some_and(|o| {
+        let ours = self.probes.outstanding(&peer).filter(|o| {
             #[cfg(test)]
             let o = &Outstanding { nonce: asked_nonce(reply, o.nonce), ..*o };
-            !o.answered && reply.verify(&peer, own, &o.session, &o.nonce).is_ok()
+            reply.verify(&peer, own, &o.session, &o.nonce).is_ok()
         });
-        if !ours {
+        let Some(asked_at) = ours.map(|o| o.sent_at) else {
             self.drop_frame(source, DropReason::Rejected);
             return;
-        }
+        };
         self.ack(source);
-        // The time of sending stays: it limits the next probe.
-        let mut asked_at = now;
-        if let Some(outstanding) = self.probes.sent.get_mut(&peer) {
-            outstanding.answered = true;
-            asked_at = outstanding.sent_at;
+        if let Some(kept) = self.probes.settle(&peer) {
+            self.ack(kept);
         }
         let live = self.sessions.get(&id).is_some_and(|e| e.peer == peer && !e.is_tombstone());
         if self.settle_closed(peer, id, reply.enclosed().is_some(), now) {
@@ -340,7 +199,7 @@ impl Engine {
                 self.drop_frame(Source::of(&parked), DropReason::NoSession);
             }
             if heals {
-                self.probes.missing.insert(peer, id);
+                self.probes.miss(peer, id);
             }
         }
         if heals {
@@ -366,7 +225,7 @@ impl Engine {
 
     /// The peer speaks in a session that we opened: what it had not receipted before comes in it.
     pub(super) fn forget_missing(&mut self, peer: Amid) {
-        if let Some(missing) = self.probes.missing.remove(&peer) {
+        if let Some(missing) = self.probes.take_missing(&peer) {
             for parked in self.parked.take(&peer, missing) {
                 self.drop_frame(Source::of(&parked), DropReason::NoSession);
             }

@@ -233,7 +233,7 @@ impl Engine {
                 }
                 self.part_stored(group, index);
             }
-            OutboxBody::Group(_) => {}
+            OutboxBody::Group(_) | OutboxBody::Receipts(_) => {}
             OutboxBody::Handshake { .. } => {
                 if let Some(t) = entry.transmission.as_mut() {
                     t.relay_acked = true;

@@ -12,12 +12,18 @@ use crate::{
     limits,
     storage::RecordKind,
     time::Timestamp,
-    wire::{id::MessageId, relay_id::RelayMessageId},
+    wire::{
+        id::MessageId,
+        plaintext::{Receipt, Stage as ReceiptStage},
+        relay_id::RelayMessageId,
+    },
 };
 
 use super::group::Group;
 
 const VERSION: u8 = 1;
+/// Bytes of a receipt that waits.
+const RECEIPT_SIZE: usize = 24;
 
 /// The frame that carries an entry at the moment.
 #[derive(Clone, PartialEq, Eq)]
@@ -53,6 +59,8 @@ pub(crate) enum OutboxBody {
     Handshake { resend_at: Timestamp, pause: u64 },
     /// A message whose payload is sent in parts.
     Group(Box<Group>),
+    /// Receipts that wait for a session with the peer.
+    Receipts(Vec<Receipt>),
     /// A part of one that is under way. In memory only: after a crash it is encrypted again.
     Part { group: MessageId, index: u32 },
 }
@@ -72,6 +80,9 @@ impl fmt::Debug for OutboxBody {
                 .field("pause", pause)
                 .finish(),
             Self::Group(group) => f.debug_tuple("Group").field(group).finish(),
+            Self::Receipts(receipts) => {
+                f.debug_struct("Receipts").field("count", &receipts.len()).finish()
+            }
             Self::Part { group, index } => {
                 f.debug_struct("Part").field("group", group).field("index", index).finish()
             }
@@ -98,6 +109,7 @@ impl OutboxEntry {
     pub(crate) fn weight(&self) -> usize {
         let body = match &self.body {
             OutboxBody::Message { plaintext, .. } => plaintext.as_ref().map_or(0, Vec::len),
+            OutboxBody::Receipts(receipts) => receipts.len() * RECEIPT_SIZE,
             OutboxBody::Control
             | OutboxBody::Handshake { .. }
             | OutboxBody::Group(_)
@@ -168,6 +180,14 @@ impl Stored for OutboxEntry {
                 out.put_u8(4);
                 group.encode(&mut **out);
             }
+            OutboxBody::Receipts(receipts) => {
+                out.put_u8(5);
+                out.put_count(receipts.len());
+                for receipt in receipts {
+                    out.put(receipt.id.as_bytes());
+                    out.put_u64(receipt.stage.code());
+                }
+            }
             // Never stored, and never read.
             OutboxBody::Part { .. } => out.put_u8(0),
         }
@@ -206,6 +226,7 @@ impl Stored for OutboxEntry {
                 pause: r.u64("pause")?,
             },
             4 => OutboxBody::Group(Box::new(Group::decode(&mut r)?)),
+            5 => OutboxBody::Receipts(receipts(&mut r)?),
             _ => return Err(CodecError::InvalidValue { field: "body" }),
         };
         let transmission = r.option("transmission", |r| {
@@ -219,4 +240,14 @@ impl Stored for OutboxEntry {
         r.finish("outbox record")?;
         Ok(Self { id, to, order, created_at, expires_at, stage, body, transmission })
     }
+}
+
+fn receipts(r: &mut Reader<'_>) -> Result<Vec<Receipt>, CodecError> {
+    let mut receipts = Vec::new();
+    for _ in 0..r.count(limits::WAITING_RECEIPTS, "receipts")? {
+        let id = MessageId::from_bytes(r.array("receipt id")?)?;
+        let stage = ReceiptStage::from_code(r.u64("receipt stage")?);
+        receipts.push(Receipt { id, stage });
+    }
+    Ok(receipts)
 }

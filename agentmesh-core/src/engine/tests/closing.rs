@@ -55,6 +55,27 @@ fn peer_that_never_heard_of_the_end_of_a_session_is_asked_once() {
     }
 }
 
+/// A relay whose mailbox was full takes the end of a session before what was written in it.
+#[test]
+fn what_the_end_of_a_session_overtook_is_known_for_what_it_is() {
+    for (closes, writes) in [(0, 1), (1, 0)] {
+        let mut mesh = acquainted(503);
+        let (to, peer) = (mesh.amid(writes), mesh.amid(closes));
+        mesh.disconnect(writes);
+        let id = mesh.send(closes, writes, "late").unwrap();
+        mesh.feed(closes, Input::CloseSession(to)).unwrap();
+        mesh.relay.get_mut(&to).unwrap().swap(0, 1);
+        mesh.connect(writes);
+        mesh.run();
+        assert_eq!(mesh.nodes[writes].engine.parked_frames(), 0, "{closes} closes");
+        assert_eq!(dropped(&mesh, writes, DropReason::SessionClosed), 1, "{closes} closes");
+        settle(&mut mesh);
+        assert_eq!(mesh.handled(writes).last(), Some(&id), "{closes} closes");
+        assert!(mesh.relay.values().all(|queue| queue.is_empty()));
+        assert!(mesh.nodes[writes].engine.sending_session(peer).is_some());
+    }
+}
+
 #[test]
 fn tombstone_of_our_own_session_goes_when_its_time_is_over() {
     let mut mesh = acquainted(502);

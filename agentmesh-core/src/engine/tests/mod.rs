@@ -17,6 +17,8 @@ mod legacy;
 mod loading;
 mod model;
 mod parts;
+mod probes;
+mod receipts;
 mod recovery;
 mod redaction;
 mod simulation;

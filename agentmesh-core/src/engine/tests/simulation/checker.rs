@@ -23,6 +23,8 @@ pub(super) struct Sent {
     pub(super) queued: bool,
     /// The relay lost a frame of it, or a disk that had it is gone: it may never be handled.
     pub(super) at_risk: bool,
+    /// The relay refused a frame of it for want of room, and may have taken a later message then.
+    pub(super) refused: bool,
     /// The sender was told that it failed.
     pub(super) failed: bool,
     /// How often a handler may see it: once, and once more for each time that its agent died or forgot meanwhile.
@@ -45,8 +47,8 @@ pub(super) struct Checker {
     amids: Vec<Amid>,
     pub(super) sent: BTreeMap<MessageId, Sent>,
     pub(super) count: usize,
-    /// What was handled, by recipient and sender, in order; each once.
-    order: BTreeMap<(usize, usize), Vec<usize>>,
+    /// The latest message that was handled, by recipient and sender.
+    latest: BTreeMap<(usize, usize), usize>,
     keys: HashMap<(SessionId, Vec<u8>), Vec<u8>>,
     names: HashMap<(usize, RelayMessageId), Vec<u8>>,
     messages: HashMap<(usize, RelayMessageId), MessageId>,
@@ -61,6 +63,8 @@ pub(super) struct Checker {
     pub(super) forgot: bool,
     /// The relay lost something.
     pub(super) lost: bool,
+    /// The relay held a handshake back while what came after it went on, for longer than anybody waits for it.
+    pub(super) held_back: bool,
     /// A session was closed by order.
     pub(super) closed: bool,
     pub(super) violation: Option<String>,
@@ -74,7 +78,7 @@ impl Checker {
             amids,
             sent: BTreeMap::new(),
             count: 0,
-            order: BTreeMap::new(),
+            latest: BTreeMap::new(),
             keys: HashMap::new(),
             names: HashMap::new(),
             messages: HashMap::new(),
@@ -84,6 +88,7 @@ impl Checker {
             frames: 0,
             forgot: false,
             lost: false,
+            held_back: false,
             closed: false,
             violation: None,
         }
@@ -108,6 +113,7 @@ impl Checker {
             text,
             queued: false,
             at_risk: false,
+            refused: false,
             failed: false,
             allowed: 1,
             handled: 0,
@@ -160,6 +166,14 @@ impl Checker {
         }
     }
 
+    /// The relay has no room for a frame.
+    pub(super) fn refused(&mut self, from: usize, id: RelayMessageId) {
+        let message = self.messages.get(&(from, id));
+        if let Some(sent) = message.and_then(|message| self.sent.get_mut(message)) {
+            sent.refused = true;
+        }
+    }
+
     /// The disk of an agent is gone, or as it was before.
     pub(super) fn forgot(&mut self, agent: usize) {
         self.forgot = true;
@@ -192,15 +206,13 @@ impl Checker {
         sent.handled += 1;
         let (number, times, allowed) = (sent.number, sent.handled, sent.allowed);
         if times == 1 {
-            let from = sent.from;
-            let keeps = self.kind.keeps_order();
-            let order = self.order.entry((agent, from)).or_default();
-            let last = order.last().copied().filter(|last| *last > number);
-            order.push(number);
-            if let Some(last) = last.filter(|_| keeps) {
-                self.fail(format!(
-                    "out of order: agent {agent} handled {text:?} after number {last}"
-                ));
+            let keeps = self.kind.keeps_order() && !sent.refused;
+            let latest = self.latest.entry((agent, sent.from)).or_default();
+            let overtaken = Some(*latest).filter(|latest| *latest > number && keeps);
+            *latest = number.max(*latest);
+            if let Some(by) = overtaken {
+                let what = format!("out of order: agent {agent} handled {text:?} after number {by}");
+                self.fail(what);
             }
         }
         self.require(times <= allowed, || {
@@ -250,7 +262,8 @@ impl Checker {
             Event::SessionEstablished { session, initiator: true, recovery, .. } => {
                 // A peer with another time refuses a KNOCK, and then does not have the session.
                 let clocks = self.kind == Kind::Clocks;
-                let reason = !recovery || self.forgot || self.lost || self.closed || clocks;
+                let lost = self.lost || self.held_back;
+                let reason = !recovery || self.forgot || lost || self.closed || clocks;
                 self.require(reason, || {
                     format!("needless recovery: agent {agent} started over with {session}")
                 });

@@ -12,6 +12,10 @@ use crate::{
     wire::relay_id::RelayMessageId,
 };
 
+/// Whoever gets frames of a session without its handshake asks after a second, and starts over if that is not there by
+/// then: who holds one back for as long cannot be told from who loses it.
+const HANDSHAKE_GRACE: u64 = 900;
+
 /// A frame that the relay keeps.
 #[derive(Debug, Clone)]
 struct Mail {
@@ -62,8 +66,12 @@ struct Copied {
 impl Copied {
     /// A handshake, probe, reply or refusal.
     fn is_control(&self) -> bool {
-        is_control(&self.frame) || self.frame.get(1) == Some(&1)
+        is_control(&self.frame) || is_handshake(&self.frame)
     }
+}
+
+fn is_handshake(frame: &[u8]) -> bool {
+    frame.get(1) == Some(&1)
 }
 
 fn is_control(frame: &[u8]) -> bool {
@@ -211,6 +219,7 @@ impl World {
                 let mailbox = &self.relay.boxes[to];
                 let known = mailbox.iter().any(|mail| mail.from == from && mail.id == id);
                 if !known && mailbox.len() >= self.plan.quota {
+                    self.checker.refused(from, id);
                     self.send_down(from, Down::Refused(id));
                     return;
                 }
@@ -301,6 +310,7 @@ impl World {
             // What is on its way does not arrive there, as if it had never left.
             mail.delivered = false;
             let id = mail.id;
+            self.checker.held_back |= ms >= HANDSHAKE_GRACE && is_handshake(&mail.frame);
             self.forget(|event| match event {
                 Event::AtAgent { frame: Down::Receive { id: of, .. }, .. } => *of == id,
                 _ => false,

@@ -10,7 +10,7 @@ use super::{
     stage::staged,
 };
 use crate::{
-    engine::Request,
+    engine::{Engine, Request, records::OutboxEntry},
     identity::Amid,
     test_utils::{FaultyStorage, mesh::Published},
     time::HOUR,
@@ -241,7 +241,9 @@ impl World {
     fn is_at_rest(&self) -> bool {
         let forgiven = self.checker.forgot || self.checker.lost;
         self.agents.iter().all(|agent| {
-            let quiet = |engine: &crate::engine::Engine| forgiven || engine.outbox().is_empty();
+            let quiet = |engine: &Engine| {
+                forgiven || !engine.outbox.values().any(OutboxEntry::is_message)
+            };
             agent.batch.is_empty() && agent.engine.as_ref().is_some_and(quiet)
         })
     }

@@ -1,0 +1,78 @@
+//! Receipts for which there is no session at the moment.
+
+use super::*;
+use crate::{
+    limits,
+    wire::plaintext::{Receipt, Stage as ReceiptStage},
+};
+
+/// What the first agent sent arrived before the session was closed by `closes`, and is handled after.
+fn handled_after_the_end(mesh: &mut Mesh, closes: usize) -> Vec<MessageId> {
+    mesh.nodes[1].handles = false;
+    let ids = (0..3).map(|i| mesh.send(0, 1, &i.to_string()).unwrap()).collect();
+    mesh.run();
+    let peer = mesh.amid(1 - closes);
+    mesh.feed(closes, Input::CloseSession(peer)).unwrap();
+    mesh.run();
+    mesh.nodes[1].handles = true;
+    mesh.run();
+    ids
+}
+
+fn waiting(mesh: &Mesh) -> Vec<&[Receipt]> {
+    let entries = mesh.nodes[1].engine.outbox.values();
+    let kept = entries.filter_map(|entry| match &entry.body {
+        records::OutboxBody::Receipts(kept) => Some(&kept[..]),
+        _ => None,
+    });
+    kept.collect()
+}
+
+#[test]
+fn receipts_wait_for_a_session_whoever_opens_it() {
+    for (closes, opens) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+        let mut mesh = acquainted(620);
+        let ids = handled_after_the_end(&mut mesh, closes);
+        assert!(ids.iter().all(|id| mesh.stage(0, *id) == Some(Stage::Delivered)));
+        assert!(mesh.nodes[1].engine.outbox().is_empty(), "applications do not see them");
+        mesh.send(opens, 1 - opens, "again").unwrap();
+        mesh.run();
+        let told = ids.iter().all(|id| mesh.stage(0, *id) == Some(Stage::Handled));
+        assert!(told, "{closes} closes, {opens} opens");
+        assert!(mesh.nodes[0].engine.outbox().is_empty());
+        assert!(waiting(&mesh).is_empty());
+    }
+}
+
+#[test]
+fn receipts_that_wait_survive_a_crash() {
+    let mut mesh = acquainted(621);
+    let ids = handled_after_the_end(&mut mesh, 1);
+    mesh.restart(1);
+    mesh.connect(1);
+    mesh.run();
+    assert_eq!(waiting(&mesh)[0].len(), ids.len());
+    mesh.send(1, 0, "again").unwrap();
+    mesh.run();
+    assert!(ids.iter().all(|id| mesh.stage(0, *id) == Some(Stage::Handled)));
+    assert!(mesh.nodes[0].engine.outbox().is_empty());
+}
+
+#[test]
+fn receipts_that_wait_are_bounded_and_go_when_nobody_wants_them_any_more() {
+    let mut mesh = acquainted(622);
+    let peer = mesh.amid(0);
+    mesh.feed(1, Input::CloseSession(peer)).unwrap();
+    let now = mesh.now;
+    for _ in 0..1100 {
+        let node = &mut mesh.nodes[1];
+        let id = MessageId::new_v7(now, &mut node.rng);
+        for (id, stage) in [(id, ReceiptStage::Delivered), (id, ReceiptStage::Handled)] {
+            node.engine.keep_receipts(peer, &[Receipt { id, stage }], now, &mut node.rng);
+        }
+    }
+    assert_eq!(waiting(&mesh)[0].len(), limits::WAITING_RECEIPTS);
+    assert!(waiting(&mesh)[0].iter().all(|receipt| receipt.stage == ReceiptStage::Handled));
+    mesh.advance(limits::OUTBOX_AGE);
+    assert!(waiting(&mesh).is_empty());
+}
