@@ -211,7 +211,9 @@ impl Engine {
         rng: &mut dyn CryptoRng,
     ) {
         let Some(id) = self.receipts.waiting.get(&to).copied() else { return };
-        let Some(OutboxBody::Receipts(kept)) = self.outbox.get(&id).map(|e| &e.body) else { return };
+        let Some(OutboxBody::Receipts(kept)) = self.outbox.get(&id).map(|e| &e.body) else {
+            return;
+        };
         let kept = kept.clone();
         if self.send_receipts(to, &kept, now, rng) {
             self.drop_entry(id);

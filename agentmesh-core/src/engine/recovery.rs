@@ -20,12 +20,12 @@ use crate::{
 #[cfg(test)]
 use crate::planted::{self, Defect};
 
+#[cfg(test)]
+use super::probes::Outstanding;
 use super::{
     DropReason, Engine, Event, Request, inbound::Source, outbound::control, probes::Kept,
     records::SessionEntry,
 };
-#[cfg(test)]
-use super::probes::Outstanding;
 
 impl Engine {
     /// A frame of a peer failed in a session that exists here.
@@ -45,7 +45,12 @@ impl Engine {
 
     /// A frame of a session that is over here. Its content comes again in another one, once the peer knows of the end; if
     /// that was lost on the way, it never would. So the peer is asked, once, unless it gets a new session anyway.
-    pub(super) fn on_frame_of_closed(&mut self, source: Source, session: SessionId, now: Timestamp) {
+    pub(super) fn on_frame_of_closed(
+        &mut self,
+        source: Source,
+        session: SessionId,
+        now: Timestamp,
+    ) {
         let unasked = self.sessions.get(&session).is_some_and(|e| e.is_tombstone() && e.confirmed);
         if unasked && self.sending_session(source.from).is_none() {
             self.probes.want_answer(source.from, session, now);

@@ -3,6 +3,7 @@
 use super::*;
 use crate::{
     limits,
+    test_utils::seeded_rng,
     wire::plaintext::{Receipt, Stage as ReceiptStage},
 };
 
@@ -63,12 +64,12 @@ fn receipts_that_wait_are_bounded_and_go_when_nobody_wants_them_any_more() {
     let mut mesh = acquainted(622);
     let peer = mesh.amid(0);
     mesh.feed(1, Input::CloseSession(peer)).unwrap();
-    let now = mesh.now;
+    let (now, mut rng) = (mesh.now, seeded_rng(1));
     for _ in 0..1100 {
-        let node = &mut mesh.nodes[1];
-        let id = MessageId::new_v7(now, &mut node.rng);
-        for (id, stage) in [(id, ReceiptStage::Delivered), (id, ReceiptStage::Handled)] {
-            node.engine.keep_receipts(peer, &[Receipt { id, stage }], now, &mut node.rng);
+        let id = MessageId::new_v7(now, &mut rng);
+        for stage in [ReceiptStage::Delivered, ReceiptStage::Handled] {
+            let engine = &mut mesh.nodes[1].engine;
+            engine.keep_receipts(peer, &[Receipt { id, stage }], now, &mut rng);
         }
     }
     assert_eq!(waiting(&mesh)[0].len(), limits::WAITING_RECEIPTS);

@@ -211,7 +211,8 @@ impl Checker {
             let overtaken = Some(*latest).filter(|latest| *latest > number && keeps);
             *latest = number.max(*latest);
             if let Some(by) = overtaken {
-                let what = format!("out of order: agent {agent} handled {text:?} after number {by}");
+                let what =
+                    format!("out of order: agent {agent} handled {text:?} after number {by}");
                 self.fail(what);
             }
         }

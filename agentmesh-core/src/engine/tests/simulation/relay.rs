@@ -329,7 +329,11 @@ impl World {
     }
 
     pub(super) fn forge(&mut self, to: usize, which: usize, how: u64) {
+        let is_message = |c: &&Copied| !is_control(&c.frame) && !is_handshake(&c.frame);
         let fitting: Vec<_> = self.relay.copied.iter().filter(|c| c.to == to).collect();
+        // What is about a session is made of what was said in one.
+        let messages: Vec<_> = fitting.iter().copied().filter(is_message).collect();
+        let fitting = if matches!(how % 6, 4 | 5) { messages } else { fitting };
         let Some(index) = which.checked_rem(fitting.len()) else { return };
         let Copied { from, mut frame, .. } = fitting[index].clone();
         let at = usize::try_from(how >> 8).unwrap() % frame.len();
@@ -341,10 +345,14 @@ impl World {
                 let last = frame.len() - 1;
                 frame[last] ^= 1;
             }
-            // Another session, and a message of this one that was never sent: it cannot be read, and is no repetition.
-            4 if frame.len() > 60 => frame[2..18].fill(0x5a),
-            5 if frame.len() > 60 => frame[58] ^= 1,
-            _ => frame.clear(),
+            // Another session, and a message of this one that was never sent: its number is higher, and by its tag it is no
+            // repetition.
+            4 => frame[2..18].fill(0x5a),
+            _ => {
+                let tag = frame.len() - 16;
+                frame[58] ^= 1;
+                frame[tag] ^= 1;
+            }
         }
         let id = self.made_up_id();
         let from = self.agents[from].amid;

@@ -241,9 +241,8 @@ impl World {
     fn is_at_rest(&self) -> bool {
         let forgiven = self.checker.forgot || self.checker.lost;
         self.agents.iter().all(|agent| {
-            let quiet = |engine: &Engine| {
-                forgiven || !engine.outbox.values().any(OutboxEntry::is_message)
-            };
+            let quiet =
+                |engine: &Engine| forgiven || !engine.outbox.values().any(OutboxEntry::is_message);
             agent.batch.is_empty() && agent.engine.as_ref().is_some_and(quiet)
         })
     }
