@@ -224,6 +224,7 @@ impl Engine {
             let peer = entry.peer;
             self.end_handshake_resends(id);
             self.forget_missing(peer);
+            self.wake_receipts(peer);
         }
     }
 

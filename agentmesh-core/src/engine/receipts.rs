@@ -137,12 +137,33 @@ impl Engine {
         });
         let refused = owed.refusals.into_iter().map(|(id, stage)| Receipt { id, stage });
         let receipts: Vec<_> = reached.chain(refused).collect();
-        if !self.send_receipts(to, &receipts, now, rng) {
-            self.keep_receipts(to, &receipts, now, rng);
+        self.send_waiting_receipts(to, now, rng);
+        if self.is_heard(to) && self.send_receipts(to, &receipts, now, rng) {
+            return;
+        }
+        // What says no more than that a message arrived need not be kept: the peer sends it again in the next session.
+        let (fleeting, lasting): (Vec<_>, Vec<_>) =
+            receipts.into_iter().partition(|receipt| receipt.stage == ReceiptStage::Delivered);
+        self.send_receipts(to, &fleeting, now, rng);
+        self.keep_receipts(to, &lasting, now, rng);
+    }
+
+    /// Whether what is sent to a peer is read there: it has shown that it has the session. It may turn away the handshake of
+    /// one of ours, and with it whatever was sent behind that.
+    fn is_heard(&self, peer: Amid) -> bool {
+        let session = self.sending_session(peer).and_then(|id| self.sessions.get(&id));
+        session.is_some_and(|entry| !entry.is_unconfirmed_initiator())
+    }
+
+    /// The peer has shown that it has a session of ours: what waited for that goes in this step.
+    pub(super) fn wake_receipts(&mut self, peer: Amid) {
+        if self.receipts.waiting.contains_key(&peer) {
+            let owed = self.receipts.owed.entry(peer).or_insert_with(|| Owed::new(Timestamp::ZERO));
+            owed.due = Timestamp::ZERO;
         }
     }
 
-    /// False if there is no session to send them in.
+    /// False if there is no session to send them in, or that is used up.
     fn send_receipts(
         &mut self,
         to: Amid,
@@ -158,8 +179,7 @@ impl Engine {
         })
     }
 
-    /// Keeps receipts until there is a session with the peer again. One that says no more than that a message arrived need
-    /// not be kept: the peer sends the message again in the next session.
+    /// Keeps receipts until there is a session that the peer has.
     pub(super) fn keep_receipts(
         &mut self,
         to: Amid,
@@ -167,12 +187,11 @@ impl Engine {
         now: Timestamp,
         rng: &mut dyn CryptoRng,
     ) {
-        let lasting = receipts.iter().filter(|receipt| receipt.stage != ReceiptStage::Delivered);
         // Peers of 0.2 have no receipts.
         let native = self.peers.get(&to).is_some_and(|p| p.suite_pin > Suite::Legacy02.id());
         let waiting = self.receipts.waiting.get(&to).copied();
         let has_room = self.receipts.waiting.len() < limits::WAITING_RECEIPT_PEERS;
-        if !native || lasting.clone().next().is_none() || (waiting.is_none() && !has_room) {
+        if !native || receipts.is_empty() || (waiting.is_none() && !has_room) {
             return;
         }
         let id = waiting.unwrap_or_else(|| {
@@ -195,7 +214,7 @@ impl Engine {
         self.change_entry(id, |entry| {
             entry.expires_at = expires_at;
             let OutboxBody::Receipts(kept) = &mut entry.body else { return };
-            for receipt in lasting {
+            for receipt in receipts {
                 kept.retain(|known| known.id != receipt.id);
                 kept.push(*receipt);
             }
@@ -203,7 +222,7 @@ impl Engine {
         });
     }
 
-    /// There is a session with the peer: what waited for one goes.
+    /// Sends what waited for a session that the peer has, if there is one.
     pub(super) fn send_waiting_receipts(
         &mut self,
         to: Amid,
@@ -211,6 +230,9 @@ impl Engine {
         rng: &mut dyn CryptoRng,
     ) {
         let Some(id) = self.receipts.waiting.get(&to).copied() else { return };
+        if !self.is_heard(to) {
+            return;
+        }
         let Some(OutboxBody::Receipts(kept)) = self.outbox.get(&id).map(|e| &e.body) else {
             return;
         };

@@ -183,8 +183,8 @@ impl World {
         self.settle();
         // Whatever was, they can talk.
         if self.checker.violation.is_none() && self.is_tried_again() {
-            for (from, to) in [(0, 1), (1, 0)] {
-                self.send(from, to);
+            for from in 0..self.agents.len() {
+                (0..self.agents.len()).filter(|to| *to != from).for_each(|to| self.send(from, to));
             }
             self.settle();
         }
@@ -193,9 +193,11 @@ impl World {
         }
     }
 
-    /// Where something may have been broken for good, there is more to say.
+    /// Where something may have been broken for good, there is more to say. And what was handled after the end of a session
+    /// is told in the next one.
     fn is_tried_again(&self) -> bool {
-        !self.plan.kind.keeps_order() || self.plan.seed.is_multiple_of(4)
+        let waits = self.checker.closed && !self.is_at_rest();
+        waits || !self.plan.kind.keeps_order() || self.plan.seed.is_multiple_of(4)
     }
 
     /// From now on everybody does what it should, and nothing goes wrong.
