@@ -53,6 +53,7 @@ fn receipts_that_wait_survive_a_crash() {
     mesh.connect(1);
     mesh.run();
     assert_eq!(waiting(&mesh)[0].len(), ids.len());
+    assert!(mesh.nodes[1].engine.has_sent_all(), "nobody waits for a session");
     mesh.send(1, 0, "again").unwrap();
     mesh.run();
     assert!(ids.iter().all(|id| mesh.stage(0, *id) == Some(Stage::Handled)));
