@@ -61,6 +61,30 @@ export async function server(t, { args = [], env = {} } = {}) {
   return { AGENTMESH_REGISTRY_URL: `http://${address}/v1`, AGENTMESH_RELAY_URL: `ws://${address}/v1/connect` };
 }
 
+/** The agent in Rust, with a home of its own. */
+export function rust(t, urls) {
+  const home = directory(t);
+  const how = ['--home', home, '--registry', urls.AGENTMESH_REGISTRY_URL, '--relay', urls.AGENTMESH_RELAY_URL, '--json'];
+  const said = (out) => out.trim().split('\n').filter(Boolean).map((line) => JSON.parse(line));
+  return {
+    async does(...command) {
+      const { stdout } = await promisify(execFile)(given('AGENTMESH_TEST_CLI'), [...how, ...command], { timeout: 60_000 });
+      return said(stdout);
+    },
+    /** Runs until the test ends: what it prints, line by line, and how it is told something. */
+    runs(...command) {
+      const child = spawn(given('AGENTMESH_TEST_CLI'), [...how, ...command], { stdio: ['pipe', 'pipe', 'inherit'] });
+      after(t, async () => {
+        if (child.exitCode !== null || child.signalCode !== null) return;
+        child.kill();
+        await once(child, 'exit');
+      });
+      const tell = (line) => child.stdin.write(`${JSON.stringify(line)}\n`);
+      return [createInterface({ input: child.stdout })[Symbol.asyncIterator](), tell];
+    },
+  };
+}
+
 /** A template of the repository as a project of its own, with what was installed here. */
 export function template(t, name) {
   const made = join(directory(t), name);

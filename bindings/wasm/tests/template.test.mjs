@@ -2,41 +2,13 @@
 // an agent in Rust as the other side.
 
 import assert from 'node:assert/strict';
-import { execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { cpSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import test from 'node:test';
-import { promisify } from 'node:util';
-import { after, answer, bundle, directory, given, server, STORE_KEY, template, workerd, wranglerDev, wranglerDryRun } from './support.mjs';
+import { answer, bundle, directory, given, rust, server, STORE_KEY, template, workerd, wranglerDev, wranglerDryRun } from './support.mjs';
 
 const KEY = 'an-api-key-for-tests';
 const headers = { Authorization: `Bearer ${KEY}` };
-
-/** The agent in Rust, with a home of its own. */
-function rust(t, urls) {
-  const home = directory(t);
-  const how = ['--home', home, '--registry', urls.AGENTMESH_REGISTRY_URL, '--relay', urls.AGENTMESH_RELAY_URL, '--json'];
-  const said = (out) => out.trim().split('\n').filter(Boolean).map((line) => JSON.parse(line));
-  return {
-    async does(...command) {
-      const { stdout } = await promisify(execFile)(given('AGENTMESH_TEST_CLI'), [...how, ...command], { timeout: 60_000 });
-      return said(stdout);
-    },
-    /** Runs until the test ends: what it prints, line by line, and how it is told something. */
-    runs(...command) {
-      const child = spawn(given('AGENTMESH_TEST_CLI'), [...how, ...command], { stdio: ['pipe', 'pipe', 'inherit'] });
-      after(t, async () => {
-        if (child.exitCode !== null || child.signalCode !== null) return;
-        child.kill();
-        await once(child, 'exit');
-      });
-      const tell = (line) => child.stdin.write(`${JSON.stringify(line)}\n`);
-      return [createInterface({ input: child.stdout })[Symbol.asyncIterator](), tell];
-    },
-  };
-}
 
 test('wrangler deploys the template, and serves it: an agent that talks with one in Rust', async (t) => {
   const home = template(t, 'cloudflare-worker');
