@@ -4,6 +4,7 @@
 # target/kotlin/. "install" leaves it at the library; what else is given goes to Maven. Exit status 3: no JDK from 17 on, or no Maven.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+source scripts/parts/built.sh
 source=$PWD/bindings/kotlin
 out=$PWD/target/kotlin
 part=tests
@@ -25,32 +26,18 @@ java=$(javac -version 2>/dev/null | sed -E 's/^javac ([0-9]+).*/\1/')
 }
 
 say "building the native library, the server and the command"
-# With the features of the whole workspace, as its tests are, so that what was built for them is not built again. Where
-# cargo puts it, cargo says.
 mkdir -p "$out"
-cargo build --quiet --workspace --all-features --bin agentmesh-server --bin agentmesh --bin uniffi-bindgen --message-format json |
-  python3 -c '
-import json, sys
-for line in sys.stdin:
-    built = json.loads(line)
-    if built.get("executable"):
-        print(built["target"]["name"], built["executable"])
-    for file in built.get("filenames", []):
-        if built["target"]["name"] == "agentmesh_uniffi" and file.endswith((".so", ".dylib", ".dll")):
-            print("library", file)
-' >"$out/built"
-built() { sed -n "s/^$1 //p" "$out/built" | tail -1; }
-library=$(built library)
-[ -n "$library" ] || {
-  say "cargo made no library"
-  exit 1
-}
+programs=$(workspace_built)
+library=$(path_of agentmesh_uniffi "$programs")
+bindgen=$(path_of uniffi-bindgen "$programs")
+# For scripts/soak.sh.
+dirname "$library" >"$out/library"
 
 say "generating"
-python3 "$source/generate.py" "$(built uniffi-bindgen)" "$library" "$out/generated"
+python3 "$source/generate.py" "$bindgen" "$library" "$out/generated"
 
-AGENTMESH_TEST_SERVER=$(built agentmesh-server)
-AGENTMESH_TEST_CLI=$(built agentmesh)
+AGENTMESH_TEST_SERVER=$(path_of agentmesh-server "$programs")
+AGENTMESH_TEST_CLI=$(path_of agentmesh "$programs")
 export AGENTMESH_TEST_SERVER AGENTMESH_TEST_CLI AGENTMESH_TEST_SOURCE=$PWD AGENTMESH_TEST_PYTHON=$PWD/target/python/venv/bin/python
 maven() {
   mvn --quiet --batch-mode --no-transfer-progress --file "$source/pom.xml" -DargLine="-Djna.library.path=$(dirname "$library")" "$@"

@@ -12,7 +12,7 @@ node() {
 }
 kotlin() {
   # The whole heap is touched at the start, and nothing is compiled meanwhile: what grows is not Java's.
-  java -Xint -Xms48m -Xmx48m -XX:+AlwaysPreTouch -XX:+UseSerialGC -Djna.library.path="$(dirname "$(sed -n 's/^library //p' target/kotlin/built | tail -1)")" \
+  java -Xint -Xms48m -Xmx48m -XX:+AlwaysPreTouch -XX:+UseSerialGC -Djna.library.path="$(<target/kotlin/library)" \
     -cp "target/kotlin/maven/test-classes:target/kotlin/maven/classes:$(cat target/kotlin/classpath)" dev.agentmesh.soak.SoakKt "$@"
 }
 swift() {

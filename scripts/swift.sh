@@ -5,6 +5,7 @@
 # npm package as scripts/node.sh has left it. Exit status 3: no Swift from 5.9 on.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+source scripts/parts/built.sh
 source=$PWD/bindings/swift
 out=$PWD/target/swift
 part=${1:-all}
@@ -15,25 +16,12 @@ say() { echo "swift: $*" >&2; }
 scripts/swift-toolchain.sh
 
 say "building the native library, the server and the command"
-# With the features of the whole workspace, as its tests are, so that what was built for them is not built again. Where
-# cargo puts it, cargo says.
 mkdir -p "$out/lib"
-cargo build --quiet --workspace --all-features --bin agentmesh-server --bin agentmesh --bin uniffi-bindgen --message-format json |
-  python3 -c '
-import json, sys
-for line in sys.stdin:
-    built = json.loads(line)
-    if built.get("executable"):
-        print(built["target"]["name"], built["executable"])
-    for file in built.get("filenames", []):
-        if built["target"]["name"] == "agentmesh_uniffi" and file.endswith((".so", ".dylib")):
-            print("library", file)
-' >"$out/built"
-built() { sed -n "s/^$1 //p" "$out/built" | tail -1; }
-library=$(built library)
-bindgen=$(built uniffi-bindgen)
-AGENTMESH_TEST_SERVER=$(built agentmesh-server)
-AGENTMESH_TEST_CLI=$(built agentmesh)
+programs=$(workspace_built)
+library=$(path_of agentmesh_uniffi "$programs")
+bindgen=$(path_of uniffi-bindgen "$programs")
+AGENTMESH_TEST_SERVER=$(path_of agentmesh-server "$programs")
+AGENTMESH_TEST_CLI=$(path_of agentmesh "$programs")
 export AGENTMESH_TEST_SERVER AGENTMESH_TEST_CLI AGENTMESH_TEST_SOURCE=$PWD
 export AGENTMESH_SWIFT_BIND=${AGENTMESH_SWIFT_BIND:-}:$(dirname "$AGENTMESH_TEST_SERVER")
 

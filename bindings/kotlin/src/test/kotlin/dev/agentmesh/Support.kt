@@ -47,8 +47,8 @@ object TestServer : Closeable {
     }
 }
 
-/** `agentmesh dev` in a process of its own, with every service; one for all tests. */
-object DevServer : Closeable {
+/** `agentmesh dev` in a process of its own, with every service. */
+class DevServer : Closeable {
     private val process: Process
     private val said: JsonObject
 
@@ -69,6 +69,13 @@ object DevServer : Closeable {
     override fun close() {
         process.destroy()
         if (!process.waitFor(10, TimeUnit.SECONDS)) process.destroyForcibly()
+    }
+
+    /** One for all tests that need not be alone. */
+    companion object {
+        private val shared by lazy { DevServer() }
+
+        operator fun get(name: String): String = shared[name]
     }
 }
 

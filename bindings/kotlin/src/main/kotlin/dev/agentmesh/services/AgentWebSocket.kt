@@ -1,5 +1,6 @@
 package dev.agentmesh.services
 
+import dev.agentmesh.Failure
 import dev.agentmesh.internal.NativeAgentWebSocketClient
 import dev.agentmesh.internal.NativeAgentWebSocketService
 import dev.agentmesh.internal.NativeChatCall
@@ -158,8 +159,8 @@ public class AgentWebSocketService private constructor(private val native: Nativ
     public val stats: JsonObject get() = parsed(native { native.stats() })
 
     /**
-     * Answers every conversation until the service is shut down or the coroutine cancelled. A handler that throws gives no answer; one
-     * whose client left is cancelled.
+     * Answers every conversation until the service is shut down or the coroutine cancelled. A handler that throws gives no answer, but
+     * the message of a [Failure] if it threw one; one whose client left is cancelled.
      */
     public suspend fun serve(answer: suspend (ChatCall) -> String): Unit = coroutineScope {
         val pumping = launch {
@@ -181,8 +182,9 @@ public class AgentWebSocketService private constructor(private val native: Nativ
             } catch (cancelled: CancellationException) {
                 throw cancelled
             } catch (error: Exception) {
-                // Whoever left needs no answer.
-                runCatching { call.fail(error::class.java.simpleName) }
+                // Only a Failure is meant for the client. Whoever left needs no answer.
+                val said = if (error is Failure) error.message.orEmpty().ifEmpty { error.code } else error::class.java.simpleName
+                runCatching { call.fail(said) }
             }
         }
         val watching = launch {
