@@ -325,3 +325,23 @@ test('an identity must be there to be loaded, and keeps its name', async () => {
   assert.equal((await AgentMeshClient.load(storage, 'worker-agent', { offline: true })).amid, amid);
   await made.close();
 });
+
+test('who polls visits the relay: takes what waits, answers, and is gone', async (t) => {
+  const { urls } = await server(t);
+  const alice = await agent(t, urls);
+  const bob = await AgentMeshClient.create({ storage: new MemoryStorage(), policy: Policy.permissive(), relayTransport: 'polling', ...urls });
+  after(t, () => bob.close());
+  assert.equal(await bob.sync(), true);
+  const messages = alice.messages();
+  bob.onRequest(({ payload }) => payload * 2);
+  const asked = alice.request(bob.amid, 21, { timeoutMs: 60_000 });
+  // The request is at the relay before the visit begins, or comes during the next.
+  let answer;
+  void asked.then((got) => (answer = got.payload));
+  while (answer === undefined) assert.equal(await bob.sync({ timeoutMs: 20_000 }), true);
+  assert.equal(answer, 42);
+  await bob.send(alice.amid, 'queued between visits', { wait: 'queued' });
+  assert.equal(await bob.sync(), true);
+  assert.equal((await next(messages)).payload, 'queued between visits');
+  await assert.rejects(AgentMeshClient.create({ storage: new MemoryStorage(), relayTransport: 'pigeons' }), { kind: 'invalid_input' });
+});

@@ -253,3 +253,16 @@ async def test_what_fails_again_and_again_is_given_up_if_that_is_wanted(
         assert "question" not in caplog.text, "no content in the log"
         await bob.close()
         await serving
+
+
+async def test_who_polls_visits_the_relay(agentmesh_client: Make) -> None:
+    async with agentmesh_client() as alice, agentmesh_client(relay_transport="polling", connect=False) as bob:
+        assert await bob.sync()
+        await alice.send(bob.amid, "waits")
+        assert await bob.sync()
+        message = await first(bob)
+        assert message.payload == "waits"
+        await bob.send(alice.amid, "comes back", wait=Stage.QUEUED)
+        await message.ack()
+        assert await bob.sync()
+        assert (await first(alice)).payload == "comes back"
