@@ -32,6 +32,11 @@ const CAUSES: &[(&str, &str)] = &[
      never decrypted twice.",
     ),
     (
+        "Python, 1,000 requests at once, ms",
+        "Not profiled. Both agents are in one interpreter, which is woken from another thread for each call, message and \
+     answer that is ready: where only one is under way, that is most of a call (\"ask the agent\").",
+    ),
+    (
         "the WebAssembly module, whatever theirs has",
         "It is the whole client, with streams, large payloads, policies and `agentmesh/0.2`, not cryptography alone.",
     ),
