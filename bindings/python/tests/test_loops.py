@@ -312,6 +312,20 @@ def test_multiprocessing_with_every_method(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout.split()) == (0, ["spawn", "forkserver", "fork"]), done.stderr
 
 
+def interrupts(script: str) -> None:
+    # A shell's background job, as some runners start tests, has this signal ignored, and so would have the script.
+    heeded = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    with subprocess.Popen([sys.executable, "-c", heeded + script], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            process.send_signal(signal.SIGINT)
+            out, _ = process.communicate(timeout=20)
+        finally:
+            process.kill()
+    assert (process.returncode, out) == (0, "interrupted\n")
+
+
 def test_ctrl_c_ends_promptly(tmp_path: Path) -> None:
     script = PREAMBLE + textwrap.dedent(
         """
@@ -326,12 +340,7 @@ def test_ctrl_c_ends_promptly(tmp_path: Path) -> None:
             print("interrupted")
         """
     )
-    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    process.send_signal(signal.SIGINT)
-    out, _ = process.communicate(timeout=20)
-    assert (process.returncode, out) == (0, "interrupted\n")
+    interrupts(script)
 
 
 def test_ctrl_c_ends_the_synchronous_api_too() -> None:
@@ -348,12 +357,7 @@ def test_ctrl_c_ends_the_synchronous_api_too() -> None:
                 print("interrupted")
         """
     )
-    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    process.send_signal(signal.SIGINT)
-    out, _ = process.communicate(timeout=20)
-    assert (process.returncode, out) == (0, "interrupted\n")
+    interrupts(script)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="uvloop is not for Windows")

@@ -33,8 +33,8 @@ const CAUSES: &[(&str, &str)] = &[
     ),
     (
         "Python, 1,000 requests at once, ms",
-        "Not profiled. Both agents are in one interpreter, which is woken from another thread for each call, message and \
-     answer that is ready: where only one is under way, that is most of a call (\"ask the agent\").",
+        "Not profiled. Both agents are in one interpreter, and everything that is said to it goes by way of another thread, \
+     in batches: where only one call is under way, that is most of it (\"ask the agent\").",
     ),
     (
         "the WebAssembly module, whatever theirs has",
