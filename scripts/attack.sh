@@ -3,6 +3,7 @@
 # takes a quarter of an hour. `attack.sh load …` passes arguments on to attack.py, `attack.sh schemathesis` does the second alone.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+source scripts/parts/built.sh
 part=${1:-all}
 [ $# -eq 0 ] || shift
 out=$PWD/target/attack
@@ -14,8 +15,7 @@ if [ ! -e "$out/venv/installed" ]; then
 fi
 server=${AGENTMESH_SERVER:-}
 if [ -z "$server" ]; then
-  server=$(cargo build --quiet --release -p agentmesh-server --message-format json |
-    sed -nE 's/.*"executable":"([^"]*agentmesh-server(\.exe)?)".*/\1/p')
+  server=$(path_of agentmesh-server "$(cargo build --quiet --release -p agentmesh-server --message-format json | built)")
 fi
 case $part in all | load) "$out/venv/bin/python" scripts/attack.py "$server" "$@" ;; esac
 case $part in all | schemathesis) "$out/venv/bin/python" scripts/schemathesis.py "$server" ;; esac

@@ -8,6 +8,7 @@ cd "$(dirname "$0")/.."
 source=$PWD/bindings/node
 out=$PWD/target/node
 say() { echo "bench-node: $*" >&2; }
+source scripts/parts/built.sh
 
 # Tools, and types for them, as for the tests.
 export npm_config_audit=false npm_config_fund=false npm_config_update_notifier=false
@@ -17,13 +18,8 @@ cp "$source/package.json" "$source/package-lock.json" "$out/bench/tools"
 npm ci --prefix "$out/bench/tools" --silent --ignore-scripts
 
 say "building"
-made() { node -e '
-  for (const line of require("fs").readFileSync(0, "utf8").split("\n").filter(Boolean)) {
-    const { reason, target, executable, filenames } = JSON.parse(line);
-    if (reason === "compiler-artifact" && target.name === process.argv[1]) console.log(executable ?? filenames[0]);
-  }' "$1" | tail -1; }
-module=$(cargo build --quiet --profile wheel -p agentmesh-node --message-format json | made agentmesh_node)
-calls=$(cargo bench --quiet -p agentmesh-facade --features s3,legacy-0-2,conformance --bench calls --no-run --message-format json | made calls)
+module=$(path_of agentmesh_node "$(cargo build --quiet --profile wheel -p agentmesh-node --message-format json | built)")
+calls=$(path_of calls "$(cargo bench --quiet -p agentmesh-facade --features s3,legacy-0-2,conformance --bench calls --no-run --message-format json | built)")
 wasm=$PWD/target/npm-wasm/module
 [ -e "$wasm/optimised-from" ] || { say "no WebAssembly module: run scripts/wasm.sh module before"; wasm=; }
 node "$source/build.mjs" "$out/bench/stage/sdk/dist" "$out/bench/tools" ${wasm:+"$wasm"}

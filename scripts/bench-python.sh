@@ -8,6 +8,7 @@ cd "$(dirname "$0")/.."
 source=$PWD/bindings/python
 out=$PWD/target/python/bench
 say() { echo "bench-python: $*" >&2; }
+source scripts/parts/built.sh
 wheels=
 if [ "${1:-}" = --wheels ]; then
   wheels=$2
@@ -34,13 +35,7 @@ rm -rf "$out"
 
 say "building"
 # Optimised as the wheel is: what is beside it is what the binding costs. The same features, so that little is built twice.
-calls=$(cargo bench --quiet --profile wheel -p agentmesh-facade --features s3,legacy-0-2,conformance,services,server --bench calls --no-run --message-format json |
-  "$python" -c '
-import json, sys
-for line in sys.stdin:
-    said = json.loads(line)
-    if said.get("executable") and said["target"]["name"] == "calls":
-        print(said["executable"])')
+calls=$(path_of calls "$(cargo bench --quiet --profile wheel -p agentmesh-facade --features s3,legacy-0-2,conformance,services,server --bench calls --no-run --message-format json | built)")
 if [ -z "$wheels" ]; then
   wheels=$out
   for package in "$source" "$source/server"; do

@@ -19,42 +19,40 @@ swift() {
   AGENTMESH_SOAK="$*" scripts/swift.sh tests --filter SoakTests
   grep '^RSS' target/swift/tests.log
 }
-if [ "${1:-}" = swift ]; then
+# What is run before a release.
+all_of() {
+  case $1 in
+  python)
+    python calls 1000000
+    python requests 30000
+    python connects 10000
+    python kills 200
+    ;;
+  node)
+    node calls 1000000
+    node connects 10000
+    ;;
+  *)
+    "$1" calls 100000
+    "$1" cancelled 10000
+    ;;
+  esac
+}
+
+case ${1:-} in
+'') languages=(python node kotlin swift) ;;
+node | kotlin | swift)
+  languages=("$1")
   shift
+  ;;
+*) languages=(python) ;;
+esac
+for language in "${languages[@]}"; do
+  # Swift's are among its tests, which scripts/swift.sh builds.
+  [ "$language" = swift ] || "scripts/$language.sh" install
   if [ $# -gt 0 ]; then
-    swift "$@"
+    "$language" "$@"
   else
-    swift calls 100000
-    swift cancelled 10000
+    all_of "$language"
   fi
-elif [ "${1:-}" = kotlin ]; then
-  shift
-  scripts/kotlin.sh install
-  if [ $# -gt 0 ]; then
-    kotlin "$@"
-  else
-    kotlin calls 100000
-    kotlin cancelled 10000
-  fi
-elif [ "${1:-}" = node ]; then
-  shift
-  scripts/node.sh install
-  node "$@"
-elif [ $# -gt 0 ]; then
-  scripts/python.sh install
-  python "$@"
-else
-  scripts/python.sh install
-  python calls 1000000
-  python requests 30000
-  python connects 10000
-  python kills 200
-  scripts/node.sh install
-  node calls 1000000
-  node connects 10000
-  scripts/kotlin.sh install
-  kotlin calls 100000
-  kotlin cancelled 10000
-  swift calls 100000
-  swift cancelled 10000
-fi
+done
