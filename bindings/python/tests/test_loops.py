@@ -360,6 +360,41 @@ def test_ctrl_c_ends_the_synchronous_api_too() -> None:
     interrupts(script)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no such timer on Windows")
+def test_the_synchronous_api_may_be_interrupted_at_any_moment() -> None:
+    run(
+        """
+        import random, signal
+        from agentmesh._sync_loop import run
+        # What interrupts the interpreter in a destructor is reported there, and nothing of ours.
+        sys.unraisablehook = (
+            lambda what: None if what.exc_type is KeyboardInterrupt else sys.__unraisablehook__(what)
+        )
+        signal.signal(signal.SIGALRM, signal.default_int_handler)
+        chance, interrupted, under_way = random.Random(5), 0, 0
+        async def short():
+            global under_way
+            under_way += 1
+            try:
+                await asyncio.sleep(chance.random() / 5000)
+                return "done"
+            finally:
+                under_way -= 1
+        assert run(short) == "done"
+        for _ in range(3000):
+            try:
+                signal.setitimer(signal.ITIMER_REAL, 0.00001 + chance.random() / 3000)
+                assert run(short) == "done"
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            except KeyboardInterrupt:
+                interrupted += 1
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        assert run(short) == "done"
+        assert (under_way, interrupted > 100) == (0, True), (under_way, interrupted)
+        """
+    )
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="uvloop is not for Windows")
 def test_under_uvloop() -> None:
     run(

@@ -6,7 +6,6 @@ import asyncio
 import os
 import threading
 from collections.abc import Awaitable, Callable, Iterator
-from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Any, Generic, TypeVar
@@ -20,6 +19,52 @@ A = TypeVar("A")
 S = TypeVar("S", bound="Synchronous[Any]")
 
 
+class _Call(Generic[T]):
+    """A call on the loop, and the thread that waits for it.
+
+    Ctrl-C may end the waiting between any two steps of Python. A lock of the interpreter's own bears that, other than
+    the condition inside of a ``concurrent.futures.Future``, which fails then, or is never let go of.
+    """
+
+    def __init__(
+        self, call: Callable[[], Awaitable[T]], loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self._call = call
+        self._loop = loop
+        self._task: asyncio.Task[T] | None = None
+        self._ended = threading.Lock()
+        self._ended.acquire()
+
+    def wait(self) -> T:
+        try:
+            self._loop.call_soon_threadsafe(self._begin)
+            self._ended.acquire()
+        except BaseException:
+            # Such as KeyboardInterrupt: nobody waits for the result any more.
+            self._loop.call_soon_threadsafe(self._cancel)
+            raise
+        assert self._task is not None
+        return self._task.result()
+
+    def _begin(self) -> None:
+        self._task = self._loop.create_task(self._awaited())
+        self._task.add_done_callback(self._end)
+
+    async def _awaited(self) -> T:
+        return await self._call()
+
+    def _end(self, task: asyncio.Task[T]) -> None:
+        if not task.cancelled():
+            task.exception()  # A failure that nobody waits for any more is not worth a warning.
+        self._ended.release()
+
+    def _cancel(self) -> None:
+        if self._task is None:
+            self._begin()
+        assert self._task is not None
+        self._task.cancel()
+
+
 class _BackgroundLoop:
     """A loop on a thread, started by the first call."""
 
@@ -27,26 +72,19 @@ class _BackgroundLoop:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    def run(self, awaitable: Awaitable[T]) -> T:
-        async def awaiting() -> T:
-            return await awaitable
-
-        running: Future[T] = asyncio.run_coroutine_threadsafe(awaiting(), self._started())
-        try:
-            return running.result()
-        except BaseException:
-            # Such as KeyboardInterrupt: nobody waits for the result any more.
-            running.cancel()
-            raise
+    def run(self, call: Callable[[], Awaitable[T]]) -> T:
+        return _Call(call, self._started()).wait()
 
     def _started(self) -> asyncio.AbstractEventLoop:
         with self._lock:
             if self._loop is None:
-                self._loop = asyncio.new_event_loop()
+                loop = asyncio.new_event_loop()
                 thread = threading.Thread(
-                    target=self._loop.run_forever, name="agentmesh-loop", daemon=True
+                    target=loop.run_forever, name="agentmesh-loop", daemon=True
                 )
                 thread.start()
+                # Last: one whose start was interrupted would never run.
+                self._loop = loop
             return self._loop
 
 
@@ -65,11 +103,7 @@ if hasattr(os, "register_at_fork"):
 
 def run(call: Callable[[], Awaitable[T]]) -> T:
     """Waits for what ``call`` begins on the loop."""
-
-    async def calling() -> T:
-        return await call()
-
-    return _background.run(calling())
+    return _background.run(call)
 
 
 async def following(items: Any) -> Any:
