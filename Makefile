@@ -53,8 +53,8 @@ MINUTES = 1
 fuzz:
 	MINUTES=$(MINUTES) ./scripts/fuzz.sh $(TARGETS)
 
-# SCHEDULES=n of the simulation, or those of SEEDS=FROM..TO; what is printed says where to go on. SEEDS=N prints everything
-# that happens in one.
+# SCHEDULES=n of the simulation, or those of SEEDS=FROM..TO; what is printed says where to go on. SEEDS=A,B,… says which of
+# these fail, and SEEDS=N prints everything that happens in one.
 SCHEDULES = 1000000
 SEEDS = 0..$(SCHEDULES)
 simulate:

@@ -63,8 +63,8 @@ pub(super) struct Checker {
     pub(super) forgot: bool,
     /// The relay lost something.
     pub(super) lost: bool,
-    /// The relay held a handshake back while what came after it went on, for longer than anybody waits for it.
-    pub(super) held_back: bool,
+    /// Pairs of agents of which one may have to start over with the other.
+    excused: HashSet<(usize, usize)>,
     /// A session was closed by order.
     pub(super) closed: bool,
     pub(super) violation: Option<String>,
@@ -88,7 +88,7 @@ impl Checker {
             frames: 0,
             forgot: false,
             lost: false,
-            held_back: false,
+            excused: HashSet::new(),
             closed: false,
             violation: None,
         }
@@ -157,9 +157,20 @@ impl Checker {
         self.stored.extend(self.messages.get(&(from, id)));
     }
 
+    /// From now on one of the two may have a reason to start over with the other.
+    pub(super) fn excuse(&mut self, one: usize, other: usize) {
+        self.excused.insert((one.min(other), one.max(other)));
+    }
+
+    /// The same of an agent and everybody.
+    pub(super) fn excuse_all(&mut self, agent: usize) {
+        (0..self.amids.len()).for_each(|other| self.excuse(agent, other));
+    }
+
     /// The relay loses a frame.
-    pub(super) fn lost(&mut self, from: usize, id: RelayMessageId) {
+    pub(super) fn lost(&mut self, from: usize, to: usize, id: RelayMessageId) {
         self.lost = true;
+        self.excuse(from, to);
         let message = self.messages.get(&(from, id));
         if let Some(sent) = message.and_then(|message| self.sent.get_mut(message)) {
             sent.at_risk = true;
@@ -177,6 +188,7 @@ impl Checker {
     /// The disk of an agent is gone, or as it was before.
     pub(super) fn forgot(&mut self, agent: usize) {
         self.forgot = true;
+        self.excuse_all(agent);
         for sent in self.sent.values_mut() {
             if sent.from == agent || sent.to == agent {
                 sent.at_risk |= sent.handled == 0;
@@ -260,12 +272,10 @@ impl Checker {
                     format!("session opened twice: agent {agent} answered {session} again")
                 });
             }
-            Event::SessionEstablished { session, initiator: true, recovery, .. } => {
-                // A peer with another time refuses a KNOCK, and then does not have the session.
-                let clocks = self.kind == Kind::Clocks;
-                let lost = self.lost || self.held_back;
-                let reason = !recovery || self.forgot || lost || self.closed || clocks;
-                self.require(reason, || {
+            Event::SessionEstablished { peer, session, initiator: true, recovery, .. } => {
+                let other = self.amids.iter().position(|amid| amid == peer).unwrap_or(agent);
+                let pair = (agent.min(other), agent.max(other));
+                self.require(!recovery || self.excused.contains(&pair), || {
                     format!("needless recovery: agent {agent} started over with {session}")
                 });
             }

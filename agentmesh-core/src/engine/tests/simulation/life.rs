@@ -26,6 +26,7 @@ impl World {
 
     pub(super) fn close(&mut self, at: usize, peer: usize) {
         self.checker.closed = true;
+        self.checker.excuse(at, peer);
         let peer = self.agents[peer].amid;
         self.queue(at, Pending::of(Input::CloseSession(peer)));
     }

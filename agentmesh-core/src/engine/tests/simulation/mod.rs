@@ -32,11 +32,18 @@ fn schedules_keep_the_contract() {
     assert!(tally.failed.is_empty(), "{}", tally.explain());
 }
 
-/// `make simulate`: the schedules of `AGENTMESH_SIMULATE`, `from..to`, or one seed with everything that happens.
+/// `make simulate`: the schedules of `AGENTMESH_SIMULATE`, `from..to`, or `seed,seed,…` with what goes wrong in each, or one
+/// seed with everything that happens.
 #[test]
 #[ignore = "for make simulate"]
 fn more_schedules() {
     let seeds = std::env::var("AGENTMESH_SIMULATE").unwrap_or_else(|_| "0..1000000".to_owned());
+    if seeds.contains(',') {
+        let failing = |seed| Some((seed, run(&Plan::of(seed), false).violation?));
+        let failed: Vec<_> = seeds.split(',').filter_map(|s| failing(s.parse().unwrap())).collect();
+        assert!(failed.is_empty(), "{failed:#?}");
+        return;
+    }
     let Some((from, to)) = seeds.split_once("..") else {
         let seed = seeds.parse().unwrap();
         let report = run(&Plan::of(seed), true);

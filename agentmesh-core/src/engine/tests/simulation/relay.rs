@@ -208,8 +208,12 @@ impl World {
     }
 
     pub(super) fn at_relay(&mut self, connection: usize, frame: Up) {
-        let line = self.relay.connections[connection];
-        if self.now > line.up_until || self.now < self.relay.down_until {
+        let line = &mut self.relay.connections[connection];
+        if self.now < self.relay.down_until {
+            // What comes after it in the same connection would overtake it.
+            line.up_until = 0;
+        }
+        if self.now > line.up_until {
             return;
         }
         let from = line.at;
@@ -297,7 +301,7 @@ impl World {
         if let Some(index) = self.mail(to, which)
             && let Some(mail) = self.relay.boxes[to].remove(index)
         {
-            self.checker.lost(mail.from, mail.id);
+            self.checker.lost(mail.from, to, mail.id);
         }
     }
 
@@ -309,8 +313,10 @@ impl World {
             mail.delayed_until = until;
             // What is on its way does not arrive there, as if it had never left.
             mail.delivered = false;
-            let id = mail.id;
-            self.checker.held_back |= ms >= HANDSHAKE_GRACE && is_handshake(&mail.frame);
+            let (from, id) = (mail.from, mail.id);
+            if ms >= HANDSHAKE_GRACE && is_handshake(&mail.frame) {
+                self.checker.excuse(from, to);
+            }
             self.forget(|event| match event {
                 Event::AtAgent { frame: Down::Receive { id: of, .. }, .. } => *of == id,
                 _ => false,

@@ -47,6 +47,8 @@ impl World {
             Op::Withhold { to, ms, control } => self.withhold(to, ms, control),
             Op::Registry(how) => self.registry = how,
             Op::Clock { at, offset } => {
+                // A peer with another time turns a KNOCK away, and then does not have the session.
+                self.checker.excuse_all(at);
                 self.agents[at].clock = offset;
                 self.go_on(at);
             }
