@@ -95,7 +95,11 @@ impl Engine {
                 }
                 let Source { from, relay_id } = source;
                 let inbound = Inbound { from, relay_id, frame: message.into_bytes() };
-                if self.is_left_behind(&from, Some(&id)) || !self.parked.park(id, inbound, now) {
+                if self.is_forgotten(&id) {
+                    self.parked.hasten(from, id, now);
+                } else if self.is_left_behind(&from, Some(&id))
+                    || !self.parked.park(id, inbound, now)
+                {
                     self.leave_unknown(from, id);
                 }
             }

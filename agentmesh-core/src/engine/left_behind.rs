@@ -1,7 +1,7 @@
 //! Frames that were left at the relay, unacked, for want of room. A relay sends them again on the next connection, in
 //! their old order; until then nothing of the same peer may overtake them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::{handshake::SessionId, identity::Amid, limits};
 
@@ -18,6 +18,9 @@ pub(super) struct LeftBehind {
     /// Unknown sessions, by the peer, for which no more may wait. The peer's other sessions go on: what cannot be read may
     /// never be.
     sessions: HashMap<SessionId, Amid>,
+    /// Sessions whose frames waited here and were forgotten: what comes after those may not overtake them, either. This is no
+    /// reason for another connection before the session is there.
+    forgotten: HashSet<SessionId>,
     /// Peers of which parts of large messages were left. Parts have their places, whatever comes before them.
     parts: HashMap<Amid, Until>,
     /// A KNOCK was left because too many wait for a decision.
@@ -36,6 +39,7 @@ pub(super) enum Until {
 }
 
 impl LeftBehind {
+    /// Of what waits for something that can come about.
     fn is_empty(&self) -> bool {
         self.peers.is_empty()
             && self.sessions.is_empty()
@@ -49,16 +53,22 @@ impl Engine {
     /// Whether frames were left at the relay for want of room since the connection stands. Once there is
     /// [room](Self::has_room), the driver reconnects, and the relay sends them again.
     pub fn has_left_frames(&self) -> bool {
-        !self.left_behind.is_empty()
+        !self.left_behind.is_empty() || self.knows_forgotten()
+    }
+
+    /// Whether frames were forgotten of a session that is there now.
+    fn knows_forgotten(&self) -> bool {
+        self.left_behind.forgotten.iter().any(|session| self.sessions.get(session).is_some())
     }
 
     /// Whether frames that were left at the relay could be taken now.
     pub fn has_room(&self) -> bool {
-        let LeftBehind { peers, sessions, parts, knocks, everybody } = &self.left_behind;
+        let LeftBehind { peers, sessions, parts, knocks, everybody, .. } = &self.left_behind;
         self.inbox.len() <= self.config.max_inbox_entries / 2
             && self.inbox_bytes <= self.config.max_inbox_bytes / 2
             && self.has_room_for_parts()
             && (*everybody
+                || self.knows_forgotten()
                 || (*knocks && self.has_room_for_knock() && self.has_room_for_legacy_knocks())
                 || peers.values().chain(parts.values()).any(|until| self.has_come_about(*until))
                 || sessions.iter().any(|(session, peer)| {
@@ -68,10 +78,10 @@ impl Engine {
 
     /// Whether messages of this peer in this session stay at the relay, because earlier ones did.
     pub(super) fn is_left_behind(&self, from: &Amid, session: Option<&SessionId>) -> bool {
-        let LeftBehind { peers, sessions, everybody, .. } = &self.left_behind;
+        let LeftBehind { peers, sessions, forgotten, everybody, .. } = &self.left_behind;
         *everybody
             || peers.contains_key(from)
-            || session.is_some_and(|session| sessions.contains_key(session))
+            || session.is_some_and(|s| sessions.contains_key(s) || forgotten.contains(s))
     }
 
     /// Leaves a message at the relay, and with it what comes after it from the same peer.
@@ -96,6 +106,21 @@ impl Engine {
         if self.relay_acks && sessions.len() < limits::PARKED_PEERS {
             sessions.insert(session, from);
         }
+    }
+
+    /// Frames of an unknown session that waited here were forgotten.
+    pub(super) fn note_forgotten(&mut self, session: SessionId) {
+        let forgotten = &mut self.left_behind.forgotten;
+        if self.relay_acks
+            && forgotten.len() < limits::PARKED_PEERS * limits::PARKED_FRAMES_PER_PEER
+        {
+            forgotten.insert(session);
+        }
+    }
+
+    /// Whether frames of this session were forgotten on this connection.
+    pub(super) fn is_forgotten(&self, session: &SessionId) -> bool {
+        self.left_behind.forgotten.contains(session)
     }
 
     /// Leaves a part of a large message at the relay.

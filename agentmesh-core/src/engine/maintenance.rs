@@ -56,11 +56,12 @@ impl Engine {
         for kept in self.probes.expire(now) {
             self.ack(kept);
         }
-        for (peer, session) in self.parked.expire(now) {
-            // Without a connection it comes with the next one.
-            if self.connected {
-                self.leave_unknown(peer, session);
-            }
+        let forgotten = self.parked.expire(now);
+        let worth = self.parked.worth_fetching(now);
+        // Without a connection they come with the next one.
+        if self.connected {
+            forgotten.into_iter().for_each(|(_, session)| self.note_forgotten(session));
+            worth.into_iter().for_each(|(peer, session)| self.leave_unknown(peer, session));
         }
         for (peer, session) in self.parked.overdue(now.minus_millis(PARKED_GRACE)) {
             if !self.probes.is_missing(&peer, session) {

@@ -85,6 +85,10 @@ impl Parked {
         until: Timestamp,
     ) -> Vec<Inbound> {
         self.again.remove(peer);
+        self.remove(peer, session, until)
+    }
+
+    fn remove(&mut self, peer: &Amid, session: SessionId, until: Timestamp) -> Vec<Inbound> {
         let Some(waiting) = self.peers.get_mut(peer) else { return Vec::new() };
         let mut taken = Vec::new();
         let mut kept = Vec::new();
@@ -113,26 +117,27 @@ impl Parked {
         taken
     }
 
-    /// Forgets what nobody answered for. It was never acked, so the relay sends it again on the next connection. Says which
-    /// sessions of whom are worth one: those whose frames were forgotten for the first time, and later ever more rarely.
+    /// Forgets what nobody answered for, all frames of a session together: later ones would overtake. They were never acked,
+    /// so the relay sends them again on the next connection. Returns whose sessions those are.
     pub(super) fn expire(&mut self, now: Timestamp) -> Vec<(Amid, SessionId)> {
-        let (mut freed, mut forgotten) = (0, Vec::new());
-        self.peers.retain(|peer, waiting| {
-            waiting.retain(|w| {
-                let keep = now.since(w.since) < limits::PARKED_AGE;
-                if !keep {
-                    freed += w.inbound.frame.len();
-                    forgotten.push((*peer, w.session));
-                }
-                keep
-            });
-            !waiting.is_empty()
-        });
-        self.bytes -= freed;
+        let old = |w: &&Waiting| now.since(w.since) >= limits::PARKED_AGE;
+        let of = |(peer, waiting): (&Amid, &Vec<Waiting>)| {
+            let old = waiting.iter().filter(old).map(|w| (*peer, w.session));
+            old.collect::<Vec<_>>()
+        };
+        let mut forgotten: Vec<_> = self.peers.iter().flat_map(of).collect();
         forgotten.sort_unstable();
-        for (peer, session) in forgotten {
-            self.schedule(peer, session, now);
+        forgotten.dedup();
+        for (peer, session) in &forgotten {
+            self.remove(peer, *session, Timestamp::MAX);
+            self.schedule(*peer, *session, now);
         }
+        forgotten
+    }
+
+    /// Whose sessions are worth another connection, of those whose frames were forgotten: at the first time, and later ever
+    /// more rarely.
+    pub(super) fn worth_fetching(&mut self, now: Timestamp) -> Vec<(Amid, SessionId)> {
         self.again.retain(|_, a| !a.asked || now.since(a.due) < 2 * limits::PARKED_AGE);
         let mut worth = Vec::new();
         if now.since(self.asked_at) < AGAIN_MIN {
@@ -164,6 +169,14 @@ impl Parked {
                 self.again.insert(peer, Again { session, due: now, asked: false, pause });
             }
             None => {}
+        }
+    }
+
+    /// A frame came of a session whose frames were forgotten: whoever writes it is there, so they are worth fetching.
+    pub(super) fn hasten(&mut self, peer: Amid, session: SessionId, now: Timestamp) {
+        match self.again.get_mut(&peer) {
+            Some(again) => again.due = again.due.min(now),
+            None => self.schedule(peer, session, now),
         }
     }
 

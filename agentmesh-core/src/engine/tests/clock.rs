@@ -19,6 +19,79 @@ fn waiting(seed: u64) -> (Mesh, MessageId) {
     (mesh, id)
 }
 
+/// The handshake of the first agent is lost, and its message waits for that at the second.
+fn waiting_for_a_handshake(seed: u64) -> (Mesh, MessageId) {
+    let mut mesh = Mesh::new(2, seed);
+    mesh.loses = Some((mesh.amid(0), 1));
+    let id = mesh.send(0, 1, "first").unwrap();
+    mesh.disconnect(0);
+    mesh.run();
+    assert_eq!(mesh.nodes[1].engine.parked_frames(), 1);
+    (mesh, id)
+}
+
+/// The first agent says something more, and is gone before it is asked anything.
+fn another(mesh: &mut Mesh) -> MessageId {
+    mesh.connect(0);
+    let id = mesh.send(0, 1, "second").unwrap();
+    mesh.disconnect(0);
+    mesh.run();
+    id
+}
+
+/// At last the handshake comes, and another connection.
+fn in_order(mut mesh: Mesh, ids: [MessageId; 2]) {
+    mesh.loses = None;
+    mesh.connect(0);
+    mesh.run();
+    mesh.disconnect(1);
+    mesh.connect(1);
+    mesh.run();
+    assert_eq!(mesh.handled(1), ids);
+    assert!(mesh.relay.values().all(|queue| queue.is_empty()));
+}
+
+#[test]
+fn frames_of_a_session_are_forgotten_together() {
+    let (mut mesh, first) = waiting_for_a_handshake(514);
+    mesh.now = mesh.now.plus_millis(limits::PARKED_AGE);
+    let second = another(&mut mesh);
+    mesh.feed(1, Input::Tick).unwrap();
+    mesh.disconnect(1);
+    mesh.connect(1);
+    mesh.run();
+    in_order(mesh, [first, second]);
+}
+
+#[test]
+fn what_comes_after_forgotten_frames_of_its_session_does_not_overtake_them() {
+    let (mut mesh, first) = waiting_for_a_handshake(515);
+    for fetched in [1, 0] {
+        mesh.now = mesh.now.plus_millis(limits::PARKED_AGE);
+        mesh.feed(1, Input::Tick).unwrap();
+        mesh.run();
+        assert_eq!(mesh.nodes[1].engine.parked_frames(), fetched);
+    }
+    let second = another(&mut mesh);
+    in_order(mesh, [first, second]);
+}
+
+/// A peer that is heard of again is not kept waiting for as long as one that is not.
+#[test]
+fn forgotten_frames_are_fetched_when_their_sender_shows_up() {
+    let (mut mesh, first) = waiting_for_a_handshake(516);
+    for _ in 0..200 {
+        mesh.advance(10 * MINUTE);
+        mesh.run();
+    }
+    assert_eq!(mesh.nodes[1].engine.parked_frames(), 0);
+    let second = another(&mut mesh);
+    mesh.advance(MINUTE);
+    mesh.run();
+    assert_eq!(mesh.nodes[1].engine.parked_frames(), 2);
+    in_order(mesh, [first, second]);
+}
+
 fn come_back(mesh: &mut Mesh) {
     mesh.connect(0);
     for _ in 0..5 {
