@@ -171,6 +171,7 @@ impl Engine {
             self.recall(peer);
         }
         self.transmit_waiting(peer, now, rng);
+        self.wake_receipts(peer);
         self.out.events.push(Event::KnockReceived { peer, session: id });
         if let Some(objection) = self.circuit_objection() {
             self.decide(id, &objection, now, rng);

@@ -14,7 +14,7 @@ use crate::{
     wire::{
         frame::NativeFrame,
         id::MessageId,
-        plaintext::{MessageType, Plaintext},
+        plaintext::{MessageType, Plaintext, Receipt, Stage},
         relay_id::RelayMessageId,
     },
 };
@@ -69,6 +69,12 @@ impl Opened {
 
     pub(super) const fn message_id(&self) -> MessageId {
         self.plaintext.id
+    }
+
+    /// Messages that the peer asks about.
+    pub(super) fn asked(&self) -> impl Iterator<Item = MessageId> {
+        let asked = |receipt: &&Receipt| receipt.stage == Stage::Asked;
+        self.plaintext.receipts.iter().filter(asked).map(|receipt| receipt.id)
     }
 }
 

@@ -45,6 +45,9 @@ impl Engine {
                     Some(whole) => missing.seen(opened.from(), whole),
                     None => missing.seen(opened.from(), opened.message_id()),
                 }
+                for id in opened.asked() {
+                    missing.seen(opened.from(), id);
+                }
             }
             Input::Send(message) => {
                 missing.peer_with_sessions(message.to);

@@ -28,11 +28,13 @@ struct Owed {
     receipts: Vec<(MessageId, Stage)>,
     /// Payloads that will not be taken.
     refusals: Vec<(MessageId, ReceiptStage)>,
+    /// The peer is to be asked what became of messages of ours that it has.
+    asks: bool,
 }
 
 impl Owed {
     const fn new(due: Timestamp) -> Self {
-        Self { due, receipts: Vec::new(), refusals: Vec::new() }
+        Self { due, receipts: Vec::new(), refusals: Vec::new(), asks: false }
     }
 }
 
@@ -138,8 +140,13 @@ impl Engine {
         let refused = owed.refusals.into_iter().map(|(id, stage)| Receipt { id, stage });
         let receipts: Vec<_> = reached.chain(refused).collect();
         self.send_waiting_receipts(to, now, rng);
-        if self.is_heard(to) && self.send_receipts(to, &receipts, now, rng) {
-            return;
+        if self.is_heard(to) {
+            let asked = if owed.asks { self.unhandled(to) } else { Vec::new() };
+            let asked = asked.into_iter().map(|id| Receipt { id, stage: ReceiptStage::Asked });
+            let sent: Vec<_> = receipts.iter().copied().chain(asked).collect();
+            if self.send_receipts(to, &sent, now, rng) {
+                return;
+            }
         }
         // What says no more than that a message arrived need not be kept: the peer sends it again in the next session.
         let (fleeting, lasting): (Vec<_>, Vec<_>) =
@@ -150,16 +157,37 @@ impl Engine {
 
     /// Whether what is sent to a peer is read there: it has shown that it has the session. It may turn away the handshake of
     /// one of ours, and with it whatever was sent behind that.
-    fn is_heard(&self, peer: Amid) -> bool {
+    pub(super) fn is_heard(&self, peer: Amid) -> bool {
         let session = self.sending_session(peer).and_then(|id| self.sessions.get(&id));
         session.is_some_and(|entry| !entry.is_unconfirmed_initiator())
     }
 
-    /// The peer has shown that it has a session of ours: what waited for that goes in this step.
+    /// There is another session, and the peer has it: what waited for that goes in this step. Receipts of the peer may have
+    /// been under way in the one before when that ended, and nobody sends those again: so it is asked about the messages that
+    /// it has and that are not handled as far as we know.
     pub(super) fn wake_receipts(&mut self, peer: Amid) {
-        if self.receipts.waiting.contains_key(&peer) {
+        let asks = !self.unhandled(peer).is_empty();
+        if asks || self.receipts.waiting.contains_key(&peer) {
             let owed = self.receipts.owed.entry(peer).or_insert_with(|| Owed::new(Timestamp::ZERO));
             owed.due = Timestamp::ZERO;
+            owed.asks |= asks;
+        }
+    }
+
+    /// Messages that a peer has and has not said that it handled, in order.
+    fn unhandled(&self, peer: Amid) -> Vec<MessageId> {
+        self.outbox_order
+            .values()
+            .filter_map(|id| self.outbox.get(id))
+            .filter(|e| e.to == peer && e.is_message() && e.stage == Stage::Delivered)
+            .map(|e| e.id)
+            .collect()
+    }
+
+    /// The peer asks how far a message of its came. What is not handled yet is receipted when it is.
+    fn on_asked(&mut self, from: Amid, id: MessageId, now: Timestamp) {
+        if let Some(stage) = self.seen.get(&(from, id)).map(|seen| seen.stage) {
+            self.owe_receipt(from, id, stage, now);
         }
     }
 
@@ -246,6 +274,10 @@ impl Engine {
     pub(super) fn on_receipts(&mut self, from: Amid, receipts: &[Receipt], now: Timestamp) {
         let mut taken = 0;
         for Receipt { id, stage } in receipts {
+            if *stage == ReceiptStage::Asked {
+                self.on_asked(from, *id, now);
+                continue;
+            }
             if matches!(stage, ReceiptStage::Delivered | ReceiptStage::Handled)
                 && self.on_part_receipt(from, id)
             {

@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     limits,
     test_utils::seeded_rng,
-    wire::plaintext::{Receipt, Stage as ReceiptStage},
+    wire::plaintext::{MessageType, Receipt, Stage as ReceiptStage},
 };
 
 /// What the first agent sent arrived before the session was closed by `closes`, and is handled after.
@@ -82,6 +82,55 @@ fn receipts_wait_until_the_peer_has_the_session() {
     }
     assert_eq!(mesh.stage(0, id), Some(Stage::Handled));
     assert!(waiting(&mesh).is_empty());
+}
+
+/// The receipt is at the relay when the session ends: its recipient closed it, or its sender did and the relay takes that first.
+#[test]
+fn receipt_that_the_end_of_its_session_left_unread_is_asked_for_in_the_next() {
+    for (closes, opens) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+        let mut mesh = acquainted(624);
+        let (a, b) = (mesh.amid(0), mesh.amid(1));
+        mesh.nodes[1].handles = false;
+        let id = mesh.send(0, 1, "0").unwrap();
+        mesh.run();
+        mesh.disconnect(0);
+        mesh.nodes[1].handles = true;
+        mesh.run();
+        mesh.feed(closes, Input::CloseSession([b, a][closes])).unwrap();
+        if closes == 1 {
+            mesh.relay.get_mut(&a).unwrap().swap(0, 1);
+        }
+        mesh.connect(0);
+        mesh.run();
+        assert_eq!(dropped(&mesh, 0, DropReason::SessionClosed), 1);
+        assert_eq!(mesh.stage(0, id), Some(Stage::Delivered));
+        mesh.send(opens, 1 - opens, "again").unwrap();
+        mesh.run();
+        assert_eq!(mesh.stage(0, id), Some(Stage::Handled), "{closes} closes, {opens} opens");
+        assert!(mesh.nodes[0].engine.outbox().is_empty());
+    }
+}
+
+/// Neither does whoever asks learn of another's messages, nor of what never came.
+#[test]
+fn only_the_sender_of_a_message_learns_how_far_it_is() {
+    let mut mesh = Mesh::new(3, 625);
+    let id = mesh.send(0, 1, "0").unwrap();
+    mesh.send(2, 1, "1").unwrap();
+    mesh.run();
+    let (b, now) = (mesh.amid(1), mesh.now);
+    let session = mesh.nodes[2].engine.sending_session(b).unwrap();
+    let mut rng = seeded_rng(2);
+    let mut asks = outbound::control(MessageType::Receipt, now, &mut rng);
+    let unknown = MessageId::new_v7(now, &mut rng);
+    asks.receipts =
+        [id, unknown].map(|id| Receipt { id, stage: ReceiptStage::Asked }).into_iter().collect();
+    let frames = mesh.wiretap.len();
+    assert!(mesh.nodes[2].engine.send_control(b, session, &asks, now, &mut rng));
+    mesh.feed(2, Input::Tick).unwrap();
+    mesh.run();
+    assert_eq!(mesh.wiretap.len(), frames + 1, "there is no answer");
+    assert!(mesh.relay.values().all(|queue| queue.is_empty()));
 }
 
 #[test]

@@ -108,6 +108,8 @@ pub enum Stage {
     Abandoned,
     /// Refused: the recipient puts as many payloads together as it can at a time.
     Busy,
+    /// Not a receipt but a question: who wrote this message asks how far it came.
+    Asked,
     /// A stage that this build does not know.
     Unknown(u64),
 }
@@ -128,6 +130,7 @@ impl Stage {
             Self::Damaged => 5,
             Self::Abandoned => 6,
             Self::Busy => 7,
+            Self::Asked => 8,
             Self::Unknown(code) => code,
         }
     }
@@ -142,6 +145,7 @@ impl Stage {
             5 => Self::Damaged,
             6 => Self::Abandoned,
             7 => Self::Busy,
+            8 => Self::Asked,
             other => Self::Unknown(other),
         }
     }
