@@ -43,8 +43,9 @@ impl Engine {
         }
     }
 
-    /// A frame of a session that is over here. Its content comes again in another one, once the peer knows of the end; if
-    /// that was lost on the way, it never would. So the peer is asked, once, unless it gets a new session anyway.
+    /// A frame of a session that is over here. Its content comes again in another one, once the peer knows of the end. If
+    /// that was lost on the way, or the peer's store went back in time and forgot it, it never would, whatever other session
+    /// we write in. So the peer is asked, unless it gets a new session anyway.
     pub(super) fn on_frame_of_closed(
         &mut self,
         source: Source,
@@ -52,10 +53,16 @@ impl Engine {
         now: Timestamp,
     ) {
         let unasked = self.sessions.get(&session).is_some_and(|e| e.is_tombstone() && e.confirmed);
-        if unasked && self.sending_session(source.from).is_none() {
+        let in_use = self.sending_session(source.from).is_some();
+        if unasked && (!in_use || self.is_heard(source.from)) {
             self.probes.want_answer(source.from, session, now);
         }
-        self.drop_in_question(source, session, DropReason::SessionClosed);
+        if in_use {
+            // What the peer says in that needs the room at the relay.
+            self.drop_frame(source, DropReason::SessionClosed);
+        } else {
+            self.drop_in_question(source, session, DropReason::SessionClosed);
+        }
     }
 
     /// Drops a frame. If it brought up a question, it stays at the relay until the answer.
@@ -212,17 +219,18 @@ impl Engine {
         }
     }
 
-    /// Whether the answer was about a session that is over here. Each is asked about once, so that nobody can have new
+    /// Whether the answer was about a session that is over here. For each a new one is made once, so that nobody can have
     /// sessions made by sending old frames again.
     fn settle_closed(&mut self, peer: Amid, id: SessionId, is_known: bool, now: Timestamp) -> bool {
         let closed = |e: &&SessionEntry| e.peer == peer && e.is_tombstone();
         let Some(unasked) = self.sessions.get(&id).filter(closed).map(|e| e.confirmed) else {
             return false;
         };
-        if unasked && let Some(entry) = self.sessions.modify(&id) {
-            entry.confirmed = false;
-        }
-        if unasked && is_known && self.sending_session(peer).is_none() {
+        let knocks = self.sending_session(peer).is_some() && !self.is_heard(peer);
+        if unasked && is_known && !knocks {
+            if let Some(entry) = self.sessions.modify(&id) {
+                entry.confirmed = false;
+            }
             self.knock_anew(peer, now);
         }
         true

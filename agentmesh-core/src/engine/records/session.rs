@@ -42,8 +42,8 @@ pub(crate) struct SessionEntry {
     pub(crate) knock_time: Timestamp,
     pub(crate) knock_nonce: [u8; 16],
     pub(crate) decision: Decision,
-    /// A frame of the peer opened in it, so the peer has it: the handshake need not be sent again. Of a tombstone: the peer
-    /// was not asked yet whether it knows of the end.
+    /// A frame of the peer opened in it, so the peer has it: the handshake need not be sent again. Of a tombstone: no
+    /// new session was made yet because the peer does not know of the end.
     pub(crate) confirmed: bool,
     /// When its initiator has to knock again: the time that the peer granted is over. Unset at the responder, who needs
     /// no permission to answer. Of the initiator's tombstone: when it goes.

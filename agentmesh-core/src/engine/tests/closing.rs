@@ -1,7 +1,7 @@
 //! Sessions that end while the peer still writes in them.
 
 use super::*;
-use crate::time::MINUTE;
+use crate::{storage::MemoryStorage, test_utils::mesh::snapshot, time::MINUTE};
 
 fn settle(mesh: &mut Mesh) {
     for _ in 0..5 {
@@ -74,6 +74,53 @@ fn what_the_end_of_a_session_overtook_is_known_for_what_it_is() {
         assert!(mesh.relay.values().all(|queue| queue.is_empty()));
         assert!(mesh.nodes[writes].engine.sending_session(peer).is_some());
     }
+}
+
+/// The store of `forgets` went back to when a session was there that has ended since, and another is in use that it may not
+/// know: it writes on in the ended one.
+fn writes_on_in_an_ended_session(mut mesh: Mesh, old: MemoryStorage, forgets: usize) {
+    let keeps = 1 - forgets;
+    mesh.reopen(forgets, old);
+    mesh.connect(forgets);
+    let id = mesh.send(forgets, keeps, "who remembers?").unwrap();
+    for _ in 0..3 {
+        settle(&mut mesh);
+    }
+    assert_eq!(mesh.handled(keeps).last(), Some(&id), "{forgets} forgets");
+    assert!(mesh.relay.values().all(|queue| queue.is_empty()));
+    assert!(mesh.nodes[forgets].engine.outbox().is_empty());
+}
+
+#[test]
+fn peer_that_forgot_the_end_of_a_session_is_heard_although_another_is_in_use() {
+    for (closes, forgets) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+        let mut mesh = acquainted(504);
+        let old = snapshot(&mesh.nodes[forgets].storage).unwrap();
+        let peer = mesh.amid(1 - closes);
+        mesh.feed(closes, Input::CloseSession(peer)).unwrap();
+        mesh.send(1 - forgets, forgets, "in another").unwrap();
+        mesh.run();
+        writes_on_in_an_ended_session(mesh, old, forgets);
+    }
+}
+
+/// Its own session was pending then, and its key is the lower one: by the keys it stays with that.
+#[test]
+fn peer_that_forgot_the_end_of_its_pending_session_is_heard() {
+    let mut mesh = Mesh::new(2, 505);
+    let key = |node: usize| *mesh.nodes[node].engine.identity.signing_key().as_bytes();
+    let (low, high) = if key(0) < key(1) { (0, 1) } else { (1, 0) };
+    mesh.disconnect(high);
+    mesh.send(low, high, "hello").unwrap();
+    let old = snapshot(&mesh.nodes[low].storage).unwrap();
+    mesh.connect(high);
+    mesh.run();
+    let peer = mesh.amid(high);
+    mesh.feed(low, Input::CloseSession(peer)).unwrap();
+    mesh.run();
+    mesh.disconnect(low);
+    mesh.send(high, low, "in another").unwrap();
+    writes_on_in_an_ended_session(mesh, old, low);
 }
 
 #[test]
