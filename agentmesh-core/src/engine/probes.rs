@@ -190,7 +190,7 @@ impl Probes {
         match asked.filter(|q| q.lasts) {
             Some(question) => {
                 let again = question.pause > limits::PROBE_INTERVAL;
-                question.due = now.plus_millis(question.pause);
+                question.due = now.plus_millis(question.pause + jitter(&nonce, question.pause));
                 question.pause = (question.pause * 2).min(PAUSE_MAX);
                 again
             }
@@ -316,4 +316,12 @@ impl Probes {
         self.refused.insert(peer, now);
         true
     }
+}
+
+/// What is added to a pause, up to half of it, so that those who began to ask at once do not go on so. A nonce is random, and
+/// nothing is given away by a time that its frame is seen at.
+fn jitter(nonce: &[u8; 16], pause: u64) -> u64 {
+    let (bytes, _) = nonce.split_at(8);
+    let random = bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
+    random % (pause / 2 + 1)
 }

@@ -113,6 +113,21 @@ fn frame_in_question_makes_room_for_what_else_waits() {
 }
 
 #[test]
+fn questions_that_began_at_once_are_not_asked_again_at_once() {
+    let mut probes = Probes::default();
+    let now = Timestamp::from_millis(1);
+    for peer in 0..100 {
+        let (amid, session) = (Amid::from_bytes([peer; 20]), SessionId::from_bytes([1; 16]));
+        probes.want_answer(amid, session, now);
+        probes.asked(amid, session, [peer.wrapping_mul(97); 16], now);
+    }
+    let due = |ms| probes.due(now.plus_millis(ms)).len();
+    assert_eq!(due(MINUTE - 1), 0);
+    assert!((25..75).contains(&due(MINUTE * 5 / 4)), "{} of 100", due(MINUTE * 5 / 4));
+    assert_eq!(due(MINUTE * 3 / 2), 100);
+}
+
+#[test]
 fn questions_are_bounded() {
     use crate::engine::{inbound::Source, probes::Kept};
     let mut probes = Probes::default();
