@@ -2,7 +2,7 @@
 
 use zeroize::Zeroize;
 
-use super::{KeyError, Secret, backend};
+use super::{KeyError, Secret, backend, stack::cleaned};
 
 /// Length of a nonce.
 pub const NONCE_LEN: usize = 12;
@@ -23,7 +23,7 @@ pub fn seal_in_place(
     // Before encrypting: growing afterwards would be the same, but growing in between would leave plaintext behind.
     buf.reserve(TAG_LEN);
     let plaintext = buf.get_mut(from..).ok_or(KeyError::PlaintextTooLong)?;
-    let tag = backend::aes256gcm_seal(key.as_bytes(), nonce, aad, plaintext)
+    let tag = cleaned(|| backend::aes256gcm_seal(key.as_bytes(), nonce, aad, plaintext))
         .ok_or(KeyError::PlaintextTooLong)?;
     buf.extend_from_slice(&tag);
     Ok(())
@@ -57,7 +57,7 @@ pub fn open_slice<'b>(
     aad: &[u8],
     sealed: &'b mut [u8],
 ) -> Result<&'b mut [u8], KeyError> {
-    if !backend::aes256gcm_open(key.as_bytes(), nonce, aad, sealed) {
+    if !cleaned(|| backend::aes256gcm_open(key.as_bytes(), nonce, aad, sealed)) {
         return Err(KeyError::BadCiphertext);
     }
     match sealed.split_last_chunk_mut::<TAG_LEN>() {

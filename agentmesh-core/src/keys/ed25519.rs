@@ -6,7 +6,7 @@ use core::fmt;
 
 use rand_core::CryptoRng;
 
-use super::{KeyError, Secret, backend, exactly, fmt_hex};
+use super::{KeyError, Secret, backend, exactly, fmt_hex, stack::cleaned};
 
 /// An Ed25519 public key in canonical encoding and not of small order.
 ///
@@ -143,7 +143,7 @@ impl SigningKey {
     }
 
     fn expand(seed: &[u8; 32]) -> Self {
-        let pair = Box::new(backend::SigningPair::from_seed(seed));
+        let pair = cleaned(|| Box::new(backend::SigningPair::from_seed(seed)));
         // A seed's own public key is canonical and of large order.
         let public = VerifyingKey(pair.public());
         Self { pair, public }
@@ -161,7 +161,7 @@ impl SigningKey {
 
     /// Signs the concatenation of `parts`.
     pub(crate) fn sign_parts(&self, parts: &[&[u8]]) -> Signature {
-        Signature(self.pair.sign(parts))
+        Signature(cleaned(|| self.pair.sign(parts)))
     }
 
     /// The seed, for records.

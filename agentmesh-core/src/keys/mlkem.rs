@@ -5,7 +5,7 @@ use core::fmt;
 
 use rand_core::CryptoRng;
 
-use super::{KeyError, Secret, backend, fmt_hex};
+use super::{KeyError, Secret, backend, fmt_hex, stack::cleaned_after_kem};
 
 /// Length of a public key.
 pub const KEM_PUBLIC_KEY_LEN: usize = 1184;
@@ -54,7 +54,9 @@ impl KemPublicKey {
         let mut ciphertext = Box::new([0; KEM_CIPHERTEXT_LEN]);
         let mut valid = false;
         let shared = Secret::fill_with(|out| {
-            valid = backend::kem_encapsulate(&self.0, m.as_bytes(), &mut ciphertext, out);
+            valid = cleaned_after_kem(|| {
+                backend::kem_encapsulate(&self.0, m.as_bytes(), &mut ciphertext, out)
+            });
         });
         if valid { Ok((KemCiphertext(ciphertext), shared)) } else { Err(KeyError::InvalidKemKey) }
     }
@@ -130,13 +132,17 @@ impl KemSecretKey {
 
     /// The public key. Expands the seed: call it once and keep the result.
     pub fn public_key(&self) -> KemPublicKey {
-        KemPublicKey(backend::KemPair::from_seed(self.0.as_bytes()).public())
+        let seed = self.0.as_bytes();
+        KemPublicKey(cleaned_after_kem(|| backend::KemPair::from_seed(seed).public()))
     }
 
     /// The shared secret in `ciphertext`; for a wrong ciphertext, one that nobody shares.
     pub fn decapsulate(&self, ciphertext: &KemCiphertext) -> Secret<32> {
-        let pair = backend::KemPair::from_seed(self.0.as_bytes());
-        Secret::fill_with(|out| pair.decapsulate(&ciphertext.0, out))
+        Secret::fill_with(|out| {
+            cleaned_after_kem(|| {
+                backend::KemPair::from_seed(self.0.as_bytes()).decapsulate(&ciphertext.0, out);
+            });
+        })
     }
 
     /// Decapsulates and gives the public key as well, with one expansion of the seed.
@@ -144,9 +150,11 @@ impl KemSecretKey {
         &self,
         ciphertext: &KemCiphertext,
     ) -> (KemPublicKey, Secret<32>) {
-        let pair = backend::KemPair::from_seed(self.0.as_bytes());
-        let shared = Secret::fill_with(|out| pair.decapsulate(&ciphertext.0, out));
-        (KemPublicKey(pair.public()), shared)
+        cleaned_after_kem(|| {
+            let pair = backend::KemPair::from_seed(self.0.as_bytes());
+            let shared = Secret::fill_with(|out| pair.decapsulate(&ciphertext.0, out));
+            (KemPublicKey(pair.public()), shared)
+        })
     }
 
     /// The seed, for records.

@@ -14,6 +14,7 @@ pub mod passphrase;
 mod secret;
 #[cfg(feature = "legacy-0-2")]
 pub mod secretbox;
+mod stack;
 mod x25519;
 
 pub use ed25519::{Signature, SigningKey, VerifyingKey};

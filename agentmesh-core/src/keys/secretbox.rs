@@ -4,7 +4,7 @@
 
 use zeroize::Zeroizing;
 
-use super::{KeyError, Secret, backend};
+use super::{KeyError, Secret, backend, stack::cleaned};
 
 /// Length of a nonce.
 pub const NONCE_LEN: usize = 24;
@@ -27,7 +27,7 @@ pub fn seal(
     out.extend_from_slice(&[0; TAG_LEN]);
     out.extend_from_slice(plaintext);
     let (head, body) = out.split_at_mut_checked(OVERHEAD).ok_or(KeyError::PlaintextTooLong)?;
-    let tag = backend::xsalsa20poly1305_seal(key.as_bytes(), nonce, body)
+    let tag = cleaned(|| backend::xsalsa20poly1305_seal(key.as_bytes(), nonce, body))
         .ok_or(KeyError::PlaintextTooLong)?;
     head.iter_mut().skip(NONCE_LEN).zip(tag).for_each(|(to, from)| *to = from);
     Ok(out)
@@ -41,7 +41,7 @@ pub fn open(key: &Secret<32>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyEr
     let (nonce, rest) = sealed.split_first_chunk::<NONCE_LEN>().ok_or(KeyError::BadCiphertext)?;
     let (tag, body) = rest.split_first_chunk::<TAG_LEN>().ok_or(KeyError::BadCiphertext)?;
     let mut plaintext = Zeroizing::new(body.to_vec());
-    if backend::xsalsa20poly1305_open(key.as_bytes(), nonce, tag, &mut plaintext) {
+    if cleaned(|| backend::xsalsa20poly1305_open(key.as_bytes(), nonce, tag, &mut plaintext)) {
         Ok(plaintext)
     } else {
         Err(KeyError::BadCiphertext)

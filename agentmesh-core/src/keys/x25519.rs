@@ -4,7 +4,7 @@ use core::fmt;
 
 use rand_core::CryptoRng;
 
-use super::{KeyError, Secret, backend::DhContext, exactly, fmt_hex, kdf::ct_eq};
+use super::{KeyError, Secret, backend::DhContext, exactly, fmt_hex, kdf::ct_eq, stack::cleaned};
 
 /// A Diffie-Hellman public key, 32 bytes as received.
 ///
@@ -87,7 +87,7 @@ impl DhSecretKey {
 
     pub(crate) fn from_secret(secret: Secret<32>) -> Self {
         let context = DhContext::default();
-        let public = DhPublicKey(context.public(secret.as_bytes()));
+        let public = DhPublicKey(cleaned(|| context.public(secret.as_bytes())));
         Self { secret, public, context }
     }
 
@@ -106,8 +106,8 @@ impl DhSecretKey {
     /// # Errors
     /// [`KeyError::NonContributory`] if the result is all zero.
     pub fn diffie_hellman(&self, peer: &DhPublicKey) -> Result<Secret<32>, KeyError> {
-        let shared =
-            Secret::fill_with(|out| self.context.agree(self.secret.as_bytes(), &peer.0, out));
+        let agree = |out: &mut [u8; 32]| self.context.agree(self.secret.as_bytes(), &peer.0, out);
+        let shared = Secret::fill_with(|out| cleaned(|| agree(out)));
         if ct_eq(shared.as_bytes(), &[0; 32]) {
             return Err(KeyError::NonContributory);
         }
