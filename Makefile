@@ -1,5 +1,5 @@
 # Two commands matter: `make demo` shows the main job, `make test` passes every test.
-.PHONY: test test-vectors demo checker wasm docs bench bench-smoke fuzz simulate soak attack schemathesis python-package
+.PHONY: test test-vectors demo checker wasm docs bench bench-smoke fuzz deny simulate soak attack schemathesis python-package
 
 # Everything that must pass, with a summary at the end; installs what it needs on a bare Debian machine.
 # STEPS="format clippy" runs only those steps.
@@ -52,6 +52,12 @@ bench-smoke:
 MINUTES = 1
 fuzz:
 	MINUTES=$(MINUTES) ./scripts/fuzz.sh $(TARGETS)
+
+# Licences, sources, bans and known advisories of everything that is depended on (deny.toml). Needs cargo-deny, and GitHub for the
+# advisories: CHECKS="bans licenses sources" does without.
+CHECKS =
+deny:
+	cargo deny --all-features check $(CHECKS)
 
 # SCHEDULES=n of the simulation, or those of SEEDS=FROM..TO; what is printed says where to go on. SEEDS=A,B,… says which of
 # these fail, and SEEDS=N prints everything that happens in one.
