@@ -123,6 +123,30 @@ fn peer_that_forgot_the_end_of_its_pending_session_is_heard() {
     writes_on_in_an_ended_session(mesh, old, low);
 }
 
+/// The peer knows of the end, whatever the relay sends again.
+#[test]
+fn old_frames_of_an_ended_session_cost_a_question_a_minute_and_no_handshake() {
+    let mut mesh = acquainted(506);
+    let (a, b) = (mesh.amid(0), mesh.amid(1));
+    let old = mesh.wiretap.iter().rev().find(|(to, s)| *to == a && s.frame[1] == 2).unwrap();
+    let old = old.1.frame.clone();
+    mesh.feed(0, Input::CloseSession(b)).unwrap();
+    mesh.send(1, 0, "in another").unwrap();
+    mesh.run();
+    let (handshakes, frames) = (mesh.handshakes(), mesh.wiretap.len());
+    for _ in 0..600 {
+        mesh.inject(0, b, Some(RelayMessageId::from_bytes([7; 16])), old.clone());
+        mesh.advance(1000);
+        mesh.run();
+    }
+    assert_eq!(mesh.handshakes(), handshakes);
+    let questions = mesh.wiretap[frames..].iter().filter(|(_, s)| s.frame[1] == 3).count();
+    assert!((1..=11).contains(&questions), "{questions} questions in ten minutes");
+    mesh.send(0, 1, "still here").unwrap();
+    mesh.run();
+    assert_eq!(texts(&mesh, 1).last().unwrap(), "\"still here\"");
+}
+
 #[test]
 fn tombstone_of_our_own_session_goes_when_its_time_is_over() {
     let mut mesh = acquainted(502);

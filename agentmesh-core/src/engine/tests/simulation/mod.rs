@@ -28,7 +28,7 @@ const SCHEDULES: u64 = 10_000;
 
 #[test]
 fn schedules_keep_the_contract() {
-    let tally = campaign(0..SCHEDULES, |_| {});
+    let tally = campaign(0..SCHEDULES, |_, _| {});
     assert!(tally.failed.is_empty(), "{}", tally.explain());
 }
 
@@ -53,9 +53,10 @@ fn more_schedules() {
     };
     let (from, to) = (from.parse().unwrap(), to.parse().unwrap());
     let begun = std::time::Instant::now();
-    let tally = campaign(from..to, |through| {
+    let tally = campaign(from..to, |through, failed| {
         let seconds = begun.elapsed().as_secs();
-        println!("{from}..{through} hold after {seconds} s; go on with SEEDS={through}..{to}");
+        let but = if failed.is_empty() { String::new() } else { format!(" but for {failed:?}") };
+        println!("{from}..{through} hold{but} after {seconds} s; go on with SEEDS={through}..{to}");
     });
     let [commits, frames, records] = tally.most;
     println!(

@@ -52,8 +52,9 @@ pub(super) struct Tally {
     pub(super) most: [usize; 3],
 }
 
-/// Runs schedules on all processors, until a few failed; `progress` hears through which seed all have been run.
-pub(super) fn campaign(seeds: Range<u64>, progress: impl Fn(u64) + Sync) -> Tally {
+/// Runs schedules on all processors, until a few failed; `progress` hears through which seed all have been run, and which of
+/// them failed.
+pub(super) fn campaign(seeds: Range<u64>, progress: impl Fn(u64, Vec<u64>) + Sync) -> Tally {
     let next = AtomicU64::new(seeds.start);
     let tally = Mutex::new(Tally::default());
     let threads = thread::available_parallelism().map_or(1, usize::from);
@@ -64,7 +65,9 @@ pub(super) fn campaign(seeds: Range<u64>, progress: impl Fn(u64) + Sync) -> Tall
         }
         if from > seeds.start && from.is_multiple_of(PROGRESS) {
             // The other threads are at most this far behind.
-            progress(from.saturating_sub(CHUNK * threads as u64).max(seeds.start));
+            let through = from.saturating_sub(CHUNK * threads as u64).max(seeds.start);
+            let failed = tally.lock().unwrap().failed.keys().copied().collect();
+            progress(through, failed);
         }
         for seed in from..(from + CHUNK).min(seeds.end) {
             let report = run(&Plan::of(seed), false);
