@@ -8,15 +8,7 @@ import { answer, bundle, directory, STORE_KEY, workerd } from './support.mjs';
 async function isolates(t) {
   const worker = await bundle(join(import.meta.dirname, 'race.worker.mjs'), directory(t));
   const common = { ...worker, bindings: { AGENTMESH_STORE_KEY: STORE_KEY }, r2Buckets: { BUCKET: 'shared' } };
-  const objects = { HOME: { className: 'Home', useSQLite: true } };
-  const mf = await workerd(t, {
-    workers: ['one', 'two', 'peer'].map((name) => ({
-      ...common,
-      name,
-      // One class of objects, which both isolates call.
-      durableObjects: name === 'one' ? objects : { HOME: { ...objects.HOME, scriptName: 'one' } },
-    })),
-  });
+  const mf = await workerd(t, { workers: ['one', 'two', 'peer'].map((name) => ({ ...common, name })) });
   return async (name, path, body = {}) => {
     const fetcher = await mf.getWorker(name);
     return answer(await fetcher.fetch(`http://${name}.test${path}`, { method: 'POST', body: JSON.stringify(body) }));
@@ -52,21 +44,4 @@ test('two isolates race for 500 messages of one identity in R2', async (t) => {
   for (let round = 0; round < 125; round++) for (const who of ['one', 'two']) assert.deepEqual(of(`${who} ${round}`), [0, 1]);
   assert.ok(refused > 0, 'nobody lost a commit: they did not race');
   t.diagnostic(`commits that R2 refused, since the other was faster: ${refused}`);
-});
-
-test('two isolates race for 500 messages of one Durable Object, which is evicted in between', async (t) => {
-  const call = await isolates(t);
-  const begun = await call('one', '/home/begin', await call('peer', '/peer/peer'));
-  const envelopes = [];
-  for (let round = 0; round < 5; round++) {
-    const results = await Promise.all(
-      ['one', 'two'].map((who) => call(who, '/home/seal', { session: begun.session, who: `${who} ${round}`, count: 50 })),
-    );
-    envelopes.push(...results.flatMap((result) => result.sealed));
-    await call('two', '/home/evict');
-    assert.equal(await call('one', '/home/whoAmI'), begun.amid, 'as it was');
-  }
-  const of = await opened(call, begun, envelopes);
-  const all = Array.from({ length: 50 }, (_, n) => n);
-  for (let round = 0; round < 5; round++) for (const who of ['one', 'two']) assert.deepEqual(of(`${who} ${round}`), all);
 });

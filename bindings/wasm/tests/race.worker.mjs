@@ -1,7 +1,6 @@
 // Senders of one identity, and the peer that opens what they sealed. Each of the two workers is an isolate of its own.
 
-import { DurableObject } from 'cloudflare:workers';
-import { AgentMeshError, DurableObjectStorage, Identity, MemoryStorage, PrekeyManager, R2Storage, SessionManager } from '@agentmesh/sdk';
+import { AgentMeshError, Identity, MemoryStorage, PrekeyManager, R2Storage, SessionManager } from '@agentmesh/sdk';
 
 async function managers(storage, path) {
   let identity;
@@ -75,45 +74,12 @@ async function begin({ identity, sessions }, { amid, bundle, key }) {
   return { amid: identity.amid, session: sessionId, message: plain(x3dhMessage) };
 }
 
-export class Home extends DurableObject {
-  #managers;
-
-  #own() {
-    return (this.#managers ??= managers(new DurableObjectStorage(this.ctx.storage), 'home'));
-  }
-
-  async begin(body) {
-    return begin(await this.#own(), body);
-  }
-
-  async seal(body) {
-    return { sealed: await sealMany((await this.#own()).sessions, body) };
-  }
-
-  async whoAmI() {
-    return (await this.#own()).identity.amid;
-  }
-
-  /** As the platform does when it needs the room. */
-  evict() {
-    this.ctx.abort('evicted');
-  }
-}
-
 export default {
   async fetch(request, env) {
     const [, place, action] = new URL(request.url).pathname.split('/');
     const body = request.method === 'POST' ? await request.json() : {};
     try {
       if (place === 'peer') return Response.json(await routes[action](body));
-      if (place === 'home') {
-        const home = env.HOME.getByName('home');
-        if (action === 'evict') {
-          await home.evict().catch(() => undefined);
-          return Response.json({});
-        }
-        return Response.json(await home[action](body));
-      }
       // Nothing stays between two requests.
       const bucket = new Counting(env.BUCKET);
       const own = await managers(new R2Storage(bucket), 'shared');

@@ -18,7 +18,7 @@ test('wrangler deploys the template, and serves it: an agent that talks with one
   assert.ok(statSync(join(home, 'dist', 'index.js')).size < 1 << 20, 'and not in it');
 
   const urls = await server(t);
-  const settings = { AGENTMESH_STORE_KEY: STORE_KEY, API_KEY: KEY, AGENT_POLICY: 'permissive', ...urls };
+  const settings = { AGENTMESH_STORE_KEY: STORE_KEY, API_KEY: KEY, AGENT_POLICY: 'permissive', AGENT_RELAY_TRANSPORT: 'websocket', ...urls };
   const example = readFileSync(join(home, '.dev.vars.example'), 'utf8');
   assert.deepEqual(example.match(/^\w+(?==)/gm).sort(), Object.keys(settings).sort(), 'the example names every setting');
   writeFileSync(join(home, '.dev.vars'), Object.entries(settings).map(([name, value]) => `${name}=${value}\n`).join(''));
@@ -66,19 +66,24 @@ test('wrangler deploys the template, and serves it: an agent that talks with one
   await hears('the last one');
 });
 
-test('three requests, one of them with a failing bucket, give one AMID', async (t) => {
-  const urls = await server(t);
+/** The template in workerd, with a bucket that fails when asked to, and with no sockets if there are to be none. */
+async function inMiniflare(t, more, sockets = 'sockets') {
   const place = join(import.meta.dirname, 'cloudflare-worker');
   if (!existsSync(place)) cpSync(join(given('AGENTMESH_TEST_SOURCE'), 'examples', 'cloudflare-worker'), place, { recursive: true });
   const mf = await workerd(t, {
     ...(await bundle(join(import.meta.dirname, 'template.worker.mjs'), directory(t))),
-    bindings: { AGENTMESH_STORE_KEY: STORE_KEY, API_KEY: KEY, AGENT_POLICY: 'permissive', ...urls },
+    bindings: { AGENTMESH_STORE_KEY: STORE_KEY, API_KEY: KEY, AGENT_POLICY: 'permissive', SOCKETS: sockets, ...more },
     r2Buckets: ['AGENT_STORAGE'],
     kvNamespaces: ['AGENT_KV'],
     durableObjects: Object.fromEntries(
       [['AGENT', 'Agent'], ['AGENT_SESSION', 'AgentSession'], ['RELAY_CONNECTION', 'RelayConnection']].map(([name, className]) => [name, { className, useSQLite: true }]),
     ),
   });
+  return mf;
+}
+
+test('three requests, one of them with a failing bucket, give one AMID', async (t) => {
+  const mf = await inMiniflare(t, await server(t));
   const ask = (path, init = {}) => mf.dispatchFetch(`http://worker.test${path}`, { ...init, headers });
   const post = async (path, body) => answer(await ask(path, { method: 'POST', body: JSON.stringify(body) }));
 
@@ -133,4 +138,30 @@ test('three requests, one of them with a failing bucket, give one AMID', async (
     const nobody = await ask('/request', { method: 'POST', body: JSON.stringify({ to: 'nobody', message: 1 }) });
     assert.ok(nobody.status >= 500 && /^[A-Z_]+$/.test((await nobody.json()).error));
   });
+});
+
+test('without sockets the template sends and collects by requests', async (t) => {
+  const urls = await server(t);
+  const mf = await inMiniflare(t, { ...urls, AGENT_RELAY_TRANSPORT: 'polling' }, 'no sockets');
+  const ask = async (path, body) => answer(await mf.dispatchFetch(`http://worker.test${path}`, { headers, ...(body && { method: 'POST', body: JSON.stringify(body) }) }));
+  const { amid } = await ask('/info');
+  const peer = rust(t, urls);
+  const [{ amid: other }] = await peer.does('identity', 'new');
+  const [heard, tell] = peer.runs('listen', '--stdin');
+  const hears = async (text) => {
+    for await (const line of { [Symbol.asyncIterator]: () => ({ next: () => heard.next() }) }) if (line.includes(text)) return;
+    assert.fail('the agent in Rust ended');
+  };
+  assert.equal((await ask('/send', { to: other, message: 'by requests' })).stage, 'stored');
+  await hears('by requests');
+  tell({ to: amid, payload: 'an answer' });
+  await hears('"stored"');
+  assert.deepEqual((await ask('/receive', {})).map(({ payload }) => payload), ['an answer']);
+  await hears('"handled"');
+  tell({ to: amid, payload: 'another one' });
+  await hears('"stored"');
+  await (await mf.getWorker()).scheduled({ cron: '* * * * *' });
+  const all = [];
+  while (all.length < 2) all.splice(0, all.length, ...(await ask('/messages')));
+  assert.deepEqual(all.map(({ payload }) => payload), ['an answer', 'another one']);
 });

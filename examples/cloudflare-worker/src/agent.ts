@@ -1,9 +1,9 @@
 // The agent while it is online: one Durable Object, so that it is online once, whichever isolate wants something sent.
 
 import { DurableObject } from 'cloudflare:workers';
-import { AgentMeshError, type AgentMeshClient } from '@agentmesh/sdk';
+import { AgentMeshError, type AgentMeshClient, type Message } from '@agentmesh/sdk';
 import type { Env } from './env';
-import { openAgent } from './open';
+import { openAgent, polls } from './open';
 
 /** How long a caller waits for the relay. */
 const PATIENCE_MS = 15_000;
@@ -47,10 +47,11 @@ export class Agent extends DurableObject<Env> {
   }
 
   /**
-   * Goes online, which publishes prekeys where some are missing and sends what waits, and takes what came in until nothing came for
-   * `quietMs`. A message counts as handled when it is in this object's storage.
+   * Goes online, which publishes prekeys where some are missing and sends what waits, and takes what came in: over a socket until nothing
+   * came for `quietMs`, by requests until the relay has nothing left.
    */
   tend(quietMs = 2000): Promise<Outcome<void>> {
+    if (polls(this.env)) return this.#visit();
     return this.#online(async (agent) => {
       await agent.connect();
       const quiet = new AbortController();
@@ -58,15 +59,29 @@ export class Agent extends DurableObject<Env> {
       let timer = rest();
       for await (const message of agent.messages({ signal: quiet.signal })) {
         clearTimeout(timer);
-        const payload = JSON.stringify(message.payload instanceof Uint8Array ? Array.from(message.payload) : (message.payload ?? null));
-        this.ctx.storage.sql.exec('INSERT OR REPLACE INTO received VALUES (?, ?, ?)', message.id, message.from, payload);
-        await this.ctx.storage.sync();
-        if (message.kind === 'request') await message.fail('NOT_ANSWERED_HERE', 'this agent only takes messages');
-        else await message.ack();
+        await this.#keep(message);
         timer = rest();
       }
       if ((await agent.outbox()).length > 0) await this.ctx.storage.setAlarm(Date.now() + AGAIN_MS);
     });
+  }
+
+  /** The same without a socket. */
+  #visit(): Promise<Outcome<void>> {
+    return this.#opened(async (agent) => {
+      agent.onMessage((message) => this.#keep(message));
+      const complete = await agent.sync({ timeoutMs: PATIENCE_MS });
+      if (!complete || (await agent.outbox()).length > 0) await this.ctx.storage.setAlarm(Date.now() + AGAIN_MS);
+    });
+  }
+
+  /** A message counts as handled when it is in this object's storage. */
+  async #keep(message: Message): Promise<void> {
+    const payload = JSON.stringify(message.payload instanceof Uint8Array ? Array.from(message.payload) : (message.payload ?? null));
+    this.ctx.storage.sql.exec('INSERT OR REPLACE INTO received VALUES (?, ?, ?)', message.id, message.from, payload);
+    await this.ctx.storage.sync();
+    if (message.kind === 'request') await message.fail('NOT_ANSWERED_HERE', 'this agent only takes messages');
+    else await message.ack();
   }
 
   /** What came in, oldest first. */
@@ -84,29 +99,39 @@ export class Agent extends DurableObject<Env> {
     await this.tend(0);
   }
 
-  /**
-   * Does something with the agent. It is opened and closed each time, and one after the other: sockets of a Worker end with the
-   * request that opened them, and everything that matters is in R2 before this returns.
-   */
+  /** Does something with the agent while it is online. */
   #online<T>(work: (agent: AgentMeshClient) => Promise<T>): Promise<Outcome<T>> {
-    const done = this.#last.then(() => this.#opened(work)).catch((error: unknown) => {
+    return this.#opened(async (agent, ends) => {
+      // What is sent right after this waits for it; whether it came to pass, sending says.
+      ends(agent.connect().catch((error: unknown) => console.error('the agent is not online', error)));
+      return work(agent);
+    });
+  }
+
+  /**
+   * Opens the agent, and closes it behind the answer: one after the other, since sockets of a Worker end with the request that opened them.
+   * Everything that matters is in R2 before this returns.
+   */
+  async #opened<T>(work: (agent: AgentMeshClient, ends: (first: Promise<unknown>) => void) => Promise<T>): Promise<Outcome<T>> {
+    const before = this.#last;
+    let closed = () => {};
+    this.#last = new Promise<void>((resolve) => (closed = resolve));
+    this.ctx.waitUntil(this.#last);
+    let agent: AgentMeshClient | undefined;
+    let first: Promise<unknown> = Promise.resolve();
+    try {
+      await before;
+      agent = await openAgent(this.env);
+      return { ok: await work(agent, (promise) => (first = promise)) };
+    } catch (error) {
       if (!AgentMeshError.is(error)) throw error;
       console.error('the agent failed', error);
       return { code: error.code, retryable: error.retryable };
-    });
-    this.#last = done.catch(() => undefined);
-    return done;
-  }
-
-  async #opened<T>(work: (agent: AgentMeshClient) => Promise<T>): Promise<{ ok: T }> {
-    const agent = await openAgent(this.env);
-    // What is sent right after this waits for it; whether it came to pass, sending says.
-    const online = agent.connect().catch((error: unknown) => console.error('the agent is not online', error));
-    try {
-      return { ok: await work(agent) };
     } finally {
-      await online;
-      await agent.close();
+      void first
+        .then(() => agent?.close())
+        .catch((error: unknown) => console.error('the agent was not closed', error))
+        .finally(closed);
     }
   }
 }

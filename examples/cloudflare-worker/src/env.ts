@@ -17,4 +17,6 @@ export interface Env {
   /** Callers bring it as bearer token. */
   API_KEY: string;
   AGENT_POLICY?: string;
+  /** `polling`: no sockets, only requests. */
+  AGENT_RELAY_TRANSPORT?: string;
 }

@@ -19,7 +19,7 @@ async function answer(request: Request, env: Env, ctx: ExecutionContext): Promis
   if (pathname === '/info' || pathname === '/health') {
     const agent = await openAgent(env, { offline: true });
     const { amid } = agent;
-    await agent.close();
+    ctx.waitUntil(agent.close());
     return Response.json(pathname === '/info' ? { amid, capabilities: CAPABILITIES } : { status: 'healthy', amid });
   }
   if (!(await allowed(request, env))) return Response.json({ error: 'Unauthorized' }, { status: 401 });

@@ -5,6 +5,9 @@ import type { Env } from './env';
 
 export const CAPABILITIES = ['worker/api'];
 
+/** Whether the relay is visited by requests instead of a socket. */
+export const polls = (env: Env): boolean => env.AGENT_RELAY_TRANSPORT === 'polling';
+
 /**
  * Opens the agent; one with a fresh identity only if the bucket says that it holds none. A bucket that cannot be read is an error and
  * never a reason for another identity, and of two isolates that make one at the same time both end with the same.
@@ -19,6 +22,7 @@ export async function openAgent(env: Env, { offline = false } = {}): Promise<Age
         capabilities: CAPABILITIES,
         registryUrl: env.AGENTMESH_REGISTRY_URL,
         relayUrl: env.AGENTMESH_RELAY_URL,
+        relayTransport: polls(env) ? 'polling' : 'websocket',
         offline,
       });
     } catch (error) {
