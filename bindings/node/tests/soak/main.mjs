@@ -1,4 +1,4 @@
-// `node --expose-gc main.mjs calls|connects NUMBER`: what it found goes to standard output, and is the exit code. The server runs in a
+// `node --expose-gc --max-semi-space-size=1 main.mjs calls|connects NUMBER`: what it found goes to standard output, and is the exit code. The server runs in a
 // process of its own: the command `agentmesh` that the package installs.
 
 import { spawn } from 'node:child_process';
