@@ -23,6 +23,8 @@ pub mod session;
 pub mod stream;
 pub mod wire;
 
+mod maps;
+
 pub mod engine;
 pub mod managers;
 pub mod storage;

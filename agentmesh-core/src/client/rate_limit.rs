@@ -3,14 +3,11 @@
 //! Knows peers and the time that it is told; has no clock, so that tests move the time. Why not a crate:
 //! `docs/decisions/017-control.md`.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::Serialize;
 
-use crate::{Timestamp, identity::Amid};
+use crate::{Timestamp, identity::Amid, maps::HashMap};
 
 /// How much, how fast.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -195,7 +192,13 @@ pub(crate) struct PeerBuckets {
 
 impl PeerBuckets {
     pub(crate) fn new(rate: Rate, max: usize) -> Self {
-        Self { rate, max: max.max(1), buckets: HashMap::new(), by_use: BTreeMap::new(), uses: 0 }
+        Self {
+            rate,
+            max: max.max(1),
+            buckets: HashMap::default(),
+            by_use: BTreeMap::new(),
+            uses: 0,
+        }
     }
 
     /// How long until there is a token; `None` if there is one now. Spends nothing.

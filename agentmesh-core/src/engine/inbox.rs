@@ -1,11 +1,10 @@
 //! Messages between their decryption and the end of the application's handler.
 
-use std::collections::HashSet;
-
 use crate::{
     handshake::SessionId,
     identity::Amid,
     limits,
+    maps::HashSet,
     time::Timestamp,
     wire::{id::MessageId, plaintext::Plaintext},
 };
@@ -46,7 +45,7 @@ impl Engine {
 
     /// Peers other than this one with a session that has keys, as far as they were counted.
     pub fn sessions_besides(&self, peer: &Amid) -> usize {
-        let (mut others, mut in_memory) = (HashSet::new(), 0);
+        let (mut others, mut in_memory): (HashSet<Amid>, _) = (HashSet::default(), 0);
         for entry in self.sessions.values().filter(|e| !e.is_tombstone()) {
             in_memory += 1;
             if entry.peer != *peer {

@@ -1,9 +1,12 @@
 //! Frames that were left at the relay, unacked, for want of room. A relay sends them again on the next connection, in
 //! their old order; until then nothing of the same peer may overtake them.
 
-use std::collections::{HashMap, HashSet};
-
-use crate::{handshake::SessionId, identity::Amid, limits};
+use crate::{
+    handshake::SessionId,
+    identity::Amid,
+    limits,
+    maps::{HashMap, HashSet},
+};
 
 use super::{
     Engine,

@@ -47,7 +47,7 @@ pub(crate) mod table;
 mod tests;
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet, VecDeque},
+    collections::{BTreeMap, VecDeque},
     sync::Arc,
 };
 
@@ -79,6 +79,7 @@ use crate::{
     identity::{Amid, Identity},
     keys::VerifyingKey,
     knock,
+    maps::{HashMap, HashSet},
     prekeys::{PreKeyBundle, Stock, UploadReceipt},
     time::Timestamp,
     vault::{Vault, VaultError},

@@ -1,11 +1,10 @@
 //! Frames of sessions that are not known yet. Kind 2 can overtake kind 1; such frames wait here, unacked.
 
-use std::collections::HashMap;
-
 use crate::{
     handshake::SessionId,
     identity::Amid,
     limits,
+    maps::HashMap,
     time::{HOUR, MINUTE, Timestamp},
 };
 

@@ -5,12 +5,11 @@
 //! a frame that does not open must not make anybody write. So that a crash does not forget a question all the same, the
 //! frame that brought it up stays at the relay, unacked, until the answer, and brings it up again.
 
-use std::collections::HashMap;
-
 use crate::{
     handshake::SessionId,
     identity::Amid,
     limits,
+    maps::HashMap,
     time::{DAY, HOUR, SECOND, Timestamp},
 };
 

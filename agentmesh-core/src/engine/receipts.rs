@@ -1,13 +1,12 @@
 //! Receipts that are owed. They are collected a peer and sent in one message; receipts are not receipted.
 
-use std::collections::HashMap;
-
 use rand_core::CryptoRng;
 
 use crate::{
     handshake::Suite,
     identity::Amid,
     limits,
+    maps::HashMap,
     time::Timestamp,
     wire::{
         id::MessageId,

@@ -1,12 +1,11 @@
 //! What the relay says about our frames, and what is sent again after it was gone.
 
-use std::collections::HashMap;
-
 use rand_core::CryptoRng;
 
 use crate::{
     identity::Amid,
     limits,
+    maps::HashMap,
     time::{MINUTE, SECOND, Timestamp},
     wire::{id::MessageId, relay_frame::RelayMessageType, relay_id::RelayMessageId},
 };

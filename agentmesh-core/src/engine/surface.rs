@@ -2,8 +2,6 @@
 //!
 //! Reads only. How often something was tried, and what went wrong last, is in memory and starts anew with each start.
 
-use std::collections::HashMap;
-
 use super::{
     Engine, Stage,
     records::{AssemblyState, InboxState, OutboxBody, OutboxEntry},
@@ -12,6 +10,7 @@ use crate::{
     handshake::SessionId,
     identity::Amid,
     knock::KnockInfo,
+    maps::HashMap,
     time::Timestamp,
     wire::{
         id::MessageId,

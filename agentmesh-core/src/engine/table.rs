@@ -2,7 +2,7 @@
 //!
 //! Knows versions and which records changed; does not know what they mean, nor any store.
 
-use std::{collections::HashMap, fmt, hash::Hash};
+use std::{fmt, hash::Hash};
 
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 use crate::{
     codec::CodecError,
     engine::loader::LoadError,
+    maps::HashMap,
     storage::{Changes, Record, RecordId, RecordKind},
     vault::{Vault, VaultError},
 };
@@ -51,7 +52,7 @@ pub(crate) struct Table<T: Stored> {
 
 impl<T: Stored> Default for Table<T> {
     fn default() -> Self {
-        Self { slots: HashMap::new(), dirty: Vec::new() }
+        Self { slots: HashMap::default(), dirty: Vec::new() }
     }
 }
 

@@ -56,7 +56,7 @@ pub fn hkdf_sha256<const N: usize>(salt: &[u8], ikm: &[&[u8]], info: &[&[u8]]) -
             let previous: &[u8] = last.as_ref().map_or(&[], |block| block.as_bytes());
             let block = Secret::fill_with(|block| {
                 key.mac_iter(
-                    core::iter::once(previous)
+                    &mut core::iter::once(previous)
                         .chain(info.iter().copied())
                         .chain(core::iter::once(&[counter][..])),
                     block,

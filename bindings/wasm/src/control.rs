@@ -239,6 +239,6 @@ impl Agent {
     #[wasm_bindgen(js_name = rotateExchangeKey)]
     pub fn rotate_exchange_key(&self) -> Result<Promise, JsValue> {
         let agent = self.0.clone();
-        call(None, async move { Ok(agent.rotate_exchange_key().await?) })
+        call(None, async move { agent.rotate_exchange_key().await })
     }
 }

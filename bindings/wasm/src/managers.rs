@@ -137,7 +137,7 @@ impl SessionManager {
     #[wasm_bindgen(js_name = ratchetPublicKey)]
     pub fn ratchet_public_key(&self, session: String) -> Result<Promise, JsValue> {
         let sessions = Arc::clone(&self.0);
-        call(None, async move { Ok(sessions.ratchet_public_key(&session).await?) })
+        call(None, async move { sessions.ratchet_public_key(&session).await })
     }
 
     /// Encrypts; the envelope.

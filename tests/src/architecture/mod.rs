@@ -21,6 +21,7 @@ const LEAVES: &[&str] = &[
     "context",
     "error",
     "limits",
+    "maps",
     "time",
     "Context",
     "Error",
@@ -35,6 +36,7 @@ const LEAVES: &[&str] = &[
 const LAYERS: &[(&str, &[&str])] = &[
     ("codec", &[]),
     ("limits", &[]),
+    ("maps", &["rng"]),
     ("time", &[]),
     ("context", &["rng"]),
     ("rng", &[]),
@@ -318,6 +320,27 @@ fn no_clock_runtime_or_socket_below_the_client() {
             }
             let random = code.contains("getrandom::");
             assert!(!random || room == "rng", "{} draws its own randomness", path.display());
+        }
+    }
+}
+
+/// In WebAssembly the standard library hashes with a seed that everybody knows.
+#[test]
+fn maps_are_hashed_with_a_secret_seed() {
+    // What the application itself puts in is in the second.
+    const FINE: &[&str] = &["maps.rs", "engine/config.rs"];
+    for (room, files) in rooms() {
+        if room == "test_utils" {
+            continue;
+        }
+        for path in files.iter().filter(|path| !FINE.iter().any(|fine| path.ends_with(fine))) {
+            let code = code(path);
+            let standard = code
+                .split("collections::")
+                .skip(1)
+                .filter_map(|after| after.split([';', '\n']).next())
+                .any(|names| names.contains("HashMap") || names.contains("HashSet"));
+            assert!(!standard, "{} has a map that is not of crate::maps", path.display());
         }
     }
 }

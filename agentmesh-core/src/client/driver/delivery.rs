@@ -1,6 +1,6 @@
 //! Handing messages to the application: in order, within a window, again if they were dropped.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::VecDeque;
 
 use crate::client::platform::time::Instant;
 use tokio::sync::mpsc;
@@ -14,6 +14,7 @@ use crate::{
     engine::{Engine, IncomingMessage},
     identity::Amid,
     knock::RateLimit,
+    maps::{HashMap, HashSet},
     wire::id::MessageId,
 };
 
@@ -44,7 +45,7 @@ struct Pace {
 impl Pace {
     fn new(rate: Rate) -> Self {
         let buckets = PeerBuckets::new(rate, MAX_PACED);
-        Self { rate, buckets, start: Instant::now(), held: HashSet::new(), due: None }
+        Self { rate, buckets, start: Instant::now(), held: HashSet::default(), due: None }
     }
 
     fn begin(&mut self) {
@@ -99,11 +100,11 @@ impl Delivery {
         let (completions, receiver) = mpsc::channel(window.max(1));
         let delivery = Self {
             queue: VecDeque::new(),
-            known: HashSet::new(),
-            out: HashMap::new(),
+            known: HashSet::default(),
+            out: HashMap::default(),
             later: Vec::new(),
-            attempts: HashMap::new(),
-            large: HashMap::new(),
+            attempts: HashMap::default(),
+            large: HashMap::default(),
             consumer: None,
             completions,
             pace: None,

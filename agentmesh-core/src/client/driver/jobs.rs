@@ -2,11 +2,7 @@
 
 mod decider;
 
-use std::{
-    collections::{HashMap, HashSet, VecDeque},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use crate::client::platform::{JoinSet, time::Instant};
 use tracing::Instrument;
@@ -33,6 +29,7 @@ use crate::{
     identity::{Amid, Identity},
     keys::VerifyingKey,
     knock::{Decision, KnockInfo},
+    maps::{HashMap, HashSet},
     prekeys::{KnownPeer, PreKeyBundle, Publication, Stock, UploadReceipt},
     rng::SystemRng,
     wire::id::MessageId,
@@ -152,9 +149,9 @@ impl Jobs {
             speaks_natively: config.engine.speaks_natively(),
             knocks: VecDeque::new(),
             tasks: JoinSet::new(),
-            under_way: HashSet::new(),
-            failing: HashMap::new(),
-            deciding: HashSet::new(),
+            under_way: HashSet::default(),
+            failing: HashMap::default(),
+            deciding: HashSet::default(),
             publishing: false,
             publish_at: None,
             publish_backoff: Backoff::new(BackoffConfig::RECONNECT),

@@ -1,13 +1,12 @@
 //! Who in the application waits for what.
 
-use std::collections::HashMap;
-
 use tokio::sync::oneshot;
 
 use crate::{
     Error,
     engine::{IncomingMessage, SendFailure, Stage},
     identity::Amid,
+    maps::HashMap,
     wire::{id::MessageId, plaintext::MessageType},
 };
 

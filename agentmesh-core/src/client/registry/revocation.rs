@@ -2,7 +2,6 @@
 //! and never "not revoked"; what to do then is the caller's policy.
 
 use std::{
-    collections::HashMap,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -13,6 +12,7 @@ use super::{AnswerError, RegistryClient, RegistryError};
 use crate::{
     error::ErrorInfo,
     identity::Amid,
+    maps::HashMap,
     wire::registry::{
         BulkRevocationRequest, BulkRevocationResponse, MAX_BULK_REVOCATIONS, Revocation,
         RevocationList, RevocationReason, RevocationStatus, RevokeRequest, RevokeResponse,

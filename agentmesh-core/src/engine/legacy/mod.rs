@@ -11,7 +11,6 @@ mod outbound;
 mod records;
 
 use core::fmt;
-use std::collections::HashMap;
 
 pub(crate) use records::LegacyPeer;
 
@@ -21,6 +20,7 @@ use crate::{
     identity::{Amid, IdentityPublic},
     legacy::{Bundle, LegacySession, LegacySessionState, VerifiedLegacyKnock},
     limits::LEGACY_KNOCK_WINDOW,
+    maps::HashMap,
     storage::Storage,
     time::Timestamp,
     wire::{relay_frame::RelayMessageType, relay_id::RelayMessageId},

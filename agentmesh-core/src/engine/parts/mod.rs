@@ -9,7 +9,7 @@ mod assemble;
 mod bitmap;
 mod split;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use rand_core::CryptoRng;
 
@@ -19,7 +19,9 @@ use super::{
     Engine, Event, Need,
     records::{AssemblyState, OutboxBody, inbox::InboxKey},
 };
-use crate::{identity::Amid, keys::kdf, limits, time::Timestamp, wire::id::MessageId};
+use crate::{
+    identity::Amid, keys::kdf, limits, maps::HashMap, time::Timestamp, wire::id::MessageId,
+};
 
 /// Which way a large payload goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -2,7 +2,6 @@
 //! each encrypted as its turn comes. A part is deleted when the peer has confirmed it, and not sent again.
 
 use core::ops::Range;
-use std::collections::HashMap;
 
 use rand_core::CryptoRng;
 
@@ -11,6 +10,7 @@ use crate::{
     identity::Amid,
     keys::kdf,
     limits,
+    maps::HashMap,
     time::Timestamp,
     wire::{
         id::MessageId,
@@ -145,7 +145,7 @@ impl Engine {
             return Vec::new();
         }
         let mut lanes: Vec<(Amid, Lane)> = Vec::new();
-        let mut known: HashMap<Amid, usize> = HashMap::new();
+        let mut known: HashMap<Amid, usize> = HashMap::default();
         for id in self.parts.groups.values() {
             let Some(entry) = self.outbox.get(id) else { continue };
             let at = *known.entry(entry.to).or_insert_with(|| {

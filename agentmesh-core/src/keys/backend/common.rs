@@ -2,12 +2,8 @@
 //!
 //! ML-KEM stays here because its randomness is injected, which the C library does not allow.
 
-use hmac::{Hmac, KeyInit, Mac};
-use ml_kem::{
-    Decapsulate, DecapsulationKey768, EncapsulationKey768, KeyExport, TryKeyInit,
-    array::{Array, sizes::U64},
-};
-use sha2::{Digest, Sha256};
+pub(crate) use agentmesh_primitives::{HmacState, sha256};
+use ml_kem::{Decapsulate, DecapsulationKey768, EncapsulationKey768, KeyExport, TryKeyInit};
 use zeroize::Zeroize;
 
 use crate::keys::{KEM_CIPHERTEXT_LEN, KEM_PUBLIC_KEY_LEN};
@@ -45,43 +41,6 @@ pub(crate) fn kem_encapsulate(
     out.copy_from_slice(&shared);
     shared.zeroize();
     true
-}
-
-pub(crate) fn sha256(parts: &[&[u8]]) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    for part in parts {
-        Digest::update(&mut hash, part);
-    }
-    hash.finalize().into()
-}
-
-pub(crate) struct HmacState(Hmac<Sha256>);
-
-impl HmacState {
-    pub(crate) fn new(key: &[u8]) -> Self {
-        let mut block = Array::<u8, U64>::default();
-        if let Some(start) = block.get_mut(..key.len()) {
-            start.copy_from_slice(key);
-        } else {
-            let digest = sha256(&[key]);
-            block.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
-        }
-        let state = Hmac::new(&block);
-        block.as_mut_slice().zeroize();
-        Self(state)
-    }
-
-    pub(crate) fn mac(&self, parts: &[&[u8]], out: &mut [u8; 32]) {
-        self.mac_iter(parts.iter().copied(), out);
-    }
-
-    pub(crate) fn mac_iter<'a>(&self, parts: impl Iterator<Item = &'a [u8]>, out: &mut [u8; 32]) {
-        let mut mac = self.0.clone();
-        parts.for_each(|part| mac.update(part));
-        let mut tag = mac.finalize().into_bytes();
-        out.copy_from_slice(&tag);
-        tag.as_mut_slice().zeroize();
-    }
 }
 
 /// Memory in KiB, passes, lanes. False if the parameters are refused or there is not enough memory.

@@ -1,9 +1,6 @@
 //! The portable back end: dalek for the curves, RustCrypto for AES-GCM. Runs wherever Rust does.
 
-use aes_gcm::{
-    Aes256Gcm, KeyInit,
-    aead::{AeadInOut, inout::InOutBuf},
-};
+pub(crate) use agentmesh_primitives::{open as aes256gcm_open, seal as aes256gcm_seal};
 use ed25519_dalek::ed25519::signature::MultipartSigner;
 use x25519_dalek::{PublicKey, StaticSecret};
 
@@ -46,32 +43,5 @@ impl SigningPair {
 pub(crate) fn ed25519_verify(public: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
     ed25519_dalek::VerifyingKey::from_bytes(public).is_ok_and(|key| {
         key.verify_strict(message, &ed25519_dalek::Signature::from_bytes(signature)).is_ok()
-    })
-}
-
-/// The tag; none if the plaintext is too long for the mode.
-pub(crate) fn aes256gcm_seal(
-    key: &[u8; 32],
-    nonce: &[u8; 12],
-    aad: &[u8],
-    buf: &mut [u8],
-) -> Option<[u8; 16]> {
-    Aes256Gcm::new(key.into())
-        .encrypt_inout_detached(nonce.into(), aad, InOutBuf::from(buf))
-        .ok()
-        .map(Into::into)
-}
-
-/// Opens ciphertext and tag; whether it authenticated. Decrypts only then.
-pub(crate) fn aes256gcm_open(
-    key: &[u8; 32],
-    nonce: &[u8; 12],
-    aad: &[u8],
-    sealed: &mut [u8],
-) -> bool {
-    sealed.split_last_chunk_mut::<16>().is_some_and(|(buf, tag)| {
-        Aes256Gcm::new(key.into())
-            .decrypt_inout_detached(nonce.into(), aad, InOutBuf::from(buf), (&*tag).into())
-            .is_ok()
     })
 }

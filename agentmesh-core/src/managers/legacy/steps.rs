@@ -1,7 +1,5 @@
 //! The steps of [`SuiteSessions`] in the suite `legacy-0.2`.
 
-use std::collections::HashSet;
-
 use crate::{
     Error,
     identity::{Amid, IdentityPublic},
@@ -12,6 +10,7 @@ use crate::{
         LegacySessionState,
     },
     limits::RECEIVE_ONLY_AGE,
+    maps::HashSet,
     storage::Changes,
     wire::plaintext::{MessageType, Payload},
 };

@@ -1,7 +1,5 @@
 //! The steps of [`SuiteSessions`], natively.
 
-use std::collections::HashSet;
-
 use crate::{
     Error,
     engine::{
@@ -14,6 +12,7 @@ use crate::{
     keys::{DhPublicKey, VerifyingKey},
     knock::{Answer, Knock, KnockRequest, Tier},
     limits,
+    maps::HashSet,
     prekeys::KnownPeer,
     storage::Changes,
     time::SECOND,

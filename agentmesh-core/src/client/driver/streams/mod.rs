@@ -8,11 +8,7 @@ mod outgoing;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    collections::{HashMap, HashSet, VecDeque},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use crate::client::platform::time::Instant;
 
@@ -25,6 +21,7 @@ use crate::{
     client::agent::{OpenStream, StreamCommand, StreamConfig, StreamError, StreamHub},
     engine::{Event, IncomingMessage, Input, StreamStep},
     identity::Amid,
+    maps::{HashMap, HashSet},
     stream::{Pace, StreamKey, StreamRole},
     wire::{
         id::MessageId,
@@ -63,14 +60,14 @@ impl Streams {
             own,
             config,
             hub,
-            senders: HashMap::new(),
-            readers: HashMap::new(),
-            frames: HashMap::new(),
+            senders: HashMap::default(),
+            readers: HashMap::default(),
+            frames: HashMap::default(),
             ended: VecDeque::new(),
             pace: Pace::new(config.relay_messages_per_minute, 0),
             start: Instant::now(),
             inputs: Vec::new(),
-            due: HashMap::new(),
+            due: HashMap::default(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Gives the state machine a socket, a clock and somebody to answer to. Decides nothing.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use futures_util::{SinkExt, StreamExt};
 use http::HeaderMap;
@@ -32,6 +32,7 @@ use crate::{
             ws_native::{NativeSocket, OpenError, WsConnector},
         },
     },
+    maps::HashMap,
     rng::SystemRng,
     services::waiting::{due, if_any},
 };
@@ -99,7 +100,7 @@ impl Driver {
             clock,
             events,
             state,
-            waiting: HashMap::new(),
+            waiting: HashMap::default(),
             next_key: 0,
             opening: None,
             socket: None,

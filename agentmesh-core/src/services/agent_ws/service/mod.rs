@@ -15,7 +15,6 @@ mod session;
 mod tests;
 
 use std::{
-    collections::HashMap,
     fmt,
     net::IpAddr,
     sync::{
@@ -44,7 +43,7 @@ pub use self::{
     openai::{OpenAiBackend, OpenAiConfig},
 };
 use super::AgentWebSocketError;
-use crate::client::platform::Clock;
+use crate::{client::platform::Clock, maps::HashMap};
 
 /// Notifications that wait for one session.
 const PUSHES: usize = 16;

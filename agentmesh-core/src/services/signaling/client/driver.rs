@@ -1,6 +1,6 @@
 //! Gives the state machine a server, a clock and somebody to tell. Decides nothing.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use serde_json::Value;
@@ -22,6 +22,7 @@ use super::{
 use crate::{
     client::{http::reasons, platform::BoxFuture, subscription::Fanout},
     identity::Identity,
+    maps::HashMap,
     rng::SystemRng,
     services::{
         sse::Decoder,
@@ -88,7 +89,7 @@ impl Driver {
             identity: None,
             events,
             state: watch::channel(State::default()).0,
-            waiting: HashMap::new(),
+            waiting: HashMap::default(),
             next_key: 0,
             attempts: 0,
             opening: None,

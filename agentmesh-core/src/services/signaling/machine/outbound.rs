@@ -1,16 +1,16 @@
 //! Signals on their way out (signaling protocol §2.3): a bucket a little smaller than the server's, a bounded queue,
 //! descriptions before candidates, one signal a recipient at a time, and what each answer means.
 
-use std::{
-    collections::{HashMap, HashSet, VecDeque},
-    time::Duration,
-};
+use std::{collections::VecDeque, time::Duration};
 
 use super::{
     super::{PeerId, SignalingError, SignalingTimings},
     Action, Key,
 };
-use crate::error::words;
+use crate::{
+    error::words,
+    maps::{HashMap, HashSet},
+};
 
 /// Requests under way at a time.
 const MAX_IN_FLIGHT: usize = 8;
@@ -108,9 +108,9 @@ impl Outbound {
             patience: timings.send,
             first: VecDeque::new(),
             candidates: VecDeque::new(),
-            in_flight: HashMap::new(),
+            in_flight: HashMap::default(),
             paused_until: Duration::ZERO,
-            gone: HashSet::new(),
+            gone: HashSet::default(),
         }
     }
 

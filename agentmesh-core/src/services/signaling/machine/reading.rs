@@ -1,6 +1,6 @@
 //! What the events of a stream mean (signaling protocol §1.4 and §2.1).
 
-use std::{collections::HashSet, time::Duration};
+use std::time::Duration;
 
 use rand_core::CryptoRng;
 use serde::Deserialize;
@@ -13,7 +13,7 @@ use super::{
     },
     MAX_BUFFERED, Machine, Phase,
 };
-use crate::services::sse::SseEvent;
+use crate::{maps::HashSet, services::sse::SseEvent};
 
 #[derive(Deserialize)]
 struct Joined {
@@ -122,7 +122,7 @@ impl Machine {
             return;
         };
         let Some(own) = self.credentials.as_ref().map(|held| held.id.clone()) else { return };
-        let (mut seen, mut here) = (HashSet::new(), false);
+        let (mut seen, mut here) = (HashSet::default(), false);
         let mut peers = Vec::with_capacity(ids.len());
         for id in ids.iter().filter_map(|id| PeerId::plausible(id)) {
             if id == own {

@@ -1,6 +1,6 @@
 //! Gives the state machine a socket, a clock, and somebody to answer to. Decides nothing.
 
-use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use tokio::{
@@ -19,6 +19,7 @@ use crate::{
         platform::{BoxFuture, Task, spawn},
         subscription::Fanout,
     },
+    maps::HashMap,
     rng::SystemRng,
     services::{
         socketio::{Dial, DialFailure, Line, Received, received},
@@ -102,7 +103,7 @@ impl Driver {
             started: Instant::now(),
             events,
             state,
-            waiting: HashMap::new(),
+            waiting: HashMap::default(),
             next_key: 0,
             opening: None,
             renewing: None,

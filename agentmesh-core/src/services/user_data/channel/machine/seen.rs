@@ -1,6 +1,7 @@
 //! Which messages were told already.
 
-use std::collections::{HashSet, VecDeque};
+use crate::maps::HashSet;
+use std::collections::VecDeque;
 
 /// As many as a server's history has at most, and a conversation's worth more.
 const MAX: usize = 4096;
