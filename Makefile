@@ -1,5 +1,5 @@
 # Two commands matter: `make demo` shows the main job, `make test` passes every test.
-.PHONY: test test-vectors demo checker wasm docs bench bench-smoke fuzz deny simulate soak attack schemathesis python-package
+.PHONY: test test-vectors demo checker wasm docs bench bench-smoke fuzz mutants deny simulate soak attack schemathesis python-package
 
 # Everything that must pass, with a summary at the end; installs what it needs on a bare Debian machine.
 # STEPS="format clippy" runs only those steps.
@@ -52,6 +52,12 @@ bench-smoke:
 MINUTES = 1
 fuzz:
 	MINUTES=$(MINUTES) ./scripts/fuzz.sh $(TARGETS)
+
+# Changes the core in one place at a time, and demands that its unit tests notice. SHARD=k/n (from 0) is a part of the work, ROOMS="keys ratchet"
+# some of the rooms; what was interrupted goes on where it was. Needs cargo-mutants.
+SHARD = 0/1
+mutants:
+	SHARD=$(SHARD) ROOMS="$(ROOMS)" ./scripts/mutants.sh
 
 # Licences, sources, bans and known advisories of everything that is depended on (deny.toml). Needs cargo-deny, and GitHub for the
 # advisories: CHECKS="bans licenses sources" does without.

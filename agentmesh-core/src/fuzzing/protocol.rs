@@ -54,14 +54,23 @@ pub(super) fn bundle(data: &[u8]) {
     let _ = PreKeyBundle::verify(parts, &known, Timestamp::from_millis(1_770_206_400_000));
 }
 
-/// There is one form of each message: what is read is written as it was.
+/// There is one form of each message: what is read is written as it was, but for the keys of later releases, which are skipped.
 pub(super) fn plaintext(data: &[u8]) {
     if let Ok(plaintext) = Plaintext::decode(data) {
-        assert_eq!(plaintext.encode().as_deref(), Ok(data), "{plaintext:?}");
+        let written = plaintext.encode();
+        only_form(data, written.as_deref().ok());
+        assert_eq!(written.and_then(|bytes| Plaintext::decode(&bytes)).ok(), Some(plaintext));
     }
     if let Ok(frame) = StreamBody::decode(data) {
-        assert_eq!(frame.encode().as_deref(), Ok(data), "{frame:?}");
+        let written = frame.encode();
+        only_form(data, written.as_deref().ok());
+        assert_eq!(written.and_then(|bytes| StreamBody::decode(&bytes)).ok(), Some(frame));
     }
+}
+
+fn only_form(data: &[u8], written: Option<&[u8]>) {
+    let same_or_shorter = |written: &[u8]| written == data || written.len() < data.len();
+    assert!(written.is_some_and(same_or_shorter), "two forms of one message");
 }
 
 pub(super) fn relay_frame(data: &[u8]) {
