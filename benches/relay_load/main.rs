@@ -24,6 +24,7 @@ mod nats;
 mod one_way;
 mod paced;
 mod ping_pong;
+mod restart;
 mod serve;
 mod system;
 mod websocket;
@@ -41,10 +42,29 @@ struct Plan {
     rounds: usize,
     each: Duration,
     idle_connections: usize,
+    returning: usize,
+    outages: &'static [Duration],
 }
 
-const FULL: Plan = Plan { rounds: 5, each: Duration::from_millis(1000), idle_connections: 10_000 };
-const QUICK: Plan = Plan { rounds: 1, each: Duration::from_millis(100), idle_connections: 100 };
+const FULL: Plan = Plan {
+    rounds: 5,
+    each: Duration::from_millis(1000),
+    idle_connections: 10_000,
+    returning: 10_000,
+    outages: &[
+        Duration::ZERO,
+        Duration::from_secs(2),
+        Duration::from_secs(10),
+        Duration::from_secs(30),
+    ],
+};
+const QUICK: Plan = Plan {
+    rounds: 1,
+    each: Duration::from_millis(100),
+    idle_connections: 100,
+    returning: 50,
+    outages: &[Duration::ZERO],
+};
 
 fn main() {
     let args: Vec<String> = std::env::args().collect();
@@ -82,6 +102,11 @@ fn main() {
     if wanted("idle") {
         for &system in systems.iter().filter(|s| !s.is_acknowledged() && **s != System::Forwarder) {
             idle::run(system, plan.idle_connections, &mut results);
+        }
+    }
+    if wanted("restart") {
+        for outage in plan.outages {
+            restart::run(plan.returning, *outage, &mut results);
         }
     }
     if quick {

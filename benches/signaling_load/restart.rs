@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use agentmesh_benches::{child::Child, results::Results};
+use agentmesh_benches::{child::Child, results::Results, spread::spread};
 use agentmesh_core::{
     client::{http::HttpConfig, proxy::ProxyConfig},
     services::signaling::{SignalingClient, SignalingEvent},
@@ -44,15 +44,4 @@ pub(crate) async fn run(clients: usize, outage: Duration, results: &mut Results)
     let seconds = outage.as_secs();
     results.add(&format!("back after {seconds} s, fullest second"), "agentmesh", fullest);
     results.add(&format!("back after {seconds} s, fullest by mean"), "agentmesh", fullest / mean);
-}
-
-/// How many come in the second in which most come, whenever it begins, and in a second on average from the first to the
-/// last.
-#[expect(clippy::cast_precision_loss, reason = "counts")]
-fn spread(arrivals: &[Instant]) -> (f64, f64) {
-    const SECOND: Duration = Duration::from_secs(1);
-    let within = |start: &Instant| arrivals.partition_point(|at| *at < *start + SECOND);
-    let fullest = arrivals.iter().enumerate().map(|(n, start)| within(start) - n).max().unwrap();
-    let whole = (arrivals[arrivals.len() - 1] - arrivals[0]).max(SECOND);
-    (fullest as f64, arrivals.len() as f64 / whole.as_secs_f64())
 }

@@ -68,6 +68,11 @@ impl Backoff {
         Self { config, attempts: 0, jitter: Jitter::Around(2) }
     }
 
+    /// Its bounds.
+    pub const fn config(&self) -> &BackoffConfig {
+        &self.config
+    }
+
     /// Attempts since the last [`Backoff::reset`].
     pub const fn attempts(&self) -> u32 {
         self.attempts

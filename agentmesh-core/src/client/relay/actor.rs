@@ -10,6 +10,7 @@ use super::{
     RelayCommand, RelayConfig, RelayContext, RelayError, RelayEvent, RelayState,
     connection::{self, Cause, Ended, Shared},
     handshake::{self, Established, Failure},
+    pause,
 };
 use crate::{
     client::{backoff::Backoff, platform, subscription::Publisher},
@@ -37,12 +38,14 @@ pub(super) struct Actor {
     context: RelayContext,
     mailbox: Mailbox,
     backoff: Backoff,
+    /// Since when there was no connection that lasted.
+    away_since: Option<Instant>,
 }
 
 impl Actor {
     pub(super) fn new(config: RelayConfig, context: RelayContext, mailbox: Mailbox) -> Self {
         let backoff = Backoff::new(config.backoff);
-        Self { config, context, mailbox, backoff }
+        Self { config, context, mailbox, backoff, away_since: None }
     }
 
     pub(super) async fn run(mut self) {
@@ -84,7 +87,8 @@ impl Actor {
             RelayError::Silent { .. } => Some(AFTER_SILENCE.max(wish.unwrap_or_default())),
             _ => wish,
         };
-        let retry_in = self.backoff.next_delay(floor, &mut *self.context.rng);
+        let away = self.away_since.get_or_insert_with(Instant::now).elapsed();
+        let retry_in = pause::next(&mut self.backoff, away, floor, &mut *self.context.rng);
         let (code, retry_ms) = (error.code(), retry_in.as_millis());
         // Losing a connection is nothing special; that it stays away is, but not at every attempt of a night.
         let attempts = self.backoff.attempts();
@@ -132,6 +136,7 @@ impl Actor {
         let Ended { cause, retry_after } = connection::run(socket, events, outgoing, &shared).await;
         if started.elapsed() >= self.config.stable_after {
             self.backoff.reset();
+            self.away_since = None;
         }
         match cause {
             Cause::Stopped => Err(Finished(RelayState::Closed)),

@@ -2,7 +2,7 @@
 //! §8 and, for plain 0.2, docs/protocol/relay.md).
 //!
 //! ```text
-//!            ┌────────── pause (full jitter, 0.5 s doubling to 30 s) ◄─────────┐
+//!            ┌────────── pause (full jitter, 2 s doubling to 30 s) ◄──────────┐
 //!            ▼                                                                 │
 //!   Connecting ── connect frame, `connected` within 10 s ──► Connected ── lost ┤
 //!            │                                                   │             │
@@ -22,6 +22,7 @@ mod convert;
 mod error;
 mod handshake;
 mod message;
+mod pause;
 
 use std::{fmt, sync::Arc, time::Duration};
 
