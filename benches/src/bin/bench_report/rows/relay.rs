@@ -118,6 +118,30 @@ fn live() -> Vec<Row> {
             beside("nats"),
             Time,
         ),
+        row(
+            "10,000 agents back after 2 s, the fullest second by the mean",
+            "back after 2 s, fullest by mean",
+            OURS,
+            None,
+            AtMost(3.0),
+        ),
+        row("the same, agents in it", "back after 2 s, fullest second", OURS, None, Rate),
+        row(
+            "10,000 agents back after 10 s, the fullest second by the mean",
+            "back after 10 s, fullest by mean",
+            OURS,
+            None,
+            AtMost(3.0),
+        ),
+        row("the same, agents in it", "back after 10 s, fullest second", OURS, None, Rate),
+        row(
+            "10,000 agents back after 30 s, the fullest second by the mean",
+            "back after 30 s, fullest by mean",
+            OURS,
+            None,
+            AtMost(3.0),
+        ),
+        row("the same, agents in it", "back after 30 s, fullest second", OURS, None, Rate),
     ]
 }
 
