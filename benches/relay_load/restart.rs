@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use agentmesh_benches::{child::Child, results::Results, spread::spread};
+use agentmesh_benches::{child::Child, results::Results, spread};
 use agentmesh_core::{
     client::{
         platform::Clock,
@@ -79,9 +79,5 @@ async fn come_back(agents: usize, outage: Duration, results: &mut Results) {
     let server = Child::serve("agentmesh", &[&addr.to_string()]);
     let (mut arrivals, back): (Vec<_>, Vec<_>) = returning.join_all().await.into_iter().unzip();
     drop((back, server));
-    arrivals.sort_unstable();
-    let (fullest, mean) = spread(&arrivals);
-    let seconds = outage.as_secs();
-    results.add(&format!("back after {seconds} s, fullest second"), "agentmesh", fullest);
-    results.add(&format!("back after {seconds} s, fullest by mean"), "agentmesh", fullest / mean);
+    spread::add(&mut arrivals, outage, results);
 }

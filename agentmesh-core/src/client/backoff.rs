@@ -68,11 +68,6 @@ impl Backoff {
         Self { config, attempts: 0, jitter: Jitter::Around(2) }
     }
 
-    /// Its bounds.
-    pub const fn config(&self) -> &BackoffConfig {
-        &self.config
-    }
-
     /// Attempts since the last [`Backoff::reset`].
     pub const fn attempts(&self) -> u32 {
         self.attempts
@@ -95,7 +90,7 @@ impl Backoff {
         self.next_delay_within(Duration::MAX, floor, rng)
     }
 
-    /// The same with another bound: the lower one counts. Who drew short pauses again and again doubles faster than time
+    /// The same with another bound: the lower one counts, but no lower one than that of the first pause. Who drew short pauses again and again doubles faster than time
     /// passes, and would stay away for long after what was down for a moment.
     pub fn next_delay_within(
         &mut self,
@@ -108,7 +103,7 @@ impl Backoff {
             .base
             .saturating_mul(1 << self.attempts.min(MAX_DOUBLINGS))
             .min(self.config.max)
-            .min(most);
+            .min(most.max(self.config.base));
         self.attempts = self.attempts.saturating_add(1);
         let floor = floor.unwrap_or_default().min(MAX_FLOOR);
         match self.jitter {

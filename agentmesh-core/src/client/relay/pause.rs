@@ -18,7 +18,7 @@ pub(super) fn next(
     floor: Option<Duration>,
     rng: &mut dyn CryptoRng,
 ) -> Duration {
-    backoff.next_delay_within((away * 3 / 2).max(backoff.config().base), floor, rng)
+    backoff.next_delay_within(away * 3 / 2, floor, rng)
 }
 
 #[cfg(test)]

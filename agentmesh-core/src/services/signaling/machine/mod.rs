@@ -308,8 +308,7 @@ impl Machine {
             }
             // Whoever was away for a moment is not to wait for many: a crowd that lost a server together would have
             // stragglers for long after the others are back.
-            let most = (away * 2).max(self.timings.backoff.base);
-            self.backoff.next_delay_within(most, floor, rng)
+            self.backoff.next_delay_within(away * 2, floor, rng)
         };
         self.phase = Phase::Waiting { until: now + pause };
         self.event(SignalingEvent::Disconnected { error, retry_in: pause });
