@@ -70,7 +70,7 @@ test('wrangler deploys the template, and serves it: an agent that talks with one
 async function inMiniflare(t, more, sockets = 'sockets') {
   const place = join(import.meta.dirname, 'cloudflare-worker');
   if (!existsSync(place)) cpSync(join(given('AGENTMESH_TEST_SOURCE'), 'examples', 'cloudflare-worker'), place, { recursive: true });
-  const mf = await workerd(t, {
+  return workerd(t, {
     ...(await bundle(join(import.meta.dirname, 'template.worker.mjs'), directory(t))),
     bindings: { AGENTMESH_STORE_KEY: STORE_KEY, API_KEY: KEY, AGENT_POLICY: 'permissive', SOCKETS: sockets, ...more },
     r2Buckets: ['AGENT_STORAGE'],
@@ -79,7 +79,6 @@ async function inMiniflare(t, more, sockets = 'sockets') {
       [['AGENT', 'Agent'], ['AGENT_SESSION', 'AgentSession'], ['RELAY_CONNECTION', 'RelayConnection']].map(([name, className]) => [name, { className, useSQLite: true }]),
     ),
   });
-  return mf;
 }
 
 test('three requests, one of them with a failing bucket, give one AMID', async (t) => {
