@@ -182,6 +182,8 @@ pub const MAX_BLOCKED_PEERS: usize = 10_000;
 
 /// At most one probe, and one probe reply, a peer in this time.
 pub const PROBE_INTERVAL: u64 = MINUTE;
+/// At most one session in the place of a closed one that a peer goes on in, a peer, in this time.
+pub const REPLACE_INTERVAL: u64 = HOUR;
 /// At most one refusal a sender in this time.
 pub const REFUSE_INTERVAL: u64 = MINUTE;
 /// Refusals sent to all peers in a second.

@@ -42,7 +42,7 @@ impl Engine {
         }
         match self.choose_suite(peer, &bundle) {
             Ok(suite) => self.start_handshake(peer, &bundle, suite, now, rng),
-            Err(reason) => self.fail_peer(peer, &reason),
+            Err(reason) => self.no_new_session(peer, &reason, now),
         }
     }
 
@@ -250,7 +250,6 @@ impl Engine {
         }
         if let Some(entry) = self.sessions.modify(&id) {
             entry.session = None;
-            entry.confirmed = true;
             entry.expires_at = Some(now.plus_millis(limits::RECEIVE_ONLY_AGE));
         }
     }

@@ -332,7 +332,7 @@ impl Engine {
             Input::SendStatus(status) => self.send_status(status, now, rng)?,
             Input::Stream(step) => self.step_stream(*step, now, rng)?,
             Input::Bundle { peer, bundle } => self.on_bundle(peer, *bundle, now, rng),
-            Input::NoBundle { peer, reason } => self.fail_peer(peer, &reason),
+            Input::NoBundle { peer, reason } => self.no_new_session(peer, &reason, now),
             Input::PeerKey { peer, key } => self.on_peer_key(peer, key, now, rng),
             #[cfg(feature = "legacy-0-2")]
             Input::Legacy(inbound) => self.receive_legacy(inbound, now, rng),

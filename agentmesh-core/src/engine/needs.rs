@@ -102,7 +102,8 @@ impl Engine {
                 }
             }
             Input::Tick => {
-                for peer in self.peers_due(now) {
+                let ahead = self.handshakes_ahead(now).into_iter().map(|(peer, _)| peer);
+                for peer in self.peers_due(now).into_iter().chain(ahead) {
                     missing.peer_with_sessions(peer);
                 }
                 for session in self.unanswered().into_keys() {

@@ -76,6 +76,8 @@ pub(super) struct Probes {
     /// forgotten as soon as the new session works.
     missing: HashMap<Amid, SessionId>,
     answered: HashMap<Amid, Answered>,
+    /// When a session was last made in the place of a closed one that a peer went on in.
+    replaced: HashMap<Amid, Timestamp>,
     refused: HashMap<Amid, Timestamp>,
     refusals: (Timestamp, u32),
 }
@@ -240,6 +242,28 @@ impl Probes {
         }
     }
 
+    /// Whether a peer gets a session in the place of a closed one; otherwise from when on.
+    pub(super) fn may_replace_closed(
+        &mut self,
+        peer: Amid,
+        now: Timestamp,
+    ) -> Result<(), Timestamp> {
+        let last = self.replaced.get(&peer).map(|at| at.plus_millis(limits::REPLACE_INTERVAL));
+        if let Some(at) = last.filter(|at| *at > now) {
+            return Err(at);
+        }
+        if last.is_none() && self.replaced.len() >= MAX_PEERS {
+            return Err(now.plus_millis(limits::REPLACE_INTERVAL));
+        }
+        self.replaced.insert(peer, now);
+        Ok(())
+    }
+
+    /// Asks about a closed session again, not before `at`.
+    pub(super) fn ask_again_at(&mut self, peer: Amid, session: SessionId, at: Timestamp) {
+        self.want_answer(peer, session, at);
+    }
+
     /// The clock was put back.
     pub(super) fn put_back(&mut self, now: Timestamp) {
         for question in self.questions.values_mut().flatten() {
@@ -248,6 +272,7 @@ impl Probes {
         }
         self.sent.values_mut().for_each(|o| o.sent_at = now.min(o.sent_at));
         self.answered.values_mut().for_each(|a| a.last = now.min(a.last));
+        self.replaced.values_mut().for_each(|at| *at = now.min(*at));
         self.refused.values_mut().for_each(|at| *at = now.min(*at));
         self.refusals.0 = now.min(self.refusals.0);
     }
@@ -260,6 +285,7 @@ impl Probes {
         let sent = &self.sent;
         self.missing.retain(|peer, _| sent.contains_key(peer));
         self.answered.retain(|_, a| now.since(a.last) < window);
+        self.replaced.retain(|_, at| now.since(*at) < limits::REPLACE_INTERVAL);
         self.refused.retain(|_, at| now.since(*at) < limits::REFUSE_INTERVAL);
         let mut over = Vec::new();
         self.questions.retain(|_, questions| {

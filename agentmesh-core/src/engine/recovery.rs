@@ -23,8 +23,8 @@ use crate::planted::{self, Defect};
 #[cfg(test)]
 use super::probes::Outstanding;
 use super::{
-    DropReason, Engine, Event, Request, inbound::Source, outbound::control, probes::Kept,
-    records::SessionEntry,
+    DropReason, Engine, Event, Request, SendFailure, inbound::Source, outbound::control,
+    probes::Kept, records::SessionEntry,
 };
 
 impl Engine {
@@ -52,9 +52,8 @@ impl Engine {
         session: SessionId,
         now: Timestamp,
     ) {
-        let unasked = self.sessions.get(&session).is_some_and(|e| e.is_tombstone() && e.confirmed);
         let in_use = self.sending_session(source.from).is_some();
-        if unasked && (!in_use || self.is_heard(source.from)) {
+        if !in_use || self.is_heard(source.from) {
             self.probes.want_answer(source.from, session, now);
         }
         if in_use {
@@ -202,7 +201,8 @@ impl Engine {
         };
         if !live {
             // Nothing will ever open these, or their handshake is late. Either way the peer has sent their content again
-            // since it was asked; what was parked since then may be that, and stays.
+            // since it was asked; what was parked since then may be that, and stays. If it is not, then it comes again, behind
+            // what was sent before it.
             let until = match reply.enclosed() {
                 Some(_) => asked_at,
                 None => Timestamp::MAX,
@@ -210,28 +210,29 @@ impl Engine {
             for parked in self.parked.take_until(&peer, id, until) {
                 self.drop_frame(Source::of(&parked), DropReason::NoSession);
             }
+            self.parked.put_behind(&peer, id);
             if heals {
                 self.probes.miss(peer, id);
             }
         }
         if heals {
-            self.knock_anew(peer, now);
+            self.knock_anew(peer, id, now);
         }
     }
 
-    /// Whether the answer was about a session that is over here. For each a new one is made once, so that nobody can have
-    /// sessions made by sending old frames again.
+    /// Whether the answer was about a session that is over here. The peer gets a new one, but seldom: it may have the old one
+    /// long after, and somebody who sends frames of that again would have ever more made.
     fn settle_closed(&mut self, peer: Amid, id: SessionId, is_known: bool, now: Timestamp) -> bool {
-        let closed = |e: &&SessionEntry| e.peer == peer && e.is_tombstone();
-        let Some(unasked) = self.sessions.get(&id).filter(closed).map(|e| e.confirmed) else {
+        let closed = |e: &SessionEntry| e.peer == peer && e.is_tombstone();
+        if !self.sessions.get(&id).is_some_and(closed) {
             return false;
-        };
+        }
         let knocks = self.sending_session(peer).is_some() && !self.is_heard(peer);
-        if unasked && is_known && !knocks {
-            if let Some(entry) = self.sessions.modify(&id) {
-                entry.confirmed = false;
+        if is_known && !knocks {
+            match self.probes.may_replace_closed(peer, now) {
+                Ok(()) => self.knock_anew(peer, id, now),
+                Err(at) => self.probes.ask_again_at(peer, id, at),
             }
-            self.knock_anew(peer, now);
         }
         true
     }
@@ -264,20 +265,25 @@ impl Engine {
         true
     }
 
-    /// Gives the current session up for sending and asks for a bundle; unconfirmed messages go out again
-    /// under the session that follows.
-    fn knock_anew(&mut self, peer: Amid, now: Timestamp) {
+    /// Asks for a bundle, so that another session takes the place of one that does not work; unconfirmed messages go out again
+    /// in that. If it was in use, nothing is sent in it any more; any other one that is in use may work, and goes on until then.
+    pub(super) fn knock_anew(&mut self, peer: Amid, instead_of: SessionId, now: Timestamp) {
         let Some(known) = self.peers.modify(&peer) else { return };
-        let evicted = match known.sending {
-            Some(old) => known.keep_for_receiving(old, now),
-            None => Vec::new(),
-        };
-        for session in evicted {
-            self.retire(session);
+        if known.sending == Some(instead_of) {
+            for session in known.keep_for_receiving(instead_of, now) {
+                self.retire(session);
+            }
+            self.recall(peer);
         }
-        self.recall(peer);
         self.wanted.insert(peer);
         self.request_bundle(peer);
+    }
+
+    /// There is no bundle to make a session of. One that works is not given up for that.
+    pub(super) fn no_new_session(&mut self, peer: Amid, reason: &SendFailure, now: Timestamp) {
+        if !self.wanted.remove(&peer) || self.usable_session(peer, now).is_none() {
+            self.fail_peer(peer, reason);
+        }
     }
 
     /// Tells a peer that its handshake cannot be answered, with the bundle that can.

@@ -3,6 +3,7 @@
 use rand_core::CryptoRng;
 
 use crate::{
+    handshake::SessionId,
     identity::Amid,
     limits,
     maps::HashMap,
@@ -195,11 +196,13 @@ impl Engine {
     /// The clock was put back.
     pub(super) fn put_handshakes_back(&mut self, now: Timestamp) {
         let ids: Vec<_> = self.handshakes.values().copied().collect();
+        let ahead = now.plus_millis(limits::CLOCK_SKEW);
         for id in ids {
-            if let Some(OutboxEntry { body: OutboxBody::Handshake { resend_at, pause }, .. }) =
-                self.outbox.modify_lazily(&id)
-            {
-                *resend_at = now.plus_millis(*pause).min(*resend_at);
+            let Some(entry) = self.outbox.modify_lazily(&id) else { continue };
+            if let OutboxBody::Handshake { resend_at, pause } = &mut entry.body {
+                // What nobody takes is replaced, and not when the old one would have been due.
+                let wait = if entry.created_at > ahead { 0 } else { *pause };
+                *resend_at = now.plus_millis(wait).min(*resend_at);
             }
         }
     }
@@ -394,6 +397,18 @@ impl Engine {
     /// When the first of them is due.
     pub(super) fn next_unacked(&self) -> Option<Timestamp> {
         self.in_flight.values().min().map(|sent| sent.plus_millis(ACK_TIMEOUT))
+    }
+
+    /// Handshakes that are dated ahead, since the clock was: nobody takes them before their time. And whose sessions they are
+    /// of.
+    pub(super) fn handshakes_ahead(&self, now: Timestamp) -> Vec<(Amid, SessionId)> {
+        let ahead = |id| {
+            let entry = self.outbox.get(id)?;
+            let session = entry.transmission.as_ref()?.session;
+            let latest = now.plus_millis(limits::CLOCK_SKEW);
+            (entry.created_at > latest).then_some((entry.to, session))
+        };
+        self.handshakes.values().filter_map(ahead).collect()
     }
 
     fn handshakes_due(&self, now: Timestamp) -> Vec<MessageId> {

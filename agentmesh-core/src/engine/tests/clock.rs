@@ -92,6 +92,50 @@ fn forgotten_frames_are_fetched_when_their_sender_shows_up() {
     in_order(mesh, [first, second]);
 }
 
+/// It was sent after the question, and before that came. And no other session can be made.
+#[test]
+fn what_is_parked_during_a_question_does_not_overtake_what_is_sent_again() {
+    let (mut mesh, first) = waiting_for_a_handshake(517);
+    mesh.advance(1100);
+    mesh.now = mesh.now.plus_millis(100);
+    let peer = mesh.amid(0);
+    mesh.hidden.insert(peer);
+    let question = mesh.relay.get_mut(&peer).unwrap().pop_front().unwrap();
+    assert_eq!(question.frame[1], 3);
+    mesh.connect(0);
+    let second = mesh.send(0, 1, "second").unwrap();
+    mesh.run();
+    mesh.inject(0, mesh.amid(1), Some(question.id), question.frame);
+    mesh.run();
+    assert_eq!(mesh.nodes[1].engine.parked_frames(), 3);
+    mesh.disconnect(0);
+    in_order(mesh, [first, second]);
+}
+
+/// Nobody takes a handshake that is dated ahead, before that time.
+#[test]
+fn handshake_that_is_dated_ahead_is_made_anew_when_the_clock_is_right() {
+    for is_away in [false, true] {
+        let mut mesh = Mesh::new(2, 518);
+        let ahead = 30 * HOUR;
+        mesh.disconnect(1);
+        mesh.now = mesh.now.plus_millis(ahead);
+        let id = mesh.send(0, 1, "early").unwrap();
+        mesh.run();
+        if is_away {
+            mesh.disconnect(0);
+        }
+        mesh.now = mesh.now.minus_millis(ahead);
+        mesh.connect(1);
+        mesh.run();
+        mesh.connect(0);
+        mesh.advance(HOUR);
+        mesh.run();
+        assert_eq!(mesh.handled(1), [id], "away: {is_away}");
+        assert!(mesh.nodes[0].engine.outbox().is_empty());
+    }
+}
+
 fn come_back(mesh: &mut Mesh) {
     mesh.connect(0);
     for _ in 0..5 {

@@ -1,7 +1,11 @@
 //! Sessions that end while the peer still writes in them.
 
 use super::*;
-use crate::{storage::MemoryStorage, test_utils::mesh::snapshot, time::MINUTE};
+use crate::{
+    storage::MemoryStorage,
+    test_utils::mesh::snapshot,
+    time::{HOUR, MINUTE},
+};
 
 fn settle(mesh: &mut Mesh) {
     for _ in 0..5 {
@@ -34,7 +38,7 @@ fn mailbox_that_is_full_of_frames_of_a_session_that_we_closed_empties() {
 }
 
 #[test]
-fn peer_that_never_heard_of_the_end_of_a_session_is_asked_once() {
+fn peer_that_never_heard_of_the_end_of_a_session_gets_another_and_seldom_more() {
     for (closes, writes) in [(0, 1), (1, 0)] {
         let mut mesh = acquainted(501);
         let (a, b) = (mesh.amid(closes), mesh.amid(writes));
@@ -44,14 +48,16 @@ fn peer_that_never_heard_of_the_end_of_a_session_is_asked_once() {
         let id = mesh.send(writes, closes, "are you there?").unwrap();
         settle(&mut mesh);
         assert_eq!(mesh.handled(closes).last(), Some(&id), "{closes} closes");
-        // Whoever sends the old frames again makes no more sessions.
+        // Whoever sends the old frames again makes one session an hour.
+        let begun = mesh.now;
         let old: Vec<_> = mesh.wiretap.iter().filter(|(to, _)| *to == a).cloned().collect();
         let handshakes = mesh.handshakes();
         for (_, stored) in old {
             mesh.inject(closes, stored.from, None, stored.frame);
             settle(&mut mesh);
         }
-        assert_eq!(mesh.handshakes(), handshakes, "{closes} closes");
+        let hours = mesh.now.since(begun).div_ceil(HOUR);
+        assert!(mesh.handshakes() - handshakes <= hours as usize, "{closes} closes");
     }
 }
 
@@ -78,7 +84,7 @@ fn what_the_end_of_a_session_overtook_is_known_for_what_it_is() {
 
 /// The store of `forgets` went back to when a session was there that has ended since, and another is in use that it may not
 /// know: it writes on in the ended one.
-fn writes_on_in_an_ended_session(mut mesh: Mesh, old: MemoryStorage, forgets: usize) {
+fn writes_on_in_an_ended_session(mut mesh: Mesh, old: MemoryStorage, forgets: usize) -> Mesh {
     let keeps = 1 - forgets;
     mesh.reopen(forgets, old);
     mesh.connect(forgets);
@@ -89,6 +95,47 @@ fn writes_on_in_an_ended_session(mut mesh: Mesh, old: MemoryStorage, forgets: us
     assert_eq!(mesh.handled(keeps).last(), Some(&id), "{forgets} forgets");
     assert!(mesh.relay.values().all(|queue| queue.is_empty()));
     assert!(mesh.nodes[forgets].engine.outbox().is_empty());
+    mesh
+}
+
+/// After an hour at most.
+#[test]
+fn peer_that_forgot_the_end_of_a_session_twice_is_heard() {
+    let mut mesh = acquainted(508);
+    let old = || snapshot(&mesh.nodes[0].storage).unwrap();
+    let (once, twice) = (old(), old());
+    let peer = mesh.amid(1);
+    mesh.feed(0, Input::CloseSession(peer)).unwrap();
+    mesh.send(1, 0, "in another").unwrap();
+    mesh.run();
+    let mut mesh = writes_on_in_an_ended_session(mesh, once, 0);
+    mesh.reopen(0, twice);
+    mesh.connect(0);
+    let (handshakes, begun) = (mesh.handshakes(), mesh.now);
+    let id = mesh.send(0, 1, "and again").unwrap();
+    while mesh.handled(1).last() != Some(&id) {
+        settle(&mut mesh);
+        assert!(mesh.now.since(begun) < 2 * HOUR, "not heard");
+    }
+    assert_eq!(mesh.handshakes(), handshakes + 1);
+}
+
+/// The registry has no bundle of that peer, and what is in use is not given up for that.
+#[test]
+fn session_in_use_goes_on_although_no_other_can_be_made_for_a_closed_one() {
+    let mut mesh = acquainted(509);
+    let old = snapshot(&mesh.nodes[0].storage).unwrap();
+    let (a, b) = (mesh.amid(0), mesh.amid(1));
+    mesh.feed(0, Input::CloseSession(b)).unwrap();
+    mesh.send(1, 0, "in another").unwrap();
+    mesh.run();
+    mesh.hidden.insert(a);
+    mesh.reopen(0, old);
+    mesh.connect(0);
+    mesh.send(0, 1, "who remembers?").unwrap();
+    settle(&mut mesh);
+    assert!(mesh.nodes[1].engine.sending_session(a).is_some());
+    assert_eq!(failures(&mesh, 1), []);
 }
 
 #[test]

@@ -250,14 +250,19 @@ impl World {
             return;
         }
         let (now, (until, control)) = (self.now, self.relay.withheld[to]);
-        let mut going = Vec::new();
+        let (mut going, mut excused) = (Vec::new(), Vec::new());
         for mail in &mut self.relay.boxes[to] {
             let held = now < until && (!control || is_control(&mail.frame));
+            if held && until - now >= HANDSHAKE_GRACE && is_handshake(&mail.frame) {
+                // What is forged or sent again goes on, and may be of its session.
+                excused.push(mail.from);
+            }
             if !mail.delivered && !held && mail.delayed_until <= now {
                 mail.delivered = true;
                 going.push(mail.clone());
             }
         }
+        excused.into_iter().for_each(|from| self.checker.excuse(from, to));
         for Mail { from, id, frame, .. } in going {
             let from = self.agents[from].amid;
             self.send_down(to, Down::Receive { from, id, frame, forged: false });
