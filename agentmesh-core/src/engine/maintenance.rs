@@ -69,10 +69,6 @@ impl Engine {
             }
         }
         self.send_probes(now, rng);
-        for (peer, session) in self.handshakes_ahead(now) {
-            self.end_handshake_resends(session);
-            self.knock_anew(peer, session, now);
-        }
         self.retransmit_due(now, rng);
         for peer in self.peers_without_session() {
             self.request_bundle(peer);

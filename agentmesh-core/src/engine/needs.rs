@@ -102,8 +102,7 @@ impl Engine {
                 }
             }
             Input::Tick => {
-                let ahead = self.handshakes_ahead(now).into_iter().map(|(peer, _)| peer);
-                for peer in self.peers_due(now).into_iter().chain(ahead) {
+                for peer in self.peers_due(now) {
                     missing.peer_with_sessions(peer);
                 }
                 for session in self.unanswered().into_keys() {

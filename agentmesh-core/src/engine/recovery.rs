@@ -267,7 +267,7 @@ impl Engine {
 
     /// Asks for a bundle, so that another session takes the place of one that does not work; unconfirmed messages go out again
     /// in that. If it was in use, nothing is sent in it any more; any other one that is in use may work, and goes on until then.
-    pub(super) fn knock_anew(&mut self, peer: Amid, instead_of: SessionId, now: Timestamp) {
+    fn knock_anew(&mut self, peer: Amid, instead_of: SessionId, now: Timestamp) {
         let Some(known) = self.peers.modify(&peer) else { return };
         if known.sending == Some(instead_of) {
             for session in known.keep_for_receiving(instead_of, now) {

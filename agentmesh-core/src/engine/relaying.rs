@@ -3,7 +3,6 @@
 use rand_core::CryptoRng;
 
 use crate::{
-    handshake::SessionId,
     identity::Amid,
     limits,
     maps::HashMap,
@@ -150,6 +149,7 @@ impl Engine {
             return;
         }
         let (to, frame, old_id) = (entry.to, t.frame.clone(), t.relay_id);
+        let is_ahead = is_handshake && is_dated_ahead(entry, now);
         #[cfg(feature = "legacy-0-2")]
         if is_legacy_frame(&frame) && !self.relay_acks {
             // Such a relay would deliver it twice, and a peer of 0.2 does not survive that.
@@ -169,6 +169,11 @@ impl Engine {
         let kind = if is_legacy_frame(&frame) { super::legacy::relay_kind(&frame) } else { kind };
         if is_handshake && reconnected {
             self.schedule_resend(id, now);
+        }
+        if is_ahead {
+            // The clock was. Nobody takes it before its time, so another takes its place as soon as one can be made.
+            self.wanted.insert(to);
+            self.request_bundle(to);
         }
         self.emit_frame(to, relay_id, kind, frame, now);
         if !self.relay_acks && self.outbox.get(&id).is_some_and(|e| e.body == OutboxBody::Control) {
@@ -196,12 +201,12 @@ impl Engine {
     /// The clock was put back.
     pub(super) fn put_handshakes_back(&mut self, now: Timestamp) {
         let ids: Vec<_> = self.handshakes.values().copied().collect();
-        let ahead = now.plus_millis(limits::CLOCK_SKEW);
         for id in ids {
             let Some(entry) = self.outbox.modify_lazily(&id) else { continue };
+            let is_ahead = is_dated_ahead(entry, now);
             if let OutboxBody::Handshake { resend_at, pause } = &mut entry.body {
                 // What nobody takes is replaced, and not when the old one would have been due.
-                let wait = if entry.created_at > ahead { 0 } else { *pause };
+                let wait = if is_ahead { 0 } else { *pause };
                 *resend_at = now.plus_millis(wait).min(*resend_at);
             }
         }
@@ -399,18 +404,6 @@ impl Engine {
         self.in_flight.values().min().map(|sent| sent.plus_millis(ACK_TIMEOUT))
     }
 
-    /// Handshakes that are dated ahead, since the clock was: nobody takes them before their time. And whose sessions they are
-    /// of.
-    pub(super) fn handshakes_ahead(&self, now: Timestamp) -> Vec<(Amid, SessionId)> {
-        let ahead = |id| {
-            let entry = self.outbox.get(id)?;
-            let session = entry.transmission.as_ref()?.session;
-            let latest = now.plus_millis(limits::CLOCK_SKEW);
-            (entry.created_at > latest).then_some((entry.to, session))
-        };
-        self.handshakes.values().filter_map(ahead).collect()
-    }
-
     fn handshakes_due(&self, now: Timestamp) -> Vec<MessageId> {
         self.handshake_entries().filter(|(_, at)| *at <= now).map(|(id, _)| id).collect()
     }
@@ -452,4 +445,9 @@ impl Engine {
             });
         }
     }
+}
+
+/// Whether nobody takes a handshake yet: it was made while the clock was ahead.
+fn is_dated_ahead(entry: &OutboxEntry, now: Timestamp) -> bool {
+    entry.created_at > now.plus_millis(limits::CLOCK_SKEW)
 }

@@ -14,9 +14,11 @@ use serde_json::{Map, Value, json};
 use super::{
     ONLINE_MS,
     answer::Refusal,
-    body::{self, is_strings},
+    body::{self, Checks, is_strings},
     connect::service,
-    is_id, listing, new_id, objects, shape,
+    is_id, listing, new_id, objects,
+    passwords::Passwords,
+    shape,
 };
 use crate::{
     clock,
@@ -66,6 +68,24 @@ fn missing(kind: Kind, id: &str) -> Refusal {
     Refusal::new(StatusCode::NOT_FOUND, format!("{name} with ID {id} not found"))
 }
 
+/// The hash of the secret that somebody chose for a new agent. A managed one has none, whatever was given.
+async fn secret_of_agent(
+    passwords: &Passwords,
+    given: &Map<String, Value>,
+    body: &Map<String, Value>,
+) -> Result<Option<String>, Refusal> {
+    let fits = |secret: &str| (1..=MAX_SECRET).contains(&secret.len());
+    let mut checks = Checks::default();
+    checks.optional(given, "secret", "text of 1 to 72 bytes", |v| v.as_str().is_some_and(fits));
+    checks.done()?;
+    match given.get("secret") {
+        Some(Value::String(secret)) if body.get("type").is_none_or(|kind| kind != "managed") => {
+            Ok(Some(passwords.hash(secret.clone()).await?))
+        }
+        _ => Ok(None),
+    }
+}
+
 async fn create(
     shared: Shared,
     headers: HeaderMap,
@@ -76,15 +96,9 @@ async fn create(
     let person = aiwm.writer(&headers, "create")?;
     let given = body::read(request).await?;
     let body = objects::created(kind, &given)?;
-    let has_secret = kind == Kind::Agent && body.get("type").is_none_or(|kind| kind != "managed");
-    let secret = match given.get("secret") {
-        Some(Value::String(secret)) if has_secret => {
-            if secret.is_empty() || secret.len() > MAX_SECRET {
-                return Err(Refusal::invalid(vec!["secret must have 1 to 72 bytes".into()]));
-            }
-            Some(aiwm.passwords.hash(secret.clone()).await?)
-        }
-        _ => None,
+    let secret = match kind {
+        Kind::Agent => secret_of_agent(&aiwm.passwords, &given, &body).await?,
+        Kind::Instruction | Kind::Tool | Kind::Node => None,
     };
     let now = clock::now();
     let object =

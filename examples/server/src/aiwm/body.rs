@@ -94,8 +94,11 @@ impl Checks {
 
     /// A number from 1 on, as text, that may be absent.
     pub(super) fn number(&mut self, given: &Map<String, Value>, name: &str) -> Option<u64> {
-        let number = given.get(name)?.as_str().and_then(|text| text.parse().ok());
-        if number.is_none_or(|number: u64| number == 0) {
+        let digits = |text: &&str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        // Larger than any there is, is as good as the largest.
+        let number =
+            given.get(name)?.as_str().filter(digits).map(|t| t.parse().unwrap_or(u64::MAX));
+        if number.is_none_or(|number| number == 0) {
             self.errors.push(format!("{name} must not be less than 1"));
         }
         number
@@ -143,6 +146,20 @@ mod tests {
         assert_eq!(errors(r#"{"secret":5}"#), [kind]);
         assert_eq!(errors(r#"{"secret":""}"#), [empty]);
         assert!(errors(r#"{"secret":"x","more":1}"#).is_empty());
+    }
+
+    #[test]
+    fn numbers_are_whole_positive_and_as_large_as_anybody_likes() {
+        let number = |text: &str| {
+            let mut checks = Checks::default();
+            let given = form(format!("limit={text}").as_bytes());
+            (checks.number(&given, "limit"), checks.errors.is_empty())
+        };
+        assert_eq!(number("20"), (Some(20), true));
+        assert_eq!(number("18446744073709551616"), (Some(u64::MAX), true));
+        for wrong in ["0", "-1", "%2B1", "1.5", "", "x"] {
+            assert!(!number(wrong).1, "{wrong}");
+        }
     }
 
     #[test]

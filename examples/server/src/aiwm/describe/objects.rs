@@ -74,7 +74,8 @@ fn schema(kind: Kind, new: bool) -> ObjectBuilder {
         }
     }
     if new && kind == Kind::Agent {
-        let secret = text().min_length(Some(1)).max_length(Some(MAX_SECRET)).write_only(true);
+        let secret = text().schema_type(or_null(Type::String));
+        let secret = secret.min_length(Some(1)).max_length(Some(MAX_SECRET)).write_only(true);
         schema = schema.property("secret", secret);
     }
     schema

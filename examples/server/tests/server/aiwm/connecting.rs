@@ -111,6 +111,15 @@ async fn case_3_profile_head_answers_as_newer_controllers() {
     );
     let (status, body) = aiwm.connect(&managed, "dropped").await;
     assert_eq!((status, &body["message"]), (401, &json!("Agent has no secret configured")));
+    // What could be nobody's secret is wrong, whatever kind of agent it is for.
+    for kind in ["managed", "autonomous"] {
+        for wrong in [json!(""), json!("x".repeat(73)), json!(5)] {
+            let new = json!({"name": "n", "description": "d", "status": "active", "type": kind, "secret": wrong});
+            let (status, body) = aiwm.post("/agents", ADMIN, new).await;
+            let errors = json!(["secret must be text of 1 to 72 bytes"]);
+            assert_eq!((status, &body["errors"]), (400, &errors), "{kind}, {wrong}");
+        }
+    }
     aiwm.server.shutdown().await;
 }
 
