@@ -241,10 +241,18 @@ mod tests {
                 }
             }
         }
-        for low in 0xed..=0xff {
-            assert!(VerifyingKey::from_bytes(near_p(low)).is_err());
+        for sign in [0, 0x80] {
+            let near = |low| {
+                let mut bytes = near_p(low);
+                bytes[31] |= sign;
+                bytes
+            };
+            for low in 0xed..=0xff {
+                assert!(!is_canonical(&near(low)));
+                assert!(VerifyingKey::from_bytes(near(low)).is_err());
+            }
+            assert!(VerifyingKey::from_bytes(near(0xeb)).is_ok());
         }
-        assert!(VerifyingKey::from_bytes(near_p(0xeb)).is_ok());
     }
 
     #[test]
@@ -293,5 +301,15 @@ mod tests {
     fn debug_shows_no_secret() {
         let text = format!("{:?}", SigningKey::from_seed([7; 32]));
         assert!(text.starts_with("SigningKey { seed: [redacted], public: VerifyingKey("), "{text}");
+    }
+
+    #[test]
+    fn public_values_are_their_bytes_and_print_them() {
+        let key = SigningKey::from_seed([7; 32]);
+        let public = key.verifying_key();
+        assert_eq!(public.as_ref(), public.as_bytes());
+        let signature = Signature::from_bytes([0xa5; 64]);
+        assert_eq!(signature.as_ref(), signature.as_bytes());
+        assert_eq!(format!("{signature:?}"), format!("Signature({})", "a5".repeat(64)));
     }
 }

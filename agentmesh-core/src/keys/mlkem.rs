@@ -248,4 +248,16 @@ mod tests {
         let text = format!("{:?}", KemSecretKey::from_seed(Secret::new([7; 64])));
         assert_eq!(text, "KemSecretKey([redacted])");
     }
+
+    #[test]
+    fn public_values_print_their_first_bytes() {
+        let start = |name: &str, bytes: &[u8]| {
+            let hex: String = bytes[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+            format!("{name}({hex}..)")
+        };
+        let public = KemSecretKey::generate(&mut seeded_rng(4)).public_key();
+        assert_eq!(format!("{public:?}"), start("KemPublicKey", public.as_ref()));
+        let ciphertext = KemCiphertext::from_bytes(&[0xa5; KEM_CIPHERTEXT_LEN]).unwrap();
+        assert_eq!(format!("{ciphertext:?}"), start("KemCiphertext", ciphertext.as_ref()));
+    }
 }

@@ -203,4 +203,10 @@ mod tests {
             "{text}"
         );
     }
+
+    #[test]
+    fn public_key_is_its_bytes() {
+        let public = DhPublicKey::from_bytes([0xa5; 32]);
+        assert_eq!(public.as_ref(), [0xa5; 32]);
+    }
 }

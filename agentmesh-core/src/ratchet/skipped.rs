@@ -273,4 +273,19 @@ mod tests {
             Err(CodecError::TooLong { field: "skipped keys", .. })
         ));
     }
+
+    #[test]
+    fn record_with_too_many_keys_in_several_runs_is_refused() {
+        let mut skipped = SkippedKeys::default();
+        skipped.insert(chain(1), 0, keys(MAX_SKIPPED_KEYS), NOW);
+        let mut out = bytes(&skipped);
+        out[..4].copy_from_slice(&2u32.to_be_bytes());
+        out.put(&[2; 32]);
+        out.put_u64(0);
+        out.put_count(1);
+        assert!(matches!(
+            SkippedKeys::read(&mut Reader::new(&out)),
+            Err(CodecError::TooLong { field: "skipped keys", .. })
+        ));
+    }
 }

@@ -165,6 +165,19 @@ fn messages_are_padded_to_256() {
 }
 
 #[test]
+fn plaintext_is_encrypted_without_growing_so_that_none_is_left_behind() {
+    let End { mut session, mut rng, now } = pair(10).alice;
+    let message = session.encrypt(&[1; 300], now, &mut rng).unwrap();
+    assert_eq!(message.len(), MESSAGE_PREFIX_LEN + 512 + 16);
+    assert_eq!(message.capacity(), message.len());
+    let mut buffer = Vec::with_capacity(message.len());
+    buffer.resize(MESSAGE_PREFIX_LEN + 300, 1);
+    let at = buffer.as_ptr();
+    session.encrypt_in_place(&mut buffer, 0, now, &mut rng).unwrap();
+    assert_eq!((buffer.len(), buffer.as_ptr()), (message.len(), at));
+}
+
+#[test]
 fn debug_and_description_hold_numbers_only() {
     let mut p = pair(5);
     round_trip(&mut p);

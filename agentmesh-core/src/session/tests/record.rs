@@ -103,3 +103,28 @@ fn a_record_may_be_followed_and_preceded_by_other_fields() {
     Session::from_record(&mut r).unwrap();
     assert_eq!(r.rest(), b"after");
 }
+
+#[test]
+fn record_is_written_without_growing_so_that_no_key_is_left_behind() {
+    let mut p = pair(96);
+    round_trip(&mut p);
+    p.alice.send(b"lost");
+    let m = p.alice.send(b"kept");
+    p.bob.receive(&m).unwrap();
+    p.bob.send(b"an active chain");
+    // Of both chains, a skipped key and recent frames, so that nothing that is reserved stays unused.
+    let len = p.bob.record().len();
+    let written = |before: usize, room: usize| {
+        let mut out = Zeroizing::new(Vec::with_capacity(before + room));
+        out.resize(before, 7);
+        let at = out.as_ptr();
+        p.bob.session.to_record(&mut out);
+        assert_eq!(out.len(), before + len);
+        (out.capacity(), out.as_ptr() == at)
+    };
+    assert_eq!(written(0, 0).0, len);
+    assert_eq!(written(9, 0).0, 9 + len);
+    assert_eq!(written(9, len - 1).0, 9 + len);
+    assert_eq!(written(9, len), (9 + len, true));
+    assert_eq!(written(9, len + 1), (9 + len + 1, true));
+}
