@@ -1,11 +1,13 @@
 //! Agents against each other, through a relay that tests control. Named after what must hold; defects of the lineage
 //! carry their number.
 
+mod bounds;
 mod circuit;
 mod clock;
 mod closing;
 mod crashes;
 mod crossing;
+mod cutting_off;
 mod delivery;
 mod durability;
 mod failures;
@@ -21,6 +23,7 @@ mod probes;
 mod receipts;
 mod recovery;
 mod redaction;
+mod schedule;
 mod simulation;
 mod streams;
 mod surface;
