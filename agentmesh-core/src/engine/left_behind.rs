@@ -170,3 +170,6 @@ impl Engine {
         true
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -220,3 +220,6 @@ impl Parked {
         self.peers.values().flatten().map(|w| w.since).min()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -350,3 +350,6 @@ fn jitter(nonce: &[u8; 16], pause: u64) -> u64 {
     let random = bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
     random % (pause / 2 + 1)
 }
+
+#[cfg(test)]
+mod tests;

@@ -106,3 +106,66 @@ fn sessions_are_counted_by_peer_and_those_out_of_memory_once_each() {
     let engine = &mesh.nodes[1].engine;
     assert_eq!((engine.live_sessions(), engine.sessions_besides(&b)), (1, 1));
 }
+
+/// What is counted on the way, counted anew.
+fn assert_counted(mesh: &Mesh) {
+    for node in &mesh.nodes {
+        let engine = &node.engine;
+        let outbox: usize = engine.outbox.values().map(OutboxEntry::weight).sum();
+        assert_eq!(engine.outbox_bytes, outbox);
+        let inbox: usize = engine.inbox.values().map(|entry| entry.plaintext.len()).sum();
+        assert_eq!(engine.inbox_bytes, inbox);
+    }
+}
+
+#[test]
+fn bytes_of_what_waits_are_counted_right_at_every_step() {
+    let mut mesh = Mesh::new(2, 604);
+    mesh.nodes[1].handles = false;
+    mesh.disconnect(1);
+    for text in ["one", "two", "three"] {
+        mesh.send(0, 1, text).unwrap();
+        assert_counted(&mesh);
+    }
+    assert!(mesh.nodes[0].engine.outbox_bytes > 3 * 256);
+    mesh.connect(1);
+    while mesh.deliver_next(1) {
+        assert_counted(&mesh);
+    }
+    mesh.run();
+    assert_counted(&mesh);
+    mesh.nodes[1].handles = true;
+    mesh.restart(0);
+    mesh.connect(0);
+    mesh.run();
+    assert_counted(&mesh);
+    assert_eq!(mesh.nodes[1].engine.inbox_bytes, 0);
+}
+
+#[test]
+fn entry_of_the_outbox_weighs_its_plaintext_its_frame_and_its_bookkeeping() {
+    let mut mesh = acquainted(605);
+    mesh.disconnect(0);
+    let id = mesh.send(0, 1, "waits").unwrap();
+    let entry = mesh.nodes[0].engine.outbox.get(&id).unwrap();
+    let records::OutboxBody::Message { plaintext, .. } = &entry.body else { panic!("a message") };
+    let plaintext = plaintext.as_ref().map_or(0, Vec::len);
+    let frame = entry.transmission.as_ref().map_or(0, |t| t.frame.len());
+    assert!(frame > 256);
+    assert_eq!(entry.weight(), plaintext + frame + 256);
+}
+
+#[test]
+fn outbox_takes_twice_what_a_message_is_long_and_no_more() {
+    let mut mesh = acquainted(606);
+    mesh.disconnect(0);
+    let len = 1 + "four".len() + 1;
+    let has = mesh.nodes[0].engine.outbox_bytes;
+    mesh.nodes[0].engine.config.max_outbox_bytes = has + 2 * len - 1;
+    assert_eq!(
+        mesh.send(0, 1, "four"),
+        Err(SendError::OutboxFull { entries: mesh.nodes[0].engine.outbox_order.len(), bytes: has })
+    );
+    mesh.nodes[0].engine.config.max_outbox_bytes = has + 2 * len;
+    mesh.send(0, 1, "four").unwrap();
+}
