@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The soaks of the Python, the Node, the Kotlin and the Swift package, which take too long for `make test`: a million calls, 30,000 requests of
-# Python's, ten thousand connects that are given up, 200 times a killed agent. What they find belongs into docs/testing.md.
+# The soaks of the Python, the Node, the Kotlin and the Swift package, which take too long for `make test`: a million calls, 30,000 requests and
+# 2,000 visits (which watch the server, too) of Python's, ten thousand connects that are given up, 200 times a killed agent. What they find belongs into docs/testing.md.
 # `soak.sh calls 1000` runs one of Python's, as often as it says, `soak.sh node calls 1000` one of Node's, and so on.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -26,6 +26,7 @@ all_of() {
   python)
     python calls 1000000
     python requests 30000
+    python visits 2000
     python connects 10000
     python kills 200
     ;;

@@ -10,7 +10,7 @@
 
 use rand_core::CryptoRng;
 
-use super::{LoadError, loader, records::Peer, table::Stored};
+use super::{LoadError, own_records::load_prekeys, records::Peer, table::Stored};
 use crate::{
     codec::{CodecError, Reader, Write},
     identity::Amid,
@@ -51,7 +51,7 @@ impl Continuation {
     /// # Errors
     /// [`LoadError`]
     pub async fn read(storage: &dyn Storage, vault: &Vault) -> Result<Self, LoadError> {
-        let prekeys = loader::load_prekeys(storage, vault).await?;
+        let prekeys = load_prekeys(storage, vault).await?;
         let counters = prekeys.map_or_else(Counters::default, |(prekeys, _)| prekeys.counters());
         let mut peers = Vec::new();
         let mut after = None;

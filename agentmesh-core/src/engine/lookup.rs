@@ -12,7 +12,11 @@ use crate::{
     vault::{Vault, VaultError},
 };
 
-use super::loader::{IDENTITY, LoadError, PREKEYS, StoredIdentity, is_about_the_store};
+use super::{
+    LoadError,
+    own_records::{IDENTITY, PREKEYS},
+    stored_identity::{StoredIdentity, is_about_the_store},
+};
 
 /// What an identity is called in its store if nobody says otherwise.
 pub const DEFAULT_IDENTITY_KEY: &str = "agent-identity";

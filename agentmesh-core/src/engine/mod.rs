@@ -24,6 +24,7 @@ mod knocking;
 mod left_behind;
 #[cfg(feature = "legacy-0-2")]
 mod legacy;
+mod load_error;
 mod loader;
 mod lookup;
 mod maintenance;
@@ -31,8 +32,10 @@ mod needs;
 pub(crate) mod opening;
 mod outbound;
 mod outcome;
+mod own_records;
 mod parking;
 pub(crate) mod parts;
+mod pauses;
 mod probes;
 mod receipts;
 pub(crate) mod records;
@@ -40,6 +43,7 @@ mod recovery;
 mod relaying;
 mod rotation;
 mod status;
+mod stored_identity;
 mod streams;
 mod surface;
 pub(crate) mod table;
@@ -61,7 +65,7 @@ pub use event::{DropReason, Event, IncomingMessage, PrekeyChange};
 pub use inbound::Opened;
 #[cfg(feature = "legacy-0-2")]
 pub use legacy::{LegacyInbound, LegacyOffer};
-pub use loader::{LoadError, Origin, StoredIdentity};
+pub use load_error::LoadError;
 pub(crate) use lookup::AgentPrekeys;
 pub use lookup::DEFAULT_IDENTITY_KEY;
 pub use needs::Need;
@@ -71,6 +75,7 @@ pub use parts::Direction;
 pub use records::ChunkKey;
 pub use rotation::RotationError;
 pub use status::NewStatus;
+pub use stored_identity::{Origin, StoredIdentity};
 pub use streams::StreamStep;
 pub use surface::{Awaited, InboxItem, OutboxItem, PendingKnock};
 
@@ -86,15 +91,15 @@ use crate::{
     wire::{id::MessageId, relay_id::RelayMessageId},
 };
 use left_behind::LeftBehind;
-use loader::{IdentityRecord, PrekeyRecord};
+use own_records::{IdentityRecord, PrekeyRecord};
 use parking::Parked;
 use parts::Parts;
+use pauses::Pauses;
 use probes::Probes;
 use receipts::PendingReceipts;
 use records::{
     Assembly, Chunk, CircuitRecord, InboxEntry, OutboxEntry, Peer, Seen, SessionEntry, StreamEntry,
 };
-use relaying::Pauses;
 use surface::Attempts;
 use table::Table;
 

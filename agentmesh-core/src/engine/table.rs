@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     codec::CodecError,
-    engine::loader::LoadError,
+    engine::LoadError,
     maps::HashMap,
     storage::{Changes, Record, RecordId, RecordKind},
     vault::{Vault, VaultError},

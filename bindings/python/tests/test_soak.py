@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from agentmesh.testing import Server
-from soak import calls, connects, requests
+from soak import calls, connects, requests, visits
 from soak.measure import Growth, resident, sockets
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -23,6 +23,14 @@ async def test_calls_of_every_kind(tmp_path: Path, agentmesh_server: Server) -> 
 async def test_requests(tmp_path: Path, agentmesh_server: Server) -> None:
     growth = await requests.run(64, agentmesh_server.urls, tmp_path)
     assert growth.samples[-1][0] == 64
+
+
+async def test_visits_leave_no_socket_and_no_file(tmp_path: Path, agentmesh_server: Server) -> None:
+    both = await visits.run(4, agentmesh_server.urls, tmp_path, os.getpid(), pairs=2)
+    assert both.agents.samples[-1][0] == both.server.samples[-1][0] == 4
+    # The server in this process may still hold its ends.
+    assert max(both.sockets) <= 2
+    assert max(both.files) <= 0
 
 
 async def test_cancelled_connects_leave_no_socket(agentmesh_server: Server) -> None:

@@ -1,4 +1,4 @@
-"""``python -m soak calls|requests|connects|kills NUMBER``: what it found goes to standard output, and is the exit code.
+"""``python -m soak calls|requests|visits|connects|kills NUMBER``: what it found goes to standard output, and is the exit code.
 
 The server runs in a process of its own: the command ``agentmesh`` that the package installs.
 """
@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from . import calls, connects, kills, requests
+from . import calls, connects, kills, requests, visits
 from .server import server
 
 MOST = 1.0
@@ -21,11 +21,11 @@ MOST = 1.0
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="soak", description=__doc__)
-    parser.add_argument("what", choices=["calls", "requests", "connects", "kills"])
+    parser.add_argument("what", choices=["calls", "requests", "visits", "connects", "kills"])
     parser.add_argument("number", type=int)
     arguments = parser.parse_args()
     number, start = arguments.number, time.monotonic()
-    with TemporaryDirectory() as directory, server(Path(directory)) as urls:
+    with TemporaryDirectory() as directory, server(Path(directory)) as (urls, process):
         home = Path(directory)
         if arguments.what == "calls":
             growth = asyncio.run(calls.run(number, urls, home))
@@ -34,6 +34,9 @@ def main() -> int:
         elif arguments.what == "requests":
             growth = asyncio.run(requests.run(number, urls, home))
             said, good = f"{number} requests: {growth}", growth.slope < requests.MOST
+        elif arguments.what == "visits":
+            both = asyncio.run(visits.run(number, urls, home, process))
+            said, good = f"{number} visits: {both}", both.is_level
         elif arguments.what == "connects":
             left = asyncio.run(connects.run(number, urls))
             said = (

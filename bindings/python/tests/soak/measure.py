@@ -1,4 +1,4 @@
-"""What this process holds, and how it grows. Linux only."""
+"""What a process holds, by default this one, and how it grows. Linux only."""
 
 from __future__ import annotations
 
@@ -7,26 +7,31 @@ import os
 from dataclasses import dataclass, field
 
 
-def resident() -> int:
+def resident(process: int | str = "self") -> int:
     """Bytes of memory in RAM."""
-    with open("/proc/self/statm") as statm:
+    with open(f"/proc/{process}/statm") as statm:
         return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-def sockets() -> int:
+def sockets(process: int | str = "self") -> int:
     """Sockets that are open, whatever their state."""
     found = 0
-    for number in os.listdir("/proc/self/fd"):
+    for number in os.listdir(f"/proc/{process}/fd"):
         try:
-            found += os.readlink(f"/proc/self/fd/{number}").startswith("socket:")
+            found += os.readlink(f"/proc/{process}/fd/{number}").startswith("socket:")
         except FileNotFoundError:  # the one that listed them
             pass
     return found
 
 
-def threads() -> int:
+def files(process: int | str = "self") -> int:
+    """Whatever else is open."""
+    return len(os.listdir(f"/proc/{process}/fd")) - sockets(process)
+
+
+def threads(process: int | str = "self") -> int:
     """Threads of the process."""
-    return len(os.listdir("/proc/self/task"))
+    return len(os.listdir(f"/proc/{process}/task"))
 
 
 @dataclass
@@ -34,10 +39,11 @@ class Growth:
     """Memory after so and so many rounds."""
 
     samples: list[tuple[int, int]] = field(default_factory=list)
+    process: int | str = "self"
 
     def sample(self, done: int) -> None:
         gc.collect()
-        self.samples.append((done, resident()))
+        self.samples.append((done, resident(self.process)))
 
     @property
     def slope(self) -> float:

@@ -9,12 +9,20 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from agentmesh.testing import Urls
 
 
+class Running(NamedTuple):
+    """A server, and which process it is."""
+
+    urls: Urls
+    process: int
+
+
 @contextmanager
-def server(home: Path) -> Iterator[Urls]:
+def server(home: Path) -> Iterator[Running]:
     """Runs ``agentmesh dev`` on a free port, with ``home`` as the user's directory."""
     command = [sys.executable, "-m", "agentmesh", "--json", "dev", "--listen", "127.0.0.1:0"]
     environment = {**os.environ, "HOME": str(home), "TMPDIR": str(home)}
@@ -22,7 +30,7 @@ def server(home: Path) -> Iterator[Urls]:
     assert process.stdout is not None
     try:
         said = json.loads(process.stdout.readline())
-        yield {"registry_url": said["registry"], "relay_url": said["relay"]}
+        yield Running({"registry_url": said["registry"], "relay_url": said["relay"]}, process.pid)
     finally:
         process.terminate()
         process.communicate(timeout=20)
