@@ -29,7 +29,7 @@ mod streams;
 mod surface;
 
 use super::*;
-use crate::test_utils::mesh::Mesh;
+use crate::{handshake::SessionId, knock, test_utils::mesh::Mesh};
 
 /// Two agents with an accepted session in both directions of use.
 fn acquainted(seed: u64) -> Mesh {
