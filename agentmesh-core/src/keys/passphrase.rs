@@ -90,4 +90,12 @@ mod tests {
         let dearer = PassphraseCost::new(8192, 2, 1).unwrap();
         assert_ne!(derive("correct horse", &[1; 16], dearer).unwrap(), key);
     }
+
+    #[test]
+    fn cost_tells_what_it_was_made_of() {
+        let cost = PassphraseCost::new(8192, 2, 3).unwrap();
+        assert_eq!((cost.memory_kib(), cost.passes(), cost.lanes()), (8192, 2, 3));
+        let default = PassphraseCost::default();
+        assert_eq!((default.memory_kib(), default.passes(), default.lanes()), (65_536, 3, 1));
+    }
 }

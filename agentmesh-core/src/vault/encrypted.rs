@@ -173,4 +173,22 @@ mod tests {
         let moved = block_on(encrypted.list(RecordKind::Value, None, 9)).unwrap_err();
         assert!(matches!(moved, StorageError::Corrupt { .. }), "{moved}");
     }
+
+    #[test]
+    fn record_of_a_newer_release_is_told_from_an_altered_one_and_the_place_is_that_inside() {
+        let inner = MemoryStorage::new();
+        let encrypted = store(inner.clone(), 1);
+        assert_eq!(encrypted.location(), inner.location());
+        let ids = [1, 2].map(|n| RecordId::new(RecordKind::Value, [n; 16]));
+        let mut changes = Changes::new();
+        changes.put(ids[0], 0, vec![2; 80]);
+        changes.put(ids[1], 0, vec![1; 80]);
+        block_on(inner.commit(changes)).unwrap();
+        let hint = |id| match block_on(encrypted.load(&[id])).unwrap_err() {
+            StorageError::Corrupt { hint, .. } => hint,
+            other => panic!("{other}"),
+        };
+        assert!(hint(ids[0]).contains("newer release"));
+        assert!(hint(ids[1]).contains("does not open"));
+    }
 }

@@ -254,7 +254,7 @@ mod tests {
     #[test]
     fn a_passphrase_unlocks_the_key_and_changing_it_rewrites_nothing_else() {
         let (store, mut rng) = (MemoryStorage::new(), seeded_rng(1));
-        assert!(block_on(is_unused(&store)).unwrap());
+        assert!(block_on(is_unused(&store)).unwrap() && !block_on(is_locked(&store)).unwrap());
         let key = block_on(create(&store, "correct horse", cheap(), &mut rng)).unwrap();
         assert!(block_on(is_unused(&store)).unwrap() && block_on(is_locked(&store)).unwrap());
         let vault = Vault::new(&key);

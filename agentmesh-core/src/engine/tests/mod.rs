@@ -23,8 +23,11 @@ mod probes;
 mod receipts;
 mod recovery;
 mod redaction;
+mod rotation;
 mod schedule;
 mod simulation;
+mod status;
+mod stored;
 mod streams;
 mod surface;
 

@@ -138,6 +138,15 @@ fn a_conversation() {
 }
 
 #[test]
+fn both_ends_say_what_they_agreed_on_and_since_when() {
+    let p = pair(11);
+    for end in [&p.alice, &p.bob] {
+        assert_eq!(end.session.associated_data(), &[0xad; 32]);
+        assert_eq!((end.session.created_at(), end.session.suite()), (NOW, Suite::X25519));
+    }
+}
+
+#[test]
 fn the_initiator_sends_any_number_of_messages_without_waiting() {
     let (mut alice, first, make_bob) = initiated(2);
     let later: Vec<_> = (0..20u8).map(|i| alice.send(&[i])).collect();
