@@ -1,7 +1,7 @@
 //! Server-sent events out of bytes, however they are cut (HTML Living Standard §9.2; signaling protocol §2.2).
 //!
 //! `eventsource-stream` reads fields and dispatches; this guard before it cuts lines itself, because the crate keeps a
-//! line of any length, panics on a byte order mark, ends the stream at the first byte that is no UTF-8, and loses a
+//! line of any length, panics on a byte order mark at its start, ends the stream at the first byte that is no UTF-8, and loses a
 //! `retry` that comes without data. See `docs/decisions/020-signaling.md`.
 
 use std::{
@@ -51,6 +51,8 @@ pub(crate) struct Decoder {
 impl Decoder {
     pub(crate) fn new() -> Self {
         let (lines, received) = channel();
+        // A comment, so that no byte order mark is the first that the crate gets: on that it panics.
+        let _ = lines.send(":\n".to_owned());
         let received = poll_fn(move |_| match received.try_recv() {
             Ok(line) => Poll::Ready(Some(Ok::<String, Infallible>(line))),
             Err(_) => Poll::Pending,
@@ -230,6 +232,15 @@ mod tests {
             let mut decoder = Decoder::new();
             decoder.feed(text.as_bytes()).unwrap();
             assert_eq!(decoder.retry(), wanted.map(Duration::from_millis), "{text}");
+        }
+    }
+
+    /// Both panicked. Fuzzing found the first.
+    #[test]
+    fn byte_order_mark_counts_once_and_is_a_letter_everywhere_else() {
+        for begin in ["\u{feff}\u{feff}", ": comment\n\u{feff}"] {
+            let text = format!("{begin}data: x\n\ndata: y\n\n");
+            assert_eq!(all(text.as_bytes()), [event("message", "y")], "{begin:?}");
         }
     }
 
