@@ -144,7 +144,7 @@ impl Engine {
         self.prekeys.value()
     }
 
-    pub(super) fn change_prekeys<T>(&mut self, change: impl FnOnce(&mut PreKeys) -> T) -> T {
+    pub(crate) fn change_prekeys<T>(&mut self, change: impl FnOnce(&mut PreKeys) -> T) -> T {
         change(self.prekeys.value_mut())
     }
 

@@ -8,7 +8,7 @@ const MAX_OPS: usize = 200;
 /// Two bytes seed it, then two bytes are one event each: what happens, and to what. The [`World`] says what must hold.
 pub(super) fn two_parties(data: &[u8]) {
     let Some((seed, events)) = data.split_first_chunk() else { return };
-    let mut world = World::new(u64::from(u16::from_be_bytes(*seed)));
+    let mut world = World::staged(u64::from(u16::from_be_bytes(*seed)));
     let mut honest = true;
     for event in events.as_chunks::<2>().0.iter().take(MAX_OPS) {
         let op = op(*event);

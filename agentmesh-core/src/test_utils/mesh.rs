@@ -13,6 +13,7 @@ mod answers;
 mod legacy;
 pub(crate) mod opening;
 mod snapshot;
+mod staged;
 mod world;
 
 #[cfg(feature = "legacy-0-2")]
@@ -145,6 +146,8 @@ pub struct Mesh {
     /// Agents that the registry hides.
     pub hidden: HashSet<Amid>,
     seed: u64,
+    /// Of agents that are [`staged`](Self::staged), how often each lost its store.
+    losses: Option<[usize; 2]>,
 }
 
 impl Mesh {
@@ -160,6 +163,7 @@ impl Mesh {
             inbox_limit: None,
             loses: None,
             seed,
+            losses: None,
         };
         for _ in 0..n {
             mesh.add(EngineConfig::default());
@@ -359,14 +363,19 @@ impl Mesh {
 
     /// Gives an agent an empty store with the same identity, as after a restored backup.
     pub fn lose_store(&mut self, node: usize) {
-        let json = self.nodes[node].engine.identity().to_json();
-        let identity = Identity::from_json(&json).unwrap();
+        let (storage, origin) = match self.restored(node) {
+            Some(storage) => (storage, Origin::Store),
+            None => {
+                let json = self.nodes[node].engine.identity().to_json();
+                let identity = Identity::from_json(&json).unwrap();
+                (MemoryStorage::new(), Origin::Backup(identity))
+            }
+        };
         let old = &self.nodes[node];
         let (config, rng, policy) = (old.config.clone(), old.rng.clone(), old.policy.clone());
         let (events, handled, handles) = (old.events.clone(), old.handled.clone(), old.handles);
         let (commits, crash) = (old.commits, old.crash);
-        let backup = Origin::Backup(identity);
-        let fresh = open_node(MemoryStorage::new(), backup, config, self.now, rng);
+        let fresh = open_node(storage, origin, config, self.now, rng);
         self.nodes[node] = Node { events, handled, handles, policy, commits, crash, ..fresh };
     }
 
