@@ -4,6 +4,7 @@
 //! A target panics if a promise is broken: reading never panics, what was read is written and read again as the same, and
 //! what is forged changes nothing. What a target does not say, it does not check.
 
+mod believed;
 mod interaction;
 #[cfg(feature = "legacy-0-2")]
 mod legacy;

@@ -1,13 +1,13 @@
 //! What peers and relays send.
 
-use super::text;
+use super::{believed, text};
 use crate::{
-    Timestamp,
     handshake::InitialMessage,
     identity::Amid,
     knock::{Knock, KnockRequest, Policy},
     prekeys::{BundleParts, KnownPeer, PreKeyBundle},
     ratchet::{HEADER_LEN, Header},
+    test_utils::mesh::START,
     wire::{
         capability::Proposal,
         frame::NativeFrame,
@@ -36,6 +36,7 @@ pub(super) fn handshake(data: &[u8]) {
     let Ok(message) = InitialMessage::parse(data) else { return };
     assert_eq!(message.as_bytes(), data);
     assert_eq!(message.initiator(), Amid::of(message.identity()));
+    believed::handshake(&message);
 }
 
 pub(super) fn ratchet_header(data: &[u8]) {
@@ -43,15 +44,17 @@ pub(super) fn ratchet_header(data: &[u8]) {
     if let Ok((suite, header)) = Header::parse(bytes) {
         assert_eq!(&header.encode(suite), bytes);
     }
+    believed::ratchet_header(bytes);
 }
 
-/// Whoever is asked for: nobody's signature can be made up.
+/// Whoever is asked for: nobody's signature can be made up. But its owner signs what it likes.
 pub(super) fn bundle(data: &[u8]) {
     let (peer, blob) = data.split_at(data.len().min(20));
     let Ok(peer) = <[u8; 20]>::try_from(peer) else { return };
     let parts = BundleParts { blob, one_time: None, one_time_kem: None };
     let known = KnownPeer::first_contact(Amid::from_bytes(peer));
-    let _ = PreKeyBundle::verify(parts, &known, Timestamp::from_millis(1_770_206_400_000));
+    let _ = PreKeyBundle::verify(parts, &known, START);
+    believed::bundle(blob);
 }
 
 /// There is one form of each message: what is read is written as it was, but for the keys of later releases, which are skipped.
@@ -91,6 +94,7 @@ pub(super) fn relay_frame(data: &[u8]) {
 
 pub(super) fn knock(data: &[u8]) {
     let _ = Knock::decode(data);
+    believed::knock(data);
     let Some(text) = text(data) else { return };
     if let Ok(request) = KnockRequest::parse(text)
         && let Ok(json) = request.to_json()

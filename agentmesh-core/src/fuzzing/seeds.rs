@@ -27,6 +27,7 @@ pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     for (amid, published) in &mesh.registry {
         seeds.push(("bundle", [amid.as_bytes().as_slice(), &published.bundle].concat()));
     }
+    seeds.extend(super::believed::headers().map(|header| ("ratchet-header", header)));
     let relay_id = RelayMessageId::from_bytes([3; 16]);
     let relay_frames = [
         BinaryFrame::Ack { peer: "peer", id: relay_id },
