@@ -48,10 +48,11 @@ bench:
 bench-smoke:
 	cargo test -p agentmesh-benches --bench '*'
 
-# Every fuzzing target for MINUTES, or TARGETS="…" only; see fuzz/README.md. Needs a nightly compiler and cargo-fuzz.
+# Every fuzzing target for MINUTES, JOBS of them at a time, or TARGETS="…" only; see fuzz/README.md. Needs a nightly compiler and cargo-fuzz.
 MINUTES = 1
+JOBS = 1
 fuzz:
-	MINUTES=$(MINUTES) ./scripts/fuzz.sh $(TARGETS)
+	MINUTES=$(MINUTES) JOBS=$(JOBS) ./scripts/fuzz.sh $(TARGETS)
 
 # Changes the core in one place at a time, and demands that its unit tests notice. SHARD=k/n (from 0) is a part of the work, ROOMS="keys ratchet"
 # some of the rooms; what was interrupted goes on where it was. Needs cargo-mutants.

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Runs fuzzing targets for MINUTES each (default 1), those that are named or all of them, and keeps what reached code that the inputs in
-# fuzz/corpus/ do not reach. Exits with 1 if a target failed; its input is then in fuzz/artifacts/. FLAGS go to libFuzzer.
+# Runs fuzzing targets for MINUTES each (default 1), JOBS of them at a time (default 1), those that are named or all of them, and keeps what
+# reached code that the inputs in fuzz/corpus/ do not reach: of each target KEEP inputs at most (default 50), those that reach most. Exits
+# with 1 if a target failed; its input is then in fuzz/artifacts/. What libFuzzer says is in fuzz/logs/; FLAGS go to it.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
@@ -23,14 +24,17 @@ for target in "${targets[@]}"; do
   sed -n "/^name = \"$target\"$/,/^$/p" fuzz/Cargo.toml | grep -q '^required-features' && features=()
 done
 seconds=$((${MINUTES:-1} * 60))
-read -ra flags <<<"${FLAGS:-}"
 new=$(mktemp -d)
 trap 'rm -rf "$new"' EXIT
-failed=()
+mkdir -p fuzz/logs
 
-cargo_fuzz() {
-  cargo +nightly fuzz "$1" --sanitizer address --codegen-units 16 "${features[@]}" "${@:2}"
-}
+# The programs, as this run found them: somebody may build others in the meantime.
+built=$(cargo metadata --manifest-path fuzz/Cargo.toml --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
+built=$built/$(rustc +nightly -vV | sed -n 's/^host: //p')/release
+for target in "${targets[@]}"; do
+  cargo +nightly fuzz build "$target" --sanitizer address --codegen-units 16 "${features[@]}" || exit
+  ln "$built/$target" "$new/" 2>/dev/null || cp "$built/$target" "$new/" || exit
+done
 
 # How long inputs get. What takes all of them for one message is at its limits soon; 200 events are 402 bytes, and with short ones
 # nothing happens.
@@ -41,36 +45,48 @@ lengths() {
   esac
 }
 
+fuzz() {
+  ASAN_OPTIONS=detect_odr_violation=0 "$new/$target" -artifact_prefix="fuzz/artifacts/$target/" "$@"
+}
+
 figure() {
   sed -n "s/^stat::$1: *//p" "$log"
 }
 
-for target in "${targets[@]}"; do
-  mkdir -p "$new/$target" "fuzz/corpus/$target"
-  log=$new/log
-  cargo_fuzz build "$target" || exit
+# One target, and one line about it.
+run() {
+  target=$1 log=fuzz/logs/$1.log
+  local found=$new/found/$target corpus=fuzz/corpus/$target result=ok added=0
+  mkdir -p "$found" "$corpus" "fuzz/artifacts/$target"
   read -ra length < <(lengths "$target")
+  read -ra flags <<<"${FLAGS:-}"
   TIMEFORMAT=%U
   # One input that takes 25 s, or 2 GiB, is a finding as well.
-  if { time cargo_fuzz run "$target" "$new/$target" "fuzz/corpus/$target" -- "${length[@]}" -max_total_time="$seconds" \
-    -timeout=25 -rss_limit_mb=2048 -print_final_stats=1 "${flags[@]}" >"$log" 2>&1; } 2>"$new/cpu"; then
-    result=ok
-    # By edges only, not by how often each is taken: an input for each count would be thousands.
-    before=$(find "fuzz/corpus/$target" -type f | wc -l)
-    cargo_fuzz run "$target" "fuzz/corpus/$target" "$new/$target" -- -merge=1 -use_counters=0 >"$new/merge" 2>&1 ||
-      { tail -n 20 "$new/merge" >&2 && failed+=("$target"); }
-    added=$(($(find "fuzz/corpus/$target" -type f | wc -l) - before))
+  if { time fuzz "${length[@]}" -max_total_time="$seconds" -timeout=25 -rss_limit_mb=2048 -print_final_stats=1 "${flags[@]}" \
+    "$found" "$corpus" >"$log" 2>&1; } 2>"$new/$target.cpu"; then
+    # By edges only, not by how often each is taken: an input for each count would be thousands. What adds most comes first.
+    touch "$new/$target.before"
+    fuzz -set_cover_merge=1 -use_counters=0 "$corpus" "$found" >"$new/$target.merge" 2>&1 ||
+      { tail -n 20 "$new/$target.merge" >&2 && result="FAILED to merge"; }
+    find "$corpus" -type f -newer "$new/$target.before" -printf '%T@ %p\n' | sort -n | cut -d' ' -f2 >"$new/$target.kept"
+    tail -n "+$((${KEEP:-50} + 1))" "$new/$target.kept" | xargs -r rm
+    added=$(head -n "${KEEP:-50}" "$new/$target.kept" | wc -l)
   else
-    result=FAILED added=0
-    failed+=("$target")
+    result=FAILED
     tail -n 40 "$log" >&2
   fi
+  local coverage
   coverage=$(grep -o 'cov: [0-9]*' "$log" | tail -n 1)
-  echo "fuzz: $target: $result, $(figure number_of_executed_units) inputs in $seconds s ($(cat "$new/cpu") s of the processor)," \
+  echo "fuzz: $target: $result, $(figure number_of_executed_units) inputs in $seconds s ($(cat "$new/$target.cpu") s of the processor)," \
     "${coverage:-no coverage}, at most $(figure slowest_unit_time_sec) s and $(figure peak_rss_mb) MB, $added kept"
-done
+  [ "$result" = ok ]
+}
 
-[ ${#failed[@]} -eq 0 ] || {
-  echo "fuzz: failed: ${failed[*]} (inputs in fuzz/artifacts/)" >&2
+export -f lengths fuzz figure run
+export seconds new
+printf '%s\n' "${targets[@]}" | xargs -P "${JOBS:-1}" -I '{}' bash -uo pipefail -c 'run {} || echo {} >>"$new/failed"'
+
+[ ! -e "$new/failed" ] || {
+  echo "fuzz: failed: $(xargs <"$new/failed") (inputs in fuzz/artifacts/)" >&2
   exit 1
 }
