@@ -26,8 +26,10 @@ for room in "${rooms[@]}"; do
   mkdir -p "$results"
   common=(--output "$results" --iterate --shard "$shard" --no-shuffle --colors never
     -f "agentmesh-core/src/$room/**" -f "agentmesh-core/src/$room.rs" "${flags[@]}")
-  cargo mutants "${common[@]}" --timeout 120 -- -- "$room::" --skip simulation:: ||
-    cargo mutants "${common[@]}" --timeout 1200 -- -- --skip simulation::
+  # `--lib` stands here and not in .cargo/mutants.toml, whose arguments come last: the tests would take it for an option of theirs,
+  # refuse it, and so notice everything.
+  cargo mutants "${common[@]}" --timeout 120 -- --lib -- "$room::" --skip simulation:: ||
+    cargo mutants "${common[@]}" --timeout 1200 -- --lib -- --skip simulation::
   # Exits with 2 where mutants were missed, 3 where one timed out, and otherwise where it could not work.
   status=$?
   [ $status -le 3 ] && [ $status -ne 1 ] || exit $status
