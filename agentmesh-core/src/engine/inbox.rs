@@ -1,5 +1,7 @@
 //! Messages between their decryption and the end of the application's handler.
 
+use std::collections::BTreeMap;
+
 use crate::{
     handshake::SessionId,
     identity::Amid,
@@ -161,15 +163,43 @@ impl Engine {
 
     /// Hands on everything that was held of a peer, in order: part of it may have come again in our own session.
     pub(super) fn release_held_of(&mut self, peer: Amid, now: Timestamp) {
-        for key in self.inbox_in_order(|e| e.from == peer && e.state == InboxState::Held) {
-            self.release(key, now);
-        }
+        self.release_in_order(|e| e.from == peer, now);
     }
 
     /// Hands on what was held for a session.
     pub(super) fn release_held(&mut self, session: SessionId, now: Timestamp) {
-        for key in self.inbox_in_order(|e| e.session == session && e.state == InboxState::Held) {
+        self.release_in_order(|e| e.session == session, now);
+    }
+
+    fn release_in_order(&mut self, goes: impl Fn(&InboxEntry) -> bool, now: Timestamp) {
+        let held = |e: &InboxEntry| goes(e) && e.state == InboxState::Held;
+        self.reorder(held);
+        for key in self.inbox_in_order(held) {
             self.release(key, now);
+        }
+    }
+
+    /// Puts messages into the order in which they were sent, each session's among themselves. Frames that came before their
+    /// session did may have waited here, may have been left at the relay and fetched again, and may have been sent again
+    /// meanwhile: which one came first says nothing.
+    fn reorder(&mut self, goes: impl Fn(&InboxEntry) -> bool) {
+        let mut sessions = BTreeMap::<_, Vec<_>>::new();
+        for entry in self.inbox.values().filter(|e| goes(e)) {
+            let number = Plaintext::decode(&entry.plaintext).map_or(0, |message| message.seq);
+            let numbers = sessions.entry(entry.session).or_default();
+            numbers.push((number, entry.order, (entry.from, entry.id)));
+        }
+        for mut messages in sessions.into_values() {
+            let mut places: Vec<_> = messages.iter().map(|(_, place, _)| *place).collect();
+            places.sort_unstable();
+            messages.sort_unstable();
+            for (place, (_, before, key)) in places.into_iter().zip(messages) {
+                if place != before
+                    && let Some(entry) = self.inbox.modify(&key)
+                {
+                    entry.order = place;
+                }
+            }
         }
     }
 

@@ -201,8 +201,7 @@ impl Engine {
         };
         if !live {
             // Nothing will ever open these, or their handshake is late. Either way the peer has sent their content again
-            // since it was asked; what was parked since then may be that, and stays. If it is not, then it comes again, behind
-            // what was sent before it.
+            // since it was asked; what was parked since then may be that, and stays.
             let until = match reply.enclosed() {
                 Some(_) => asked_at,
                 None => Timestamp::MAX,
@@ -210,7 +209,6 @@ impl Engine {
             for parked in self.parked.take_until(&peer, id, until) {
                 self.drop_frame(Source::of(&parked), DropReason::NoSession);
             }
-            self.parked.put_behind(&peer, id);
             if heals {
                 self.probes.miss(peer, id);
             }
