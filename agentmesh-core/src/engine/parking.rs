@@ -15,6 +15,8 @@ use super::Inbound;
 struct Waiting {
     session: SessionId,
     since: Timestamp,
+    /// Its peer sends again what it says, and what came before it: that goes first.
+    behind: bool,
     inbound: Inbound,
 }
 
@@ -59,7 +61,7 @@ impl Parked {
         if waiting.len() >= limits::PARKED_FRAMES_PER_PEER {
             return false;
         }
-        waiting.push(Waiting { session, since: now, inbound });
+        waiting.push(Waiting { session, since: now, behind: false, inbound });
         self.bytes += size;
         true
     }
@@ -87,10 +89,17 @@ impl Parked {
         self.remove(peer, session, until)
     }
 
+    /// What waits of a session comes after what is parked of it from now on.
+    pub(super) fn put_behind(&mut self, peer: &Amid, session: SessionId) {
+        let waiting = self.peers.get_mut(peer).into_iter().flatten();
+        waiting.filter(|w| w.session == session).for_each(|w| w.behind = true);
+    }
+
     fn remove(&mut self, peer: &Amid, session: SessionId, until: Timestamp) -> Vec<Inbound> {
         let Some(waiting) = self.peers.get_mut(peer) else { return Vec::new() };
         let goes = |w: &Waiting| w.session == session && w.since <= until;
-        let (taken, kept): (Vec<_>, Vec<_>) = waiting.drain(..).partition(goes);
+        let (mut taken, kept): (Vec<_>, Vec<_>) = waiting.drain(..).partition(goes);
+        taken.sort_by_key(|w| w.behind);
         let taken: Vec<_> = taken.into_iter().map(|w| w.inbound).collect();
         self.bytes -= taken.iter().map(|i: &Inbound| i.frame.len()).sum::<usize>();
         if kept.is_empty() {

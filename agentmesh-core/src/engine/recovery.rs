@@ -201,7 +201,8 @@ impl Engine {
         };
         if !live {
             // Nothing will ever open these, or their handshake is late. Either way the peer has sent their content again
-            // since it was asked; what was parked since then may be that, and stays.
+            // since it was asked; what was parked since then may be that, and stays. If it is not, then it comes again, behind
+            // what was sent before it, and must not take the room of that.
             let until = match reply.enclosed() {
                 Some(_) => asked_at,
                 None => Timestamp::MAX,
@@ -209,6 +210,7 @@ impl Engine {
             for parked in self.parked.take_until(&peer, id, until) {
                 self.drop_frame(Source::of(&parked), DropReason::NoSession);
             }
+            self.parked.put_behind(&peer, id);
             if heals {
                 self.probes.miss(peer, id);
             }
