@@ -97,3 +97,6 @@ impl Pauses {
         self.0.values().map(|p| p.until).filter(|t| *t > Timestamp::ZERO).min()
     }
 }
+
+#[cfg(test)]
+mod tests;

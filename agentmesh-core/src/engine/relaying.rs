@@ -222,10 +222,33 @@ impl Engine {
         }
     }
 
+    /// A handshake that the relay may not have takes the room that there is again, and the relay's word on it ends the pause.
+    fn goes_first(&mut self, peer: Amid, now: Timestamp) -> bool {
+        let unheard = self.unheard_handshakes().into_iter().find(|(_, to)| *to == peer);
+        let transmission = unheard.and_then(|(id, _)| self.outbox.get(&id)?.transmission.as_ref());
+        let Some((relay_id, frame)) = transmission.map(|t| (t.relay_id, t.frame.clone())) else {
+            return false;
+        };
+        #[cfg(feature = "legacy-0-2")]
+        if is_legacy_frame(&frame) {
+            return false;
+        }
+        if !self.in_flight.contains_key(&relay_id)
+            && let Some(pause) = self.pauses.lift(&peer)
+        {
+            self.emit_frame(peer, relay_id, RelayMessageType::Knock, frame, now);
+            self.pauses.restore(peer, pause);
+        }
+        true
+    }
+
     /// A peer whose inbox at the relay was full has taken messages out of it: as many of those that wait go at once,
     /// without the end of the pause.
     pub(super) fn refill(&mut self, peer: Amid, taken: usize, now: Timestamp) {
         if taken == 0 || !self.connected || !self.relay_acks || !self.pauses.is_paused(&peer) {
+            return;
+        }
+        if self.goes_first(peer, now) {
             return;
         }
         let waits = |id: &&MessageId| {

@@ -23,6 +23,7 @@ mod probes;
 mod receipts;
 mod recovery;
 mod redaction;
+mod refusals;
 mod rotation;
 mod schedule;
 mod simulation;

@@ -80,6 +80,17 @@ fn receipt_waits_for_company_as_long_as_is_configured() {
 }
 
 #[test]
+fn receipt_that_waits_when_the_clock_is_put_back_waits_no_longer() {
+    let mut mesh = acquainted(630);
+    mesh.send(0, 1, "hello").unwrap();
+    mesh.deliver_next(1);
+    mesh.now = mesh.now.minus_millis(DAY);
+    mesh.feed(1, Input::Tick).unwrap();
+    let delay = EngineConfig::default().receipt_delay;
+    assert_eq!(mesh.nodes[1].engine.next_receipt(), Some(mesh.now.plus_millis(delay)));
+}
+
+#[test]
 fn not_everything_is_sent_while_a_message_is_queued() {
     let mut mesh = acquainted(624);
     mesh.disconnect(0);
