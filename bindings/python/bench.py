@@ -200,7 +200,7 @@ def main() -> None:
         results.setdefault(f"python: {group}", {}).setdefault(contender, []).append(value)
 
     count = 10 if arguments.quick else 20_000
-    with TemporaryDirectory() as home, server(Path(home)) as urls:
+    with TemporaryDirectory() as home, server(Path(home)) as (urls, _):
         for round in range(1 if arguments.quick else arguments.rounds):
             print(f"round {round + 1}", flush=True)
             rust(arguments.calls, urls, arguments.quick, add)

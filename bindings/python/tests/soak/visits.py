@@ -67,7 +67,7 @@ async def run(visits: int, urls: Urls, home: Path, server: int, *, pairs: int = 
             await asyncio.wait([serving])
 
     both = Both(Growth(), Growth(process=server), (0, 0), (0, 0))
-    processes = ("self", server)
+    processes: tuple[int | str, ...] = ("self", server)
     before: list[tuple[int, int]] = []
     for done in range(visits):
         if done == min(pairs, visits - 1):
