@@ -154,3 +154,30 @@ fn refusals_are_one_a_minute_to_a_sender_and_few_in_all() {
     probes.refused = (0..MAX_PEERS).map(|n| (peer(n), NOW)).collect();
     assert!(!probes.may_refuse(peer(MAX_PEERS), NOW.plus_millis(2 * SECOND)));
 }
+
+#[test]
+fn closed_session_is_replaced_once_an_hour_a_peer_and_asked_about_again_then() {
+    let mut probes = Probes::default();
+    let again = NOW.plus_millis(limits::REPLACE_INTERVAL);
+    assert_eq!(probes.may_replace_closed(peer(0), NOW), Ok(()));
+    assert_eq!(probes.may_replace_closed(peer(0), again.minus_millis(1)), Err(again));
+    assert_eq!(probes.may_replace_closed(peer(1), NOW), Ok(()));
+    probes.ask_again_at(peer(0), session(1), again);
+    assert_eq!(probes.due(again.minus_millis(1)), []);
+    assert_eq!(probes.due(again), [(peer(0), session(1))]);
+    assert_eq!(probes.may_replace_closed(peer(0), again), Ok(()));
+}
+
+#[test]
+fn peers_whose_closed_sessions_were_replaced_are_remembered_for_an_hour_and_no_more_of_them() {
+    let mut probes = Probes::default();
+    for n in 0..MAX_PEERS {
+        assert_eq!(probes.may_replace_closed(peer(n), NOW), Ok(()));
+    }
+    let again = NOW.plus_millis(limits::REPLACE_INTERVAL);
+    assert_eq!(probes.may_replace_closed(peer(MAX_PEERS), NOW), Err(again));
+    probes.expire(again.minus_millis(1));
+    assert!(probes.may_replace_closed(peer(MAX_PEERS), NOW).is_err());
+    probes.expire(again);
+    assert_eq!(probes.may_replace_closed(peer(MAX_PEERS), again), Ok(()));
+}

@@ -113,3 +113,18 @@ fn what_waits_prints_sizes_only() {
     shown.add("InboxItem", &waiting[0]);
     assert!(shown.without(&[TEXT.as_bytes()]).contains("payload: Some(Json(13 bytes))"));
 }
+
+#[test]
+fn outbox_says_what_a_message_takes_until_it_is_delivered() {
+    let mut mesh = acquainted(208);
+    mesh.nodes[1].handles = false;
+    mesh.disconnect(1);
+    let id = mesh.send(0, 1, "hello").unwrap();
+    let [item] = &mesh.nodes[0].engine.outbox()[..] else { panic!("one message waits") };
+    assert_eq!((item.id, item.parts), (id, None));
+    assert!(item.size > 5, "{} bytes", item.size);
+    mesh.connect(1);
+    mesh.run();
+    let [item] = &mesh.nodes[0].engine.outbox()[..] else { panic!("it is not handled yet") };
+    assert_eq!((item.stage, item.size), (Stage::Delivered, 0));
+}
