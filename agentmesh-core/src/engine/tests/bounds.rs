@@ -170,21 +170,6 @@ fn outbox_takes_twice_what_a_message_is_long_and_no_more() {
     mesh.send(0, 1, "four").unwrap();
 }
 
-#[test]
-fn records_that_nobody_changed_are_forgotten_at_twice_as_many() {
-    let mut mesh = acquainted(660);
-    for n in 0..10 {
-        mesh.send(0, 1, &n.to_string()).unwrap();
-        mesh.run();
-    }
-    let seen = &mut mesh.nodes[1].engine.seen;
-    assert_eq!(seen.values().count(), 11);
-    seen.shrink(6);
-    assert_eq!(seen.values().count(), 11);
-    seen.shrink(5);
-    assert_eq!(seen.values().count(), 5);
-}
-
 /// What is not committed yet is nowhere else.
 #[test]
 fn records_that_were_changed_are_not_forgotten() {
