@@ -74,7 +74,7 @@ simulate:
 	AGENTMESH_SIMULATE=$(SEEDS) cargo test --release -p agentmesh-core --no-default-features --features getrandom,hazmat --lib -- \
 	  --ignored --exact --nocapture engine::tests::simulation::more_schedules
 
-# What takes too long for `make test`: a million calls from Python and from Node, 30,000 requests from Python, ten thousand connects given up, 200 killed agents.
+# What takes too long for `make test`: a million calls from Python and from Node, 30,000 requests and 2,000 visits from Python, ten thousand connects given up, 200 killed agents.
 soak:
 	./scripts/soak.sh
 

@@ -54,7 +54,7 @@ impl Pauses {
         pause.until = now.plus_millis(pause.length);
     }
 
-    /// Takes a pause away for a moment; what comes back ends it again.
+    /// Takes a pause away, and how long the next one would be: for a moment, if it is restored, or since a frame got through.
     pub(super) fn lift(&mut self, peer: &Amid) -> Option<Pause> {
         self.0.remove(peer)
     }
@@ -76,11 +76,6 @@ impl Pauses {
             .collect();
         over.sort_unstable();
         over
-    }
-
-    /// A frame got through, so that the next pause is short again.
-    pub(super) fn forget(&mut self, peer: &Amid) {
-        self.0.remove(peer);
     }
 
     /// There is another connection.

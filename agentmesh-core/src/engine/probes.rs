@@ -259,11 +259,6 @@ impl Probes {
         Ok(())
     }
 
-    /// Asks about a closed session again, not before `at`.
-    pub(super) fn ask_again_at(&mut self, peer: Amid, session: SessionId, at: Timestamp) {
-        self.want_answer(peer, session, at);
-    }
-
     /// The clock was put back.
     pub(super) fn put_back(&mut self, now: Timestamp) {
         for question in self.questions.values_mut().flatten() {

@@ -231,7 +231,8 @@ impl Engine {
         if is_known && !knocks {
             match self.probes.may_replace_closed(peer, now) {
                 Ok(()) => self.knock_anew(peer, id, now),
-                Err(at) => self.probes.ask_again_at(peer, id, at),
+                // Not before then.
+                Err(at) => self.probes.want_answer(peer, id, at),
             }
         }
         true

@@ -188,7 +188,7 @@ impl Engine {
             }
         }
         if !self.pauses.is_paused(&to) {
-            self.pauses.forget(&to);
+            self.pauses.lift(&to);
         }
     }
 

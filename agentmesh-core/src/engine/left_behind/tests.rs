@@ -2,7 +2,11 @@
 
 use super::*;
 use crate::{
-    engine::{EngineConfig, records::InboxEntry},
+    engine::{
+        EngineConfig,
+        records::InboxEntry,
+        tests::{peer, session},
+    },
     test_utils::{mesh::Mesh, seeded_rng},
     time::Timestamp,
     wire::id::MessageId,
@@ -10,18 +14,6 @@ use crate::{
 
 fn mesh(seed: u64) -> Mesh {
     Mesh::new(1, seed)
-}
-
-fn peer(n: usize) -> Amid {
-    let mut bytes = [0; 20];
-    bytes[..8].copy_from_slice(&(n as u64).to_be_bytes());
-    Amid::from_bytes(bytes)
-}
-
-fn session(n: usize) -> SessionId {
-    let mut bytes = [0; 16];
-    bytes[..8].copy_from_slice(&(n as u64).to_be_bytes());
-    SessionId::from_bytes(bytes)
 }
 
 /// Something that waits in the inbox.

@@ -1,18 +1,9 @@
 //! The bounds, at the bound itself.
 
 use super::*;
+use crate::engine::tests::{peer, session};
 
 const NOW: Timestamp = Timestamp::from_millis(1_770_000_000_000);
-
-fn peer(n: usize) -> Amid {
-    let mut bytes = [0; 20];
-    bytes[..8].copy_from_slice(&(n as u64).to_be_bytes());
-    Amid::from_bytes(bytes)
-}
-
-fn session(n: u8) -> SessionId {
-    SessionId::from_bytes([n; 16])
-}
 
 fn frame(from: usize, len: usize) -> Inbound {
     Inbound { from: peer(from), relay_id: None, frame: vec![7; len] }
@@ -102,7 +93,7 @@ fn forgotten_frames_are_fetched_at_once_and_then_ever_more_rarely() {
 fn two_sessions_of_a_peer_are_forgotten_together_and_fetched_at_once() {
     let mut parked = Parked::default();
     for of in [1, 2] {
-        assert!(parked.park(session(of), frame(0, usize::from(of)), NOW));
+        assert!(parked.park(session(of), frame(0, of), NOW));
     }
     let over = NOW.plus_millis(limits::PARKED_AGE);
     assert_eq!(parked.expire(over).len(), 2);

@@ -1,11 +1,7 @@
 use super::*;
-use crate::{test_utils::seeded_rng, time::HOUR};
+use crate::{engine::tests::peer, test_utils::seeded_rng, time::HOUR};
 
 const NOW: Timestamp = Timestamp::from_millis(1_770_206_400_000);
-
-fn peer(n: u8) -> Amid {
-    Amid::from_bytes([n; 20])
-}
 
 /// How long a peer that was just paused waits.
 fn waits(pauses: &Pauses) -> u64 {
@@ -62,7 +58,7 @@ fn peer_is_taken_out_of_its_pause_once() {
     // The next one is longer all the same, until something got through.
     pauses.pause(peer(1), None, NOW, &mut rng);
     assert!(waits(&pauses) >= 2000);
-    pauses.forget(&peer(1));
+    pauses.lift(&peer(1));
     pauses.pause(peer(1), None, NOW, &mut rng);
     assert!(waits(&pauses) <= 1500);
 }

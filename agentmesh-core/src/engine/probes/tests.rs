@@ -1,19 +1,13 @@
 //! The bounds, at the bound itself. What follows from questions is in `engine/tests/probes.rs`.
 
 use super::*;
-use crate::{time::MINUTE, wire::relay_id::RelayMessageId};
+use crate::{
+    engine::tests::{peer, session},
+    time::MINUTE,
+    wire::relay_id::RelayMessageId,
+};
 
 const NOW: Timestamp = Timestamp::from_millis(1_770_000_000_000);
-
-fn peer(n: usize) -> Amid {
-    let mut bytes = [0; 20];
-    bytes[..8].copy_from_slice(&(n as u64).to_be_bytes());
-    Amid::from_bytes(bytes)
-}
-
-fn session(n: u8) -> SessionId {
-    SessionId::from_bytes([n; 16])
-}
 
 fn source(n: usize) -> Source {
     Source { from: peer(n), relay_id: Some(RelayMessageId::from_bytes([1; 16])) }
@@ -32,25 +26,23 @@ fn question_that_is_there_is_not_asked_twice_but_may_begin_to_last() {
     assert_eq!(asked_of(&probes, 0), [session(1), session(2)]);
     probes.want_answer(peer(0), session(1), NOW);
     probes.want(peer(0), session(1), NOW);
-    for n in [1, 2] {
-        probes.asked(peer(0), session(n), [n; 16], NOW);
-    }
+    probes.asked(peer(0), session(1), [1; 16], NOW);
+    probes.asked(peer(0), session(2), [2; 16], NOW);
     assert_eq!(asked_of(&probes, 0), [session(1)]);
 }
 
 #[test]
 fn what_passes_makes_room_for_what_lasts_and_for_nothing_else() {
     let mut probes = Probes::default();
-    let most = u8::try_from(MAX_QUESTIONS).unwrap();
-    for n in 0..most {
+    for n in 0..MAX_QUESTIONS {
         probes.want(peer(0), session(n), NOW);
     }
     probes.want(peer(0), session(100), NOW);
     assert!(!asked_of(&probes, 0).contains(&session(100)));
-    for n in 100..100 + most {
+    for n in 100..100 + MAX_QUESTIONS {
         probes.want_answer(peer(0), session(n), NOW);
     }
-    assert_eq!(asked_of(&probes, 0), (100..100 + most).map(session).collect::<Vec<_>>());
+    assert_eq!(asked_of(&probes, 0), (100..100 + MAX_QUESTIONS).map(session).collect::<Vec<_>>());
     probes.want_answer(peer(0), session(200), NOW);
     assert_eq!(asked_of(&probes, 0).len(), MAX_QUESTIONS);
     assert!(!asked_of(&probes, 0).contains(&session(200)));
@@ -162,7 +154,7 @@ fn closed_session_is_replaced_once_an_hour_a_peer_and_asked_about_again_then() {
     assert_eq!(probes.may_replace_closed(peer(0), NOW), Ok(()));
     assert_eq!(probes.may_replace_closed(peer(0), again.minus_millis(1)), Err(again));
     assert_eq!(probes.may_replace_closed(peer(1), NOW), Ok(()));
-    probes.ask_again_at(peer(0), session(1), again);
+    probes.want_answer(peer(0), session(1), again);
     assert_eq!(probes.due(again.minus_millis(1)), []);
     assert_eq!(probes.due(again), [(peer(0), session(1))]);
     assert_eq!(probes.may_replace_closed(peer(0), again), Ok(()));

@@ -35,6 +35,20 @@ mod surface;
 use super::*;
 use crate::{handshake::SessionId, knock, test_utils::mesh::Mesh};
 
+/// Somebody who is no agent here.
+pub(super) fn peer(n: usize) -> Amid {
+    let mut bytes = [0; 20];
+    bytes[..8].copy_from_slice(&(n as u64).to_be_bytes());
+    Amid::from_bytes(bytes)
+}
+
+/// A session that nobody has.
+pub(super) fn session(n: usize) -> SessionId {
+    let mut bytes = [0; 16];
+    bytes[..8].copy_from_slice(&(n as u64).to_be_bytes());
+    SessionId::from_bytes(bytes)
+}
+
 /// Two agents with an accepted session in both directions of use.
 fn acquainted(seed: u64) -> Mesh {
     let mut mesh = Mesh::new(2, seed);
