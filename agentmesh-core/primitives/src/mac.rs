@@ -50,6 +50,6 @@ impl HmacState {
 
 impl fmt::Debug for HmacState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("HmacState([redacted])")
+        f.write_str("[redacted]")
     }
 }

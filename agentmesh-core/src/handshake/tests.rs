@@ -4,6 +4,7 @@ use rand_chacha::ChaCha20Rng;
 use super::*;
 use crate::{
     error::ErrorInfo,
+    identity::Label,
     prekeys::{BundleParts, KnownPeer, OneTimePart, Publication, SignedOneTime},
     test_utils::seeded_rng,
     time::Timestamp,
@@ -40,6 +41,20 @@ impl Pair {
             one_time_kem: self.publication.one_time_kem.first().filter(|_| one_time_kem).map(part),
         };
         PreKeyBundle::verify(parts, &KnownPeer::first_contact(self.bob.amid()), NOW).unwrap()
+    }
+
+    /// Bob's bundle, signed again with suite 3 as its only one, as another implementation might offer it.
+    fn offer_the_hybrid_alone(&mut self) {
+        let blob = &mut self.publication.bundle;
+        blob.truncate(blob.len() - 64);
+        // At the end: `lp(suites)`, and the date.
+        let suites = blob.len() - 8 - 6;
+        assert_eq!(
+            blob.splice(suites..suites + 6, [0, 0, 0, 1, 3]).collect::<Vec<_>>(),
+            [0, 0, 0, 2, 2, 3]
+        );
+        let signature = self.bob.sign_labelled(Label::Bundle, &[blob]);
+        blob.extend_from_slice(signature.as_bytes());
     }
 
     fn initiate(&mut self, suite: Suite, opk: bool, kopk: bool) -> (InitialMessage, Established) {
@@ -216,9 +231,14 @@ mod suites {
     #[test]
     fn a_suite_that_the_bundle_does_not_offer_is_not_used() {
         let mut pair = pair();
-        let bundle = pair.bundle(false, false);
-        let refused = initiate(&pair.alice, &bundle, Suite::Legacy02, &mut pair.rng).unwrap_err();
-        assert_eq!(refused, HandshakeError::NoCommonSuite);
+        let both = pair.bundle(false, false);
+        pair.offer_the_hybrid_alone();
+        let hybrid = pair.bundle(false, false);
+        assert_eq!((both.suites(), hybrid.suites()), (&[2, 3][..], &[3][..]));
+        for (bundle, suite) in [(both, Suite::Legacy02), (hybrid, Suite::X25519)] {
+            let refused = initiate(&pair.alice, &bundle, suite, &mut pair.rng).unwrap_err();
+            assert_eq!(refused, HandshakeError::NoCommonSuite);
+        }
     }
 
     #[test]

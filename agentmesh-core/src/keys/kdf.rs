@@ -1,7 +1,5 @@
 //! SHA-256, HMAC (RFC 2104) and HKDF (RFC 5869), over inputs given in parts so that nobody concatenates secrets.
 
-use core::fmt;
-
 use subtle::ConstantTimeEq;
 
 use super::{Secret, backend};
@@ -23,6 +21,7 @@ pub fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> Secret<32> {
 }
 
 /// A key scheduled once for several MACs.
+#[derive(Debug)]
 pub struct HmacKey(backend::HmacState);
 
 impl HmacKey {
@@ -34,12 +33,6 @@ impl HmacKey {
     /// HMAC-SHA-256 of the concatenation of `parts`.
     pub fn mac(&self, parts: &[&[u8]]) -> Secret<32> {
         Secret::fill_with(|out| self.0.mac(parts, out))
-    }
-}
-
-impl fmt::Debug for HmacKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("HmacKey([redacted])")
     }
 }
 
