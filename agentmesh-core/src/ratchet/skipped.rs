@@ -82,7 +82,7 @@ impl SkippedKeys {
         }
         self.len += keys.len();
         self.runs.push_back(Run { remote, since: now, keys: (first..).zip(keys).collect() });
-        while self.len > MAX_SKIPPED_KEYS {
+        for _ in MAX_SKIPPED_KEYS..self.len {
             self.remove_oldest();
         }
     }
