@@ -5,6 +5,10 @@ cd "$(dirname "$0")/.."
 
 names=() results=() seconds=()
 failed=0 skipped=0
+outputs=$(mktemp -d)
+trap 'rm -rf "$outputs"' EXIT
+# What is copied goes through a pipe.
+[ ! -t 1 ] || export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-always}
 
 step() {
   local name=$1
@@ -14,7 +18,7 @@ step() {
   fi
   printf '\n==> %s\n' "$name"
   local start=$SECONDS status=0
-  "$@" || status=$?
+  "$@" > >(tee "$outputs/$name") 2>&1 || status=$?
   names+=("$name")
   seconds+=($((SECONDS - start)))
   case $status in
@@ -107,6 +111,13 @@ step kotlin kotlin
 step swift swift
 step support python3 bindings/support_matrix.py
 
+# Where a step failed in the middle, what it said is far above.
+for i in "${!names[@]}"; do
+  if [[ ${results[$i]} == FAILED* ]]; then
+    printf '\n==> the end of what %s said\n' "${names[$i]}"
+    tail -n 80 "$outputs/${names[$i]}"
+  fi
+done
 printf '\n%-20s %-14s %s\n' step result seconds
 for i in "${!names[@]}"; do
   printf '%-20s %-14s %s\n' "${names[$i]}" "${results[$i]}" "${seconds[$i]}"

@@ -89,7 +89,7 @@ impl Engine {
         }
     }
 
-    /// Computes the handshake, and sends everything that waits for the peer right behind it.
+    /// Computes the handshake, and writes everything that waits for the peer: it goes when the relay has the handshake.
     pub(super) fn start_handshake(
         &mut self,
         peer: Amid,
@@ -200,7 +200,12 @@ impl Engine {
             }),
         };
         self.add_entry(entry);
+        let goes = self.connected && !self.pauses.is_paused(&to);
         self.emit_frame(to, relay_id, RelayMessageType::Knock, frame, now);
+        if goes && self.relay_acks {
+            // Refused for want of room, it would find none later where what goes behind it did.
+            self.pauses.hold(to, now);
+        }
     }
 
     /// The peer has the session (or it is no more): its handshake need not be sent again.
@@ -216,6 +221,9 @@ impl Engine {
             })
             .collect();
         for id in done {
+            if let Some(entry) = self.outbox.get(&id) {
+                self.pauses.end_hold(&entry.to);
+            }
             self.drop_entry(id);
         }
     }

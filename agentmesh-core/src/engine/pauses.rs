@@ -18,6 +18,14 @@ const PAUSE_MAX: u64 = MINUTE;
 pub(super) struct Pause {
     until: Timestamp,
     length: u64,
+    /// It waits for a word of the relay, and not for room.
+    is_hold: bool,
+}
+
+impl Pause {
+    const fn over(length: u64) -> Self {
+        Self { until: Timestamp::ZERO, length, is_hold: false }
+    }
 }
 
 /// Peers whose inbox at the relay is full, or that we write to faster than the relay allows.
@@ -36,9 +44,11 @@ impl Pauses {
         now: Timestamp,
         rng: &mut dyn CryptoRng,
     ) {
-        let pause =
-            self.0.entry(peer).or_insert(Pause { until: Timestamp::ZERO, length: PAUSE_MIN / 2 });
-        pause.length = (pause.length * 2).min(PAUSE_MAX);
+        let pause = self.0.entry(peer).or_insert(Pause::over(PAUSE_MIN / 2));
+        if !pause.is_hold {
+            pause.length = (pause.length * 2).min(PAUSE_MAX);
+        }
+        pause.is_hold = false;
         let base = retry_after.unwrap_or(pause.length).min(limits::OUTBOX_AGE);
         let mut random = [0; 8];
         rng.fill_bytes(&mut random);
@@ -48,10 +58,22 @@ impl Pauses {
 
     /// Waits for the relay's word on a frame that was just sent.
     pub(super) fn hold(&mut self, peer: Amid, now: Timestamp) {
-        let pause =
-            self.0.entry(peer).or_insert(Pause { until: Timestamp::ZERO, length: PAUSE_MIN });
+        let pause = self.0.entry(peer).or_insert(Pause::over(PAUSE_MIN));
         pause.length = (pause.length * 2).min(PAUSE_MAX);
         pause.until = now.plus_millis(pause.length);
+        pause.is_hold = true;
+    }
+
+    pub(super) fn is_held(&self, peer: &Amid) -> bool {
+        self.is_paused(peer) && self.0.get(peer).is_some_and(|p| p.is_hold)
+    }
+
+    /// There is nothing to wait for any more: the wait is over with the next tick.
+    pub(super) fn end_hold(&mut self, peer: &Amid) {
+        if let Some(pause) = self.0.get_mut(peer).filter(|p| p.is_hold && p.until > Timestamp::ZERO)
+        {
+            pause.until = Timestamp::from_millis(1);
+        }
     }
 
     /// Takes a pause away, and how long the next one would be: for a moment, if it is restored, or since a frame got through.

@@ -206,7 +206,7 @@ impl Engine {
         // Answered: what brings it on its way again is room.
         self.in_flight.remove(&relay_id);
         if retryable {
-            if !self.pauses.is_paused(&to) {
+            if !self.pauses.is_paused(&to) || self.pauses.is_held(&to) {
                 self.pauses.pause(to, retry_after, now, rng);
             }
             return;

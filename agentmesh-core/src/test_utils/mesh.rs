@@ -143,6 +143,8 @@ pub struct Mesh {
     pub inbox_limit: Option<usize>,
     /// Frames of this sender and kind are acked by the relay, and lost.
     pub loses: Option<(Amid, u8)>,
+    /// The relay takes frames, and says nothing of them.
+    pub is_silent: bool,
     /// Agents that the registry hides.
     pub hidden: HashSet<Amid>,
     seed: u64,
@@ -162,6 +164,7 @@ impl Mesh {
             hidden: HashSet::new(),
             inbox_limit: None,
             loses: None,
+            is_silent: false,
             seed,
             losses: None,
         };
@@ -305,7 +308,9 @@ impl Mesh {
             if !is_lost && !queue.iter().any(|s| s.from == from && s.id == relay_id) {
                 queue.push_back(stored);
             }
-            self.feed(node, Input::RelayAcked(relay_id)).unwrap();
+            if !self.is_silent {
+                self.feed(node, Input::RelayAcked(relay_id)).unwrap();
+            }
         }
         for ack in outcome.acks {
             if let Some(queue) = self.relay.get_mut(&from) {

@@ -83,6 +83,33 @@ fn handshake_goes_first_when_a_full_mailbox_has_room_again() {
     assert!(mesh.nodes[0].engine.outbox().is_empty());
 }
 
+/// Room that comes between the two would be taken by what nobody can read without the handshake.
+#[test]
+fn nothing_goes_behind_a_handshake_before_the_relay_has_it() {
+    let mut mesh = Mesh::new(2, 509);
+    mesh.inbox_limit = Some(0);
+    let ids: Vec<_> = (0..3).map(|i| mesh.send(0, 1, &i.to_string()).unwrap()).collect();
+    mesh.advance(MINUTE);
+    assert!(mesh.wiretap.len() > 1);
+    assert!(mesh.wiretap.iter().all(|(_, stored)| stored.frame[1] == 1));
+    mesh.inbox_limit = Some(1);
+    settle(&mut mesh);
+    assert_eq!(mesh.handled(1), ids);
+    assert!(mesh.nodes[0].engine.outbox().is_empty());
+}
+
+/// What waits behind it waits for the relay's word, which may be lost, or come after the peer's.
+#[test]
+fn peer_that_answers_a_handshake_gets_the_rest_without_the_word_of_the_relay() {
+    let mut mesh = Mesh::new(2, 510);
+    mesh.is_silent = true;
+    let id = mesh.send(0, 1, "hello").unwrap();
+    mesh.run();
+    mesh.advance(0);
+    mesh.run();
+    assert_eq!(mesh.handled(1), [id]);
+}
+
 /// A relay whose mailbox was full takes the end of a session before what was written in it.
 #[test]
 fn what_the_end_of_a_session_overtook_is_known_for_what_it_is() {

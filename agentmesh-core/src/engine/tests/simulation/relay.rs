@@ -224,10 +224,6 @@ impl World {
                 let known = mailbox.iter().any(|mail| mail.from == from && mail.id == id);
                 if !known && mailbox.len() >= self.plan.quota {
                     self.checker.refused(from, id);
-                    if is_handshake(&frame) {
-                        // It goes again after a second or more, and what was sent behind it may be there by then.
-                        self.checker.excuse(from, to);
-                    }
                     self.send_down(from, Down::Refused(id));
                     return;
                 }
