@@ -76,6 +76,17 @@ impl Engine {
         self.parked.len()
     }
 
+    /// Of whom something that is parked comes after what they send again.
+    #[cfg(test)]
+    pub(super) fn behind(&self) -> impl Iterator<Item = Amid> {
+        self.parked.behind()
+    }
+
+    #[cfg(test)]
+    pub(super) fn take_disordered(&mut self) -> Vec<Amid> {
+        self.parked.take_disordered()
+    }
+
     /// Unhandled messages and bytes held for them.
     pub fn inbox_size(&self) -> (usize, usize) {
         (self.inbox.len(), self.inbox_bytes)

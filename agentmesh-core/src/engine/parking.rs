@@ -42,6 +42,9 @@ pub(super) struct Parked {
     again: HashMap<Amid, Again>,
     asked_at: Timestamp,
     bytes: usize,
+    /// Of whom something was forgotten that had been put behind.
+    #[cfg(test)]
+    disordered: Vec<Amid>,
 }
 
 impl Parked {
@@ -131,6 +134,8 @@ impl Parked {
         forgotten.sort_unstable();
         forgotten.dedup();
         for (peer, session) in &forgotten {
+            #[cfg(test)]
+            self.note_disordered(peer);
             self.remove(peer, *session, Timestamp::MAX);
             self.schedule(*peer, *session, now);
         }
@@ -202,6 +207,25 @@ impl Parked {
             .collect();
         due.sort_unstable();
         due
+    }
+
+    /// Of whom something comes after what they send again.
+    #[cfg(test)]
+    pub(super) fn behind(&self) -> impl Iterator<Item = Amid> {
+        let is_behind = |(_, waiting): &(_, &Vec<Waiting>)| waiting.iter().any(|w| w.behind);
+        self.peers.iter().filter(is_behind).map(|(peer, _)| *peer)
+    }
+
+    #[cfg(test)]
+    fn note_disordered(&mut self, peer: &Amid) {
+        if self.behind().any(|other| other == *peer) {
+            self.disordered.push(*peer);
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn take_disordered(&mut self) -> Vec<Amid> {
+        core::mem::take(&mut self.disordered)
     }
 
     #[cfg(test)]

@@ -209,6 +209,9 @@ impl World {
         let settle = agent.unsettled.is_some_and(|since| since <= self.now);
         let engine = agent.engine.as_mut().unwrap();
         let mut outcome = engine.finish(settle, &mut agent.rng).unwrap();
+        for peer in engine.take_disordered() {
+            self.checker.disordered(at, peer);
+        }
         if planted::has(Defect::AckBeforeCommit) {
             let acks = core::mem::take(&mut outcome.acks);
             self.carry_out(at, Outcome { acks, ..Outcome::default() });

@@ -23,8 +23,9 @@ pub(super) struct Sent {
     pub(super) queued: bool,
     /// The relay lost a frame of it, or a disk that had it is gone: it may never be handled.
     pub(super) at_risk: bool,
-    /// The relay refused a frame of it for want of room, and may have taken a later message then.
-    pub(super) refused: bool,
+    /// The relay refused a frame of it for want of room, and may have taken a later message then; or it was sent again behind a
+    /// later one, and whoever gets them forgot that.
+    pub(super) may_be_late: bool,
     /// The sender was told that it failed.
     pub(super) failed: bool,
     /// How often a handler may see it: once, and once more for each time that its agent died or forgot meanwhile.
@@ -113,7 +114,7 @@ impl Checker {
             text,
             queued: false,
             at_risk: false,
-            refused: false,
+            may_be_late: false,
             failed: false,
             allowed: 1,
             handled: 0,
@@ -181,7 +182,15 @@ impl Checker {
     pub(super) fn refused(&mut self, from: usize, id: RelayMessageId) {
         let message = self.messages.get(&(from, id));
         if let Some(sent) = message.and_then(|message| self.sent.get_mut(message)) {
-            sent.refused = true;
+            sent.may_be_late = true;
+        }
+    }
+
+    /// An agent forgets that what it parks of another comes after what that one sends again.
+    pub(super) fn disordered(&mut self, at: usize, peer: Amid) {
+        let from = self.amids.iter().position(|amid| *amid == peer);
+        for sent in self.sent.values_mut() {
+            sent.may_be_late |= sent.to == at && Some(sent.from) == from;
         }
     }
 
@@ -218,7 +227,7 @@ impl Checker {
         sent.handled += 1;
         let (number, times, allowed) = (sent.number, sent.handled, sent.allowed);
         if times == 1 {
-            let keeps = self.kind.keeps_order() && !sent.refused;
+            let keeps = self.kind.keeps_order() && !sent.may_be_late;
             let latest = self.latest.entry((agent, sent.from)).or_default();
             let overtaken = Some(*latest).filter(|latest| *latest > number && keeps);
             *latest = number.max(*latest);

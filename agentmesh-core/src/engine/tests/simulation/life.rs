@@ -6,7 +6,7 @@ use super::{
     world::{Event, World},
 };
 use crate::{
-    engine::Input,
+    engine::{Engine, Input},
     identity::Identity,
     test_utils::{
         FaultyStorage, block_on,
@@ -34,6 +34,7 @@ impl World {
     /// The process dies.
     pub(super) fn kill(&mut self, at: usize, down: u64) {
         self.break_connection(at);
+        self.forget_order(at);
         let agent = &mut self.agents[at];
         agent.engine = None;
         agent.life += 1;
@@ -44,6 +45,12 @@ impl World {
         }
         self.log(|| format!("agent {at} is dead"));
         self.later(down, Event::Start { at });
+    }
+
+    /// What is only in memory goes.
+    fn forget_order(&mut self, at: usize) {
+        let behind = self.agents[at].engine.iter().flat_map(Engine::behind);
+        behind.for_each(|peer| self.checker.disordered(at, peer));
     }
 
     /// The process is started.
@@ -61,6 +68,7 @@ impl World {
     /// The engine is opened anew from what is on disk, and what the relay was not told of comes again.
     pub(super) fn reload(&mut self, at: usize) {
         self.break_connection(at);
+        self.forget_order(at);
         self.agents[at].batch.clear();
         self.open(at, Origin::Store);
     }

@@ -227,8 +227,9 @@ impl World {
                     self.send_down(from, Down::Refused(id));
                     return;
                 }
+                // Even if it was before: when it came first, its sender may have been about to name it otherwise, and then forgot.
+                self.checker.stored(from, id);
                 if !known {
-                    self.checker.stored(from, id);
                     let copied = Copied { from, to, id, frame: frame.clone() };
                     self.relay.copied.push(copied);
                     let mail = Mail { from, id, frame, delivered: false, delayed_until: 0 };
