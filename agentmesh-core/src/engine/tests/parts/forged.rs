@@ -1,6 +1,7 @@
 //! Parts that their sender never made.
 
 use super::*;
+use crate::limits::MAX_JSON_DEPTH;
 
 #[test]
 fn contradictions_end_the_payload_and_nothing_of_it_is_handed_on() {
@@ -98,4 +99,28 @@ fn short_message_under_the_id_of_an_unfinished_one_ends_that() {
     assert_eq!(stored(&mesh, 1, RecordKind::Assembly), 0);
     assert_eq!(stored(&mesh, 1, RecordKind::Chunk), 0);
     assert_eq!(mesh.nodes[1].engine.parts.received_bytes(), 0);
+}
+
+#[test]
+fn text_that_is_json_as_a_whole_is_handed_on_and_no_other() {
+    let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+    let cut_short = "{\"a\": [1, 2".to_owned();
+    for (text, is_json) in [
+        ("{\"a\": [1, 2]}".to_owned(), true),
+        (nested(MAX_JSON_DEPTH), true),
+        (nested(MAX_JSON_DEPTH + 1), false),
+        (cut_short, false),
+    ] {
+        let mut mesh = acquainted(128);
+        let group = id(&mesh, 500);
+        for index in [0, 1] {
+            let mut part = part_of(&mesh, text.as_bytes(), group, index, 2);
+            if let Payload::Bytes(piece) = part.payload {
+                part.payload = Payload::Json(String::from_utf8(piece).unwrap());
+            }
+            forge(&mut mesh, 0, 1, &part);
+        }
+        assert_eq!(mesh.handled(1).contains(&group), is_json, "{text}");
+        assert_eq!(refusals(&mesh, 1, ReceiptStage::Damaged), usize::from(!is_json), "{text}");
+    }
 }

@@ -163,3 +163,19 @@ fn relay_that_has_all_parts_is_heard_of_once() {
     let event = Event::Progress { to: mesh.amid(1), id, stage: Stage::StoredByRelay };
     assert_eq!(mesh.nodes[0].events.iter().filter(|e| **e == event).count(), 1);
 }
+
+#[test]
+fn relay_without_room_gets_no_more_parts_until_it_is_asked_again() {
+    let mut mesh = acquainted(127);
+    mesh.disconnect(1);
+    mesh.inbox_limit = Some(3);
+    let ids = [1, 2].map(|seed| send(&mut mesh, 0, 1, 5 * PART_SIZE, seed).0);
+    assert_eq!(ids.map(|id| begun(&mesh, id)), [5, 0]);
+    mesh.inbox_limit = None;
+    mesh.advance(1500);
+    mesh.run();
+    assert_eq!(ids.map(|id| begun(&mesh, id)), [5, 5]);
+    mesh.connect(1);
+    mesh.run();
+    assert!(ids.iter().all(|id| mesh.stage(0, *id) == Some(Stage::Handled)));
+}
