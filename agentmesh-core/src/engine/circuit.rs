@@ -10,6 +10,7 @@ use rand_core::CryptoRng;
 use serde::Serialize;
 
 use crate::{
+    handshake::SessionId,
     identity::Amid,
     knock::Decision,
     limits,
@@ -19,10 +20,8 @@ use crate::{
 };
 
 use super::{
-    DropReason, Engine, Event, LoadError, SendError, SendFailure,
-    inbound::Source,
-    outbound::control,
-    records::{CircuitRecord, InboxState, OutboxBody},
+    DropReason, Engine, Event, LoadError, SendError, SendFailure, inbound::Source,
+    outbound::control, records::CircuitRecord,
 };
 
 /// What a peer is told to wait when its KNOCK met a paused agent.
@@ -257,18 +256,11 @@ impl Engine {
         let mut found = self.wanted.contains(&peer) || !self.unconfirmed(peer).is_empty();
         // First, so that nothing waits for a session and asks for a new one.
         self.fail_peer(peer, reason);
-        let mut silent = Vec::new();
-        for entry in self.outbox.values().filter(|e| e.to == peer && !e.is_message()) {
-            let unheard = entry.transmission.as_ref().filter(|t| !t.relay_acked);
-            if let (OutboxBody::Handshake { .. }, Some(t)) = (&entry.body, unheard) {
-                silent.push(t.session);
-            }
-        }
+        // A peer that never heard of the session would not understand its end.
+        let heard = sending.filter(|id| !self.is_unheard(*id));
         self.drop_controls(peer);
         if farewell == Farewell::Said
-            && let Some(id) = sending
-            // A peer that never heard of the session would not understand its end.
-            && !silent.contains(&id)
+            && let Some(id) = heard
         {
             let plaintext = control(MessageType::Close, now, rng);
             self.send_control(peer, id, &plaintext, now, rng);
@@ -285,7 +277,6 @@ impl Engine {
         found |= !sessions.is_empty();
         for id in sessions {
             self.bury(id, now);
-            self.discard(|e| e.session != id || e.state == InboxState::Ready);
             self.out.events.push(Event::SessionClosed { peer, session: id });
         }
         self.receipts.forget(&peer);
@@ -300,6 +291,14 @@ impl Engine {
             self.drop_frame(Source::of(&parked), reason);
         }
         found
+    }
+
+    /// Whether the relay may not have the handshake of a session.
+    fn is_unheard(&self, session: SessionId) -> bool {
+        let entries = self.handshakes.values().filter_map(|id| self.outbox.get(id));
+        let mut unheard =
+            entries.filter_map(|e| e.transmission.as_ref()).filter(|t| !t.relay_acked);
+        unheard.any(|t| t.session == session)
     }
 
     /// Receipts, answers and handshakes for a peer that is not to hear them any more.

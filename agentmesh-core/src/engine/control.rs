@@ -13,7 +13,7 @@ use crate::{
 use super::{
     Engine, Event, SendFailure,
     outbound::control,
-    records::{Decision, InboxState, Role},
+    records::{Decision, Role},
 };
 
 impl Engine {
@@ -61,7 +61,6 @@ impl Engine {
             peer.rejected_until = now.plus_millis(seconds.saturating_mul(SECOND));
         }
         self.retire(id);
-        self.discard(|e| e.session != id || e.state == InboxState::Ready);
         let event = Event::KnockRejected { peer: from, reason: reason.clone(), retry_after_s };
         self.out.events.push(event);
         // In a crossing, the peer's own session may be in use instead; then our messages go there.
@@ -90,7 +89,6 @@ impl Engine {
     }
 
     fn after_end(&mut self, peer: Amid, id: SessionId, was_sending: bool) {
-        self.discard(|e| e.session != id || e.state == InboxState::Ready);
         self.out.events.push(Event::SessionClosed { peer, session: id });
         if was_sending {
             self.recall(peer);

@@ -252,6 +252,7 @@ impl Engine {
             return;
         };
         self.end_handshake_resends(id);
+        self.discard_undecided(id);
         self.live = self.live.saturating_sub(1);
         if let Some(peer) = self.peers.modify(&peer) {
             peer.forget(id);
@@ -265,6 +266,7 @@ impl Engine {
     /// Ends a session: its keys go. A responder remembers its id, or a replayed handshake would open it again.
     pub(super) fn retire(&mut self, id: SessionId) {
         self.end_handshake_resends(id);
+        self.discard_undecided(id);
         let Some(entry) = self.sessions.get(&id) else { return };
         let (peer, role, was_tombstone) = (entry.peer, entry.role, entry.is_tombstone());
         self.live = self.live.saturating_sub(usize::from(!was_tombstone));

@@ -228,6 +228,11 @@ impl Engine {
         }
     }
 
+    /// The same of what waits in a session for the answer to its KNOCK, when the session ends without.
+    pub(super) fn discard_undecided(&mut self, session: SessionId) {
+        self.discard(|e| e.session != session || e.state == InboxState::Ready);
+    }
+
     pub(super) fn take_inbox(&mut self, key: (Amid, MessageId)) -> Option<InboxEntry> {
         let entry = self.inbox.remove(&key)?;
         self.inbox_bytes -= entry.plaintext.len();

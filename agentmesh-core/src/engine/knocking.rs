@@ -94,11 +94,9 @@ impl Engine {
             let at = since.entry(entry.session).or_insert(entry.received_at);
             *at = entry.received_at.min(*at);
         }
-        if !since.is_empty() {
-            // These wait for our own decision.
-            for (session, _) in self.pending_knocks() {
-                since.remove(&session);
-            }
+        // These wait for our own decision.
+        for (session, _) in self.pending_knocks() {
+            since.remove(&session);
         }
         since
     }
@@ -107,11 +105,8 @@ impl Engine {
     pub(super) fn release_unanswered(&mut self, now: Timestamp) {
         for (id, since) in self.unanswered() {
             let Some(entry) = self.sessions.get(&id) else { continue };
-            let (peer, pending) = (entry.peer, entry.decision == Decision::Pending);
-            if entry.role == Role::Initiator
-                && pending
-                && now.since(since) >= limits::ACCEPT_PATIENCE
-            {
+            let peer = entry.peer;
+            if entry.role == Role::Initiator && now.since(since) >= limits::ACCEPT_PATIENCE {
                 self.on_accept(peer, id, None, now);
             }
         }
@@ -162,7 +157,6 @@ impl Engine {
         }
         let was_sending = self.sending_session(peer) == Some(id);
         self.retire(id);
-        self.discard(|e| e.session != id || e.state == InboxState::Ready);
         // What we wanted to say in that session needs a KNOCK of our own.
         if was_sending && !self.unconfirmed(peer).is_empty() {
             self.recall(peer);

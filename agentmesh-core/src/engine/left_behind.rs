@@ -72,7 +72,7 @@ impl Engine {
             && self.has_room_for_parts()
             && (*everybody
                 || self.knows_forgotten()
-                || (*knocks && self.has_room_for_knock() && self.has_room_for_legacy_knocks())
+                || (*knocks && self.has_room_for_knocks())
                 || peers.values().chain(parts.values()).any(|until| self.has_come_about(*until))
                 || sessions.iter().any(|(session, peer)| {
                     self.sessions.get(session).is_some() || self.parked.has_room_for(peer)
@@ -164,10 +164,13 @@ impl Engine {
         self.inbox.values().filter(|e| e.state == InboxState::Knock).count() < limits::HELD_PEERS
     }
 
-    #[cfg(not(feature = "legacy-0-2"))]
-    #[allow(clippy::unused_self, reason = "as where there are such")]
-    const fn has_room_for_legacy_knocks(&self) -> bool {
-        true
+    /// The same of every suite.
+    fn has_room_for_knocks(&self) -> bool {
+        #[cfg(feature = "legacy-0-2")]
+        if !self.has_room_for_legacy_knocks() {
+            return false;
+        }
+        self.has_room_for_knock()
     }
 }
 

@@ -8,12 +8,11 @@ use crate::{
     handshake::{InitialMessage, ResponderKeys, SessionId, Suite, accept, initiate},
     identity::Identity,
     knock::{Knock, KnockChecks, KnockError, VerifiedKnock},
-    limits,
     prekeys::{PreKeyBundle, PreKeys},
     session::Session,
     time::Timestamp,
     wire::{
-        frame::{FrameError, HANDSHAKE_PREFIX},
+        frame::HANDSHAKE_PREFIX,
         id::MessageId,
         plaintext::{MessageType, Plaintext},
     },
@@ -54,10 +53,6 @@ pub(crate) fn begin(
     frame.extend_from_slice(&HANDSHAKE_PREFIX);
     frame.extend_from_slice(hs.as_bytes());
     session.encrypt_into(&plaintext.encode()?, &mut frame, now, rng)?;
-    if frame.len() > limits::MAX_FRAME {
-        let (limit, actual) = (limits::MAX_FRAME, frame.len());
-        return Err(FrameError::TooLong { limit, actual }.into());
-    }
     Ok(Begun { id, hs, session, knock, knock_id: plaintext.id, frame })
 }
 

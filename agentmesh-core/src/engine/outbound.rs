@@ -60,7 +60,7 @@ impl Engine {
         })
     }
 
-    #[cfg(feature = "metrics")]
+    #[cfg(any(test, feature = "metrics"))]
     pub(crate) fn messages_under_way(&self) -> usize {
         self.outbox.values().filter(|entry| entry.is_message()).count()
     }

@@ -17,10 +17,6 @@ fn sent_since(mesh: &Mesh, node: usize, mark: usize) -> Vec<Amid> {
     mesh.wiretap[mark..].iter().filter(|(_, s)| s.from == own).map(|(to, _)| *to).collect()
 }
 
-fn told(mesh: &Mesh, node: usize, what: impl Fn(&Event) -> bool) -> usize {
-    mesh.nodes[node].events.iter().filter(|e| what(e)).count()
-}
-
 /// Sessions with keys in the store of a node.
 fn live_records(mesh: &mut Mesh, node: usize) -> usize {
     let now = mesh.now;

@@ -1,6 +1,7 @@
 //! Agents against each other, through a relay that tests control. Named after what must hold; defects of the lineage
 //! carry their number.
 
+mod answers;
 mod bounds;
 mod circuit;
 mod clock;
@@ -10,6 +11,7 @@ mod crossing;
 mod cutting_off;
 mod delivery;
 mod durability;
+mod ended;
 mod failures;
 mod hostile;
 mod knocks;
@@ -18,6 +20,7 @@ mod left_behind;
 mod legacy;
 mod loading;
 mod model;
+mod outbox;
 mod parts;
 mod probes;
 mod receipts;
@@ -64,6 +67,27 @@ fn texts(mesh: &Mesh, node: usize) -> Vec<String> {
     mesh.nodes[node].handled.iter().map(|(_, _, text)| text.clone()).collect()
 }
 
+/// What comes of an input, committed, and nothing of it carried out: no frame, no question to the registry.
+fn outcome_of(mesh: &mut Mesh, node: usize, input: Input) -> Outcome {
+    use crate::{storage::Storage, test_utils};
+    let (now, node) = (mesh.now, &mut mesh.nodes[node]);
+    let mut rng = test_utils::seeded_rng(node.commits + 4_000_000);
+    let mut input = input;
+    while let Step::Load(needs, again) = node.engine.handle(input, now, &mut rng).unwrap() {
+        test_utils::block_on(node.engine.fetch(&node.storage, needs)).unwrap();
+        input = again;
+    }
+    let outcome = node.engine.finish(false, &mut rng).unwrap();
+    test_utils::block_on(node.storage.commit(outcome.changes.clone())).unwrap();
+    node.commits += 1;
+    outcome
+}
+
+/// Events of a node for which this holds.
+fn told(mesh: &Mesh, node: usize, what: impl Fn(&Event) -> bool) -> usize {
+    mesh.nodes[node].events.iter().filter(|e| what(e)).count()
+}
+
 fn dropped(mesh: &Mesh, node: usize, reason: DropReason) -> usize {
     let is = |e: &&Event| matches!(e, Event::FrameDropped { reason: r, .. } if *r == reason);
     mesh.nodes[node].events.iter().filter(is).count()
@@ -90,22 +114,4 @@ fn records(mesh: &Mesh, node: usize) -> Vec<crate::storage::Record> {
         }
         all
     })
-}
-
-/// Gives `node` an input and nothing else to do, keeps its changes, and does not answer what it asks for.
-pub(super) fn take(mesh: &mut Mesh, node: usize, input: Input) -> Outcome {
-    use crate::{
-        storage::Storage,
-        test_utils::{block_on, mesh::Node, seeded_rng},
-    };
-    let (now, mut rng) = (mesh.now, seeded_rng(1));
-    let Node { engine, storage, .. } = &mut mesh.nodes[node];
-    let mut next = input;
-    while let Step::Load(needs, again) = engine.handle(next, now, &mut rng).unwrap() {
-        block_on(engine.fetch(storage, needs)).unwrap();
-        next = again;
-    }
-    let outcome = engine.finish(false, &mut rng).unwrap();
-    block_on(storage.commit(outcome.changes.clone())).unwrap();
-    outcome
 }

@@ -8,6 +8,20 @@ use crate::{
     wire::plaintext::{Headers, MessageType, Payload},
 };
 
+/// Something to say to an agent, for those who do without [`Mesh::send`].
+pub(super) fn message(mesh: &Mesh, to: usize) -> NewMessage {
+    NewMessage {
+        id: MessageId::new_v7(mesh.now, &mut crate::test_utils::seeded_rng(1)),
+        to: mesh.amid(to),
+        kind: MessageType::Message,
+        in_reply_to: None,
+        payload: Payload::Json("1".into()),
+        headers: Headers::NONE,
+        knock_request: None,
+        expires_in: None,
+    }
+}
+
 fn sweep(mesh: &mut Mesh, node: usize) {
     let (now, node) = (mesh.now, &mut mesh.nodes[node]);
     block_on(node.engine.sweep(&node.storage, now)).unwrap();
@@ -46,20 +60,9 @@ fn frame_of_an_unknown_session_is_due_a_second_after_it_came_and_only_with_a_con
 #[test]
 fn what_the_relay_did_not_take_is_due_again_unless_it_never_says_so() {
     let mut mesh = acquainted(622);
-    let mut rng = crate::test_utils::seeded_rng(1);
-    let id = MessageId::new_v7(mesh.now, &mut rng);
     // Without the mesh, which would ack it.
-    let (to, now) = (mesh.amid(1), mesh.now);
-    let message = NewMessage {
-        id,
-        to,
-        kind: MessageType::Message,
-        in_reply_to: None,
-        payload: Payload::Json("1".into()),
-        headers: Headers::NONE,
-        knock_request: None,
-        expires_in: None,
-    };
+    let (message, now) = (message(&mesh, 1), mesh.now);
+    let mut rng = crate::test_utils::seeded_rng(1);
     let engine = &mut mesh.nodes[0].engine;
     assert!(matches!(engine.handle(Input::Send(message), now, &mut rng), Ok(Step::Done)));
     assert!(!engine.has_sent_all());
