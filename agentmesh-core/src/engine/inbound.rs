@@ -269,3 +269,6 @@ impl Engine {
         self.out.events.push(Event::FrameDropped { from: source.from, reason });
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -322,3 +322,6 @@ impl Engine {
         self.refill(from, taken, now);
     }
 }
+
+#[cfg(test)]
+mod tests;

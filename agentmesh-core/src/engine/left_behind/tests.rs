@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     engine::{
         EngineConfig,
-        records::InboxEntry,
+        records::{InboxEntry, Role, SessionEntry},
         tests::{peer, session},
     },
     test_utils::{mesh::Mesh, seeded_rng},
@@ -116,4 +116,49 @@ fn what_waits_for_a_decision_waits_while_anything_of_the_session_does() {
         put(engine, session(of), state, Vec::new());
         assert_eq!(engine.has_room(), !undecided);
     }
+}
+
+/// Its frames waited here before it came, and were forgotten.
+#[test]
+fn forgotten_frames_are_worth_fetching_once_their_session_is_there() {
+    let mut mesh = mesh(666);
+    let engine = &mut mesh.nodes[0].engine;
+    engine.note_forgotten(session(1));
+    assert!(!engine.has_left_frames() && !engine.has_room());
+    let entry = SessionEntry {
+        id: session(1),
+        peer: peer(1),
+        role: Role::Responder,
+        signed_prekey_id: 1,
+        knock_time: Timestamp::ZERO,
+        knock_nonce: [0; 16],
+        decision: Decision::Accepted,
+        confirmed: true,
+        expires_at: None,
+        session: None,
+    };
+    engine.sessions.put(&engine.vault, entry);
+    assert!(engine.has_left_frames() && engine.has_room());
+}
+
+#[test]
+fn knock_is_worth_fetching_when_another_may_wait() {
+    let mut mesh = mesh(667);
+    let engine = &mut mesh.nodes[0].engine;
+    engine.leave_knock();
+    assert!(engine.has_room());
+    for n in 0..limits::HELD_PEERS {
+        let id = MessageId::new_v7(Timestamp::ZERO, &mut seeded_rng(n as u64));
+        let entry = InboxEntry {
+            from: peer(n),
+            id,
+            session: session(n),
+            state: InboxState::Knock,
+            order: 0,
+            received_at: Timestamp::ZERO,
+            plaintext: Vec::new(),
+        };
+        engine.inbox.put(&engine.vault, entry);
+    }
+    assert!(engine.has_left_frames() && !engine.has_room());
 }

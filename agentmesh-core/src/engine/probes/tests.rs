@@ -173,3 +173,18 @@ fn peers_whose_closed_sessions_were_replaced_are_remembered_for_an_hour_and_no_m
     probes.expire(again);
     assert_eq!(probes.may_replace_closed(peer(MAX_PEERS), again), Ok(()));
 }
+
+#[test]
+fn pause_is_longer_by_half_of_it_at_most() {
+    let nonce = |random: u64| {
+        let mut nonce = [7; 16];
+        nonce[..8].copy_from_slice(&random.to_be_bytes());
+        nonce
+    };
+    for pause in [MINUTE, MINUTE + 1, PAUSE_MAX] {
+        let half = pause / 2;
+        for (random, more) in [(0, 0), (1, 1), (half, half), (half + 1, 0)] {
+            assert_eq!(jitter(&nonce(random), pause), more, "{random} of {pause}");
+        }
+    }
+}

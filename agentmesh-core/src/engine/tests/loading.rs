@@ -4,9 +4,12 @@ use super::*;
 use crate::{
     error::ErrorInfo,
     identity::Identity,
-    storage::{Changes, MemoryStorage, RecordId, RecordKind, Storage},
+    storage::{
+        Changes, MemoryStorage, RecordId, RecordKind, Storage,
+        copy::{CopyNames, copy},
+    },
     test_utils::{block_on, mesh::START, seeded_rng},
-    vault::{StoreKey, Vault},
+    vault::{StoreKey, Vault, passphrase},
 };
 
 fn vault() -> Vault {
@@ -36,6 +39,13 @@ fn overwrite(storage: &MemoryStorage, id: RecordId, plain: &[u8]) {
     let sealed = vault().seal(id, version + 1, plain, &mut seeded_rng(952)).unwrap();
     let mut changes = Changes::new();
     changes.put(id, version, sealed);
+    block_on(storage.commit(changes)).unwrap();
+}
+
+/// Writes a record as it is.
+fn put(storage: &MemoryStorage, id: RecordId, bytes: Vec<u8>) {
+    let mut changes = Changes::new();
+    changes.put(id, 0, bytes);
     block_on(storage.commit(changes)).unwrap();
 }
 
@@ -95,4 +105,33 @@ fn store_of_another_key_is_not_opened() {
     let other = Vault::new(&StoreKey::from_bytes([8; 32]));
     let found = block_on(StoredIdentity::find(&storage, &other));
     assert_eq!(found.unwrap_err().code(), "STATE_WRONG_STORE_KEY");
+}
+
+#[test]
+fn values_of_the_application_a_locked_key_and_the_mark_of_a_copy_say_nothing_of_an_agent() {
+    let value = RecordId::new(RecordKind::Value, [1; 16]);
+    let plain = MemoryStorage::new();
+    put(&plain, value, b"\0not sealed".to_vec());
+    assert!(find(&plain).unwrap().is_none());
+    let sealed = MemoryStorage::new();
+    overwrite(&sealed, value, b"sealed with the key of the store");
+    assert!(find(&sealed).unwrap().is_none());
+    let locked = MemoryStorage::new();
+    put(&locked, passphrase::ID, b"opened by a passphrase only".to_vec());
+    assert!(find(&locked).unwrap().is_none());
+    let copied = MemoryStorage::new();
+    let names = CopyNames { from: "here", to: "there", now: START };
+    block_on(copy(&plain, &copied, names, &mut |_| ())).unwrap();
+    assert!(find(&copied).unwrap().is_none());
+    create(&copied).unwrap();
+}
+
+#[test]
+fn value_that_was_sealed_with_another_key_says_that_the_key_is_wrong() {
+    let storage = MemoryStorage::new();
+    let id = RecordId::new(RecordKind::Value, [1; 16]);
+    let other = Vault::new(&StoreKey::from_bytes([8; 32]));
+    let sealed = other.seal(id, 1, b"a value", &mut seeded_rng(953)).unwrap();
+    put(&storage, id, sealed);
+    assert_eq!(find(&storage).unwrap_err().code(), "STATE_WRONG_STORE_KEY");
 }

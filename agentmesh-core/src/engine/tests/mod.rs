@@ -2,7 +2,9 @@
 //! carry their number.
 
 mod answers;
+mod asked;
 mod bounds;
+mod changes;
 mod circuit;
 mod clock;
 mod closing;
@@ -13,11 +15,14 @@ mod delivery;
 mod durability;
 mod ended;
 mod failures;
+mod handshakes;
 mod hostile;
 mod knocks;
 mod left_behind;
 #[cfg(feature = "legacy-0-2")]
 mod legacy;
+#[cfg(feature = "legacy-0-2")]
+mod legacy_sessions;
 mod loading;
 mod model;
 mod outbox;
@@ -27,6 +32,8 @@ mod receipts;
 mod recovery;
 mod redaction;
 mod refusals;
+mod repeated;
+mod resending;
 mod rotation;
 mod schedule;
 mod simulation;
