@@ -8,6 +8,8 @@
 //! No session is in it, so no ratchet can fork: peers open new ones. Numbers go on above a gap, because the old store may
 //! have used more after the backup was made.
 
+use core::num::NonZeroUsize;
+
 use rand_core::CryptoRng;
 
 use super::{LoadError, own_records::load_prekeys, records::Peer, table::Stored};
@@ -15,7 +17,7 @@ use crate::{
     codec::{CodecError, Reader, Write},
     identity::Amid,
     keys::VerifyingKey,
-    limits::{MAX_CONTINUATION, MAX_CONTINUATION_PEERS},
+    limits::MAX_CONTINUATION_PEERS,
     prekeys::{Counters, PreKeys},
     storage::{Changes, RecordKind, Storage},
     time::Timestamp,
@@ -53,26 +55,7 @@ impl Continuation {
     pub async fn read(storage: &dyn Storage, vault: &Vault) -> Result<Self, LoadError> {
         let prekeys = load_prekeys(storage, vault).await?;
         let counters = prekeys.map_or_else(Counters::default, |(prekeys, _)| prekeys.counters());
-        let mut peers = Vec::new();
-        let mut after = None;
-        while peers.len() < MAX_CONTINUATION_PEERS {
-            let page = storage.list(RecordKind::Peer, after, PAGE).await?;
-            let Some(last) = page.last() else { break };
-            after = Some(last.id.key);
-            for record in &page {
-                let plain = vault.open(record)?;
-                let peer = Peer::decode(&plain)
-                    .map_err(|source| LoadError::undecodable(record.id, source))?;
-                peers.push(PinnedPeer {
-                    amid: peer.amid,
-                    identity: peer.identity,
-                    suite_pin: peer.suite_pin,
-                    newest_bundle: peer.newest_bundle,
-                    next_seq: peer.next_seq,
-                });
-            }
-        }
-        peers.truncate(MAX_CONTINUATION_PEERS);
+        let peers = pinned_peers(storage, vault, MAX_CONTINUATION_PEERS).await?;
         Ok(Self { counters, peers })
     }
 
@@ -104,9 +87,6 @@ impl Continuation {
     /// # Errors
     /// [`CodecError`]
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, CodecError> {
-        if bytes.len() > MAX_CONTINUATION {
-            return Err(CodecError::InvalidValue { field: "continuation" });
-        }
         let mut r = Reader::new(bytes);
         let version = r.u8("version")?;
         if version != VERSION {
@@ -169,45 +149,33 @@ impl Continuation {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn continuation() -> Continuation {
-        let amid = Amid::from_bytes([3; 20]);
-        let peer = PinnedPeer {
-            amid,
-            identity: None,
-            suite_pin: 3,
-            newest_bundle: Timestamp::from_millis(7),
-            next_seq: 9,
-        };
-        let counters =
-            Counters { ids: [2, 3, 101, 21], bundle_created_at: Timestamp::from_millis(5) };
-        Continuation { counters, peers: vec![peer] }
-    }
-
-    #[test]
-    fn survives_a_round_trip_and_refuses_what_is_cut() {
-        let good = continuation();
-        let bytes = good.to_bytes();
-        assert_eq!(Continuation::from_bytes(&bytes).unwrap(), good);
-        for end in 0..bytes.len() {
-            assert!(Continuation::from_bytes(&bytes[..end]).is_err(), "{end}");
-        }
-        let newer = [&[2], &bytes[1..]].concat();
-        assert!(matches!(
-            Continuation::from_bytes(&newer),
-            Err(CodecError::UnknownVersion { version: 2, .. })
-        ));
-    }
-
-    proptest! {
-        #[test]
-        fn never_panics(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-            let _ = Continuation::from_bytes(&bytes);
+/// What the store knows of its peers, of `most` of them.
+async fn pinned_peers(
+    storage: &dyn Storage,
+    vault: &Vault,
+    most: usize,
+) -> Result<Vec<PinnedPeer>, LoadError> {
+    let mut peers = Vec::new();
+    let mut after = None;
+    while let Some(room) = NonZeroUsize::new(most.saturating_sub(peers.len())) {
+        let page = storage.list(RecordKind::Peer, after, PAGE.min(room.get())).await?;
+        let Some(last) = page.last() else { break };
+        after = Some(last.id.key);
+        for record in &page {
+            let plain = vault.open(record)?;
+            let peer =
+                Peer::decode(&plain).map_err(|source| LoadError::undecodable(record.id, source))?;
+            peers.push(PinnedPeer {
+                amid: peer.amid,
+                identity: peer.identity,
+                suite_pin: peer.suite_pin,
+                newest_bundle: peer.newest_bundle,
+                next_seq: peer.next_seq,
+            });
         }
     }
+    Ok(peers)
 }
+
+#[cfg(test)]
+mod tests;

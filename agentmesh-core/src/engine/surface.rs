@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Peers for which the last error is remembered.
-const MAX_TROUBLED: usize = 1000;
+pub(super) const MAX_TROUBLED: usize = 1000;
 
 /// A message in the outbox.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -250,3 +250,6 @@ fn open<T: Stored>(vault: &Vault, record: &Record) -> Result<T, LoadError> {
     let plain = vault.open(record)?;
     T::decode(&plain).map_err(|source| LoadError::undecodable(record.id, source))
 }
+
+#[cfg(test)]
+mod tests;

@@ -101,10 +101,7 @@ impl Engine {
         let Some(known) = self.legacy.peers.modify_lazily(&from) else {
             return self.drop_frame(source, DropReason::NoSession);
         };
-        let current = known.session.iter_mut().filter(|_| known.accepted);
-        let mut sessions: Vec<_> = current.chain(&mut known.older).collect();
-        // The peer's name for a session is a hint; nobody vouches for it.
-        sessions.sort_by_key(|s| s.peer_session_id() != Some(envelope.session_id.as_str()));
+        let sessions = known.likeliest_first(&envelope.session_id);
         let mut reason = DropReason::NoSession;
         let mut opened = None;
         for session in sessions {

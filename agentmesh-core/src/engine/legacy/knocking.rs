@@ -83,7 +83,7 @@ impl Engine {
         };
         // Two knock at once: that of the smaller name counts, as both can see.
         let ours = self.legacy.peers.get(&from).is_some_and(|p| p.knock_nonce.is_some());
-        if ours && own < from {
+        if ours && own.cmp(&from).is_lt() {
             return self.drop_frame(source, DropReason::SessionClosed);
         }
         if self.legacy.undecided.len() >= HELD_PEERS {
@@ -269,3 +269,6 @@ fn knock_info(knock: &VerifiedLegacyKnock, session: SessionId) -> Option<KnockIn
     };
     KnockInfo::new(knock.signer, session, Suite::Legacy02, native).ok()
 }
+
+#[cfg(test)]
+mod tests;

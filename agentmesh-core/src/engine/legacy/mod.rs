@@ -18,7 +18,7 @@ use super::{Engine, Event, LoadError, Need, records::Peer, table::Table};
 use crate::{
     handshake::{SessionId, Suite},
     identity::{Amid, IdentityPublic},
-    legacy::{Bundle, LegacySession, LegacySessionState, VerifiedLegacyKnock},
+    legacy::{Bundle, LegacySession, VerifiedLegacyKnock},
     limits::LEGACY_KNOCK_WINDOW,
     maps::HashMap,
     storage::Storage,
@@ -144,19 +144,9 @@ impl Engine {
         let old = |at: Timestamp| now.since(at) > LEGACY_KNOCK_WINDOW;
         self.legacy.undecided.retain(|_, (_, at)| !old(*at));
         self.legacy.parked.retain(|(_, at)| !old(*at));
-        let undecided = &self.legacy.undecided;
-        let mut stale: Vec<_> = self
-            .legacy
-            .peers
-            .values()
-            .filter(|known| {
-                known.session.as_ref().is_some_and(|session| {
-                    let pending = session.state() == LegacySessionState::Pending;
-                    let waiting = pending
-                        || (!known.accepted && !undecided.contains_key(&session_id(session)));
-                    waiting && old(session.created_at())
-                })
-            })
+        let unanswered = self.legacy.peers.values().filter(|known| !known.accepted);
+        let mut stale: Vec<_> = unanswered
+            .filter(|known| known.session.as_ref().is_some_and(|s| old(s.created_at())))
             .map(|known| known.amid)
             .collect();
         stale.sort_unstable();

@@ -11,7 +11,7 @@ use crate::{
     error::ErrorInfo,
     handshake::{SessionId, Suite},
     identity::Amid,
-    legacy::{LegacyHandshakeError, LegacyKnock, LegacySession, LegacySessionState},
+    legacy::{LegacyHandshakeError, LegacyKnock, LegacySession},
     limits::MAX_ENCRYPTED_PAYLOAD,
     time::Timestamp,
     wire::{
@@ -32,21 +32,19 @@ impl Engine {
     ) -> bool {
         let Some(entry) = self.outbox.get(&id) else { return false };
         let to = entry.to;
-        if !self.has_legacy_session(&to) || self.sending_session(to).is_some() {
+        if !self.has_legacy_session(&to) {
             return false;
         }
         let Some(known) = self.legacy.peers.get(&to) else { return false };
         let Some(session) = &known.session else { return false };
-        let ready =
-            known.accepted && session.state() == LegacySessionState::Active && !session.must_wait();
-        if !ready {
+        if !known.accepted || session.must_wait() {
             return true;
         }
         let OutboxBody::Message { plaintext: Some(plaintext), .. } = &entry.body else {
             return true;
         };
         let sid = session_id(session);
-        let Some(text) = json_object(plaintext) else {
+        let Some(text) = json(plaintext) else {
             self.fail_legacy(id, to);
             return true;
         };
@@ -193,13 +191,10 @@ impl Engine {
     }
 }
 
-/// The text of a message that 0.2 can carry: one whole JSON object.
-fn json_object(plaintext: &[u8]) -> Option<String> {
-    let plaintext = Plaintext::decode(plaintext).ok()?;
-    match plaintext.payload {
-        Payload::Json(text) if plaintext.part.is_none() && text.trim_start().starts_with('{') => {
-            Some(text)
-        }
+/// The text of a message, if it is one; the session takes none but that of an object.
+fn json(plaintext: &[u8]) -> Option<String> {
+    match Plaintext::decode(plaintext).ok()?.payload {
+        Payload::Json(text) => Some(text),
         _ => None,
     }
 }

@@ -59,6 +59,14 @@ impl LegacyPeer {
         }
         self.knock_nonce = None;
     }
+
+    /// Sessions that envelopes of the peer may belong to. Its name for one is a hint as to which; nobody vouches for it.
+    pub(crate) fn likeliest_first(&mut self, name: &str) -> Vec<&mut LegacySession> {
+        let current = self.session.iter_mut().filter(|_| self.accepted);
+        let mut sessions: Vec<_> = current.chain(&mut self.older).collect();
+        sessions.sort_by_key(|s| s.peer_session_id() != Some(name));
+        sessions
+    }
 }
 
 impl Stored for LegacyPeer {
@@ -115,3 +123,6 @@ impl Stored for LegacyPeer {
         Ok(Self { amid, exchange, session, accepted, knock_nonce, older, replay })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -133,4 +133,13 @@ mod tests {
             assert!(Bitmap::decode(&mut Reader::new(bad)).is_err(), "{bad:?}");
         }
     }
+
+    #[test]
+    fn most_parts_that_there_can_be_are_read_and_no_more() {
+        for (count, fits) in [(MAX_PARTS, true), (MAX_PARTS + 1, false), (2 * MAX_PARTS, false)] {
+            let mut bytes = Vec::new();
+            Bitmap::new(count).encode(&mut bytes);
+            assert_eq!(Bitmap::decode(&mut Reader::new(&bytes)).is_ok(), fits, "{count}");
+        }
+    }
 }

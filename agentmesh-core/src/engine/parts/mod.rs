@@ -1,13 +1,15 @@
 //! Payloads that do not fit one frame: cut into parts, sent under a window, put together and checked as a whole
 //! (`docs/protocol/native.md` §6.1).
 //!
-//! `split` is the sender's half, `assemble` the recipient's. Payloads are on disk, one record a part; in memory are only
-//! the parts that are under way. What a step may send or check at once is bounded; [`Input::Parts`](super::Input::Parts)
-//! does it, and is due for as long as [`Engine::parts_due`] says so.
+//! `split` is the sender's half (`cut` says into which parts, `turns` which is next), `assemble` the recipient's. Payloads
+//! are on disk, one record a part; in memory are only the parts that are under way. What a step may send or check at once
+//! is bounded; [`Input::Parts`](super::Input::Parts) does it, and is due for as long as [`Engine::parts_due`] says so.
 
 mod assemble;
 mod bitmap;
+mod cut;
 mod split;
+mod turns;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -102,7 +104,7 @@ impl Engine {
         let parts = self.parts_to_send(now, true);
         let peers = parts.iter().map(|part| part.to).collect();
         let loaded = parts.iter().filter(|part| self.peers.is_loaded(&part.to));
-        let keys = loaded.map(split::Next::key).filter(|key| !self.chunks.is_loaded(key));
+        let keys = loaded.map(turns::Next::key).filter(|key| !self.chunks.is_loaded(key));
         (peers, keys.map(Need::Chunk).collect())
     }
 

@@ -1,16 +1,13 @@
 //! Sending a large payload: one record a part, written with the message in one commit; then a window of parts under way,
 //! each encrypted as its turn comes. A part is deleted when the peer has confirmed it, and not sent again.
 
-use core::ops::Range;
-
 use rand_core::CryptoRng;
 
-use super::{Bitmap, Direction, part_id};
+use super::{Bitmap, Direction, cut::cut, part_id, turns::Next};
 use crate::{
     identity::Amid,
     keys::kdf,
     limits,
-    maps::HashMap,
     time::Timestamp,
     wire::{
         id::MessageId,
@@ -24,33 +21,12 @@ use crate::{
 use crate::engine::{
     Engine, Event, NewMessage, SendError, SendFailure, Stage,
     records::{
-        Chunk, ChunkKey, Decision, Group, OutboxBody, OutboxEntry, Peer, Transmission,
-        chunk::STORE_VERSION,
+        Chunk, ChunkKey, Group, OutboxBody, OutboxEntry, Peer, Transmission, chunk::STORE_VERSION,
     },
 };
 
-/// A part whose turn it is.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Next {
-    pub(super) to: Amid,
-    message: MessageId,
-    index: u32,
-}
-
-impl Next {
-    pub(super) const fn key(&self) -> ChunkKey {
-        outgoing(self.message, self.index)
-    }
-}
-
-const fn outgoing(message: MessageId, index: u32) -> ChunkKey {
+pub(super) const fn outgoing(message: MessageId, index: u32) -> ChunkKey {
     ChunkKey { from: None, message, index }
-}
-
-/// What there is to send to one peer.
-struct Lane {
-    free: usize,
-    groups: Vec<MessageId>,
 }
 
 impl Engine {
@@ -135,83 +111,6 @@ impl Engine {
         for index in missing {
             self.parts.by_part.insert(part_id(id, index), (id, index));
         }
-    }
-
-    /// The parts that the windows allow now, peers in turn and a peer's messages in turn. With `hopeful`, peers that are
-    /// not in memory count as ready.
-    pub(super) fn parts_to_send(&self, now: Timestamp, hopeful: bool) -> Vec<Next> {
-        let mut room = limits::PART_WINDOW_IN_ALL.saturating_sub(self.parts.in_all);
-        if !self.connected || room == 0 || self.parts.groups.is_empty() {
-            return Vec::new();
-        }
-        let mut lanes: Vec<(Amid, Lane)> = Vec::new();
-        let mut known: HashMap<Amid, usize> = HashMap::default();
-        for id in self.parts.groups.values() {
-            let Some(entry) = self.outbox.get(id) else { continue };
-            let at = *known.entry(entry.to).or_insert_with(|| {
-                let free = self.free_window(entry.to, now, hopeful);
-                lanes.push((entry.to, Lane { free, groups: Vec::new() }));
-                lanes.len() - 1
-            });
-            if let Some((_, lane)) = lanes.get_mut(at)
-                && lane.groups.len() < limits::LARGE_MESSAGES_PER_PEER
-            {
-                lane.groups.push(*id);
-            }
-        }
-        let mut next = Vec::new();
-        for (to, Lane { free, groups }) in lanes.into_iter().filter(|(_, lane)| lane.free > 0) {
-            let free = free.min(room);
-            let before = next.len();
-            let again = groups.iter().flat_map(|id| self.unsent(*id, true));
-            next.extend(again.take(free).map(|(message, index)| Next { to, message, index }));
-            let mut queues: Vec<_> = groups.iter().map(|id| self.unsent(*id, false)).collect();
-            while next.len() - before < free {
-                let round = next.len();
-                for queue in &mut queues {
-                    if next.len() - before < free
-                        && let Some((message, index)) = queue.next()
-                    {
-                        next.push(Next { to, message, index });
-                    }
-                }
-                if next.len() == round {
-                    break;
-                }
-            }
-            room -= next.len() - before;
-        }
-        next
-    }
-
-    /// Parts of a message that are not under way, those that were before or the others.
-    fn unsent(&self, id: MessageId, begun: bool) -> impl Iterator<Item = (MessageId, u32)> + '_ {
-        let sent = self.parts.under_way.get(&id).map(|u| &u.sent);
-        let group = self.outbox.get(&id).and_then(OutboxEntry::group);
-        group
-            .into_iter()
-            .flat_map(move |group| {
-                let missing = group.confirmed.missing();
-                missing.filter(move |index| (*index < group.begun) == begun)
-            })
-            .filter(move |index| sent.is_none_or(|sent| !sent.contains(index)))
-            .map(move |index| (id, index))
-    }
-
-    /// Parts that may be sent to a peer now. None before it accepted the session: it would not keep them.
-    fn free_window(&self, to: Amid, now: Timestamp, hopeful: bool) -> usize {
-        if self.pauses.is_paused(&to) {
-            return 0;
-        }
-        let ready =
-            if self.peers.is_loaded(&to) { self.part_session(to, now).is_some() } else { hopeful };
-        let used = self.parts.windows.get(&to).copied().unwrap_or(0);
-        if ready { limits::PART_WINDOW.saturating_sub(used) } else { 0 }
-    }
-
-    fn part_session(&self, to: Amid, now: Timestamp) -> Option<crate::handshake::SessionId> {
-        let id = self.usable_session(to, now)?;
-        (self.sessions.get(&id)?.decision == Decision::Accepted).then_some(id)
     }
 
     /// Asks for bundles of peers in memory that large messages wait for and that have no session.
@@ -370,9 +269,6 @@ impl Engine {
         peer: Amid,
         which: impl Fn(&Transmission) -> bool,
     ) {
-        if self.parts.windows.get(&peer).is_none_or(|n| *n == 0) {
-            return;
-        }
         let ids: Vec<_> = self
             .outbox_order
             .values()
@@ -430,59 +326,5 @@ impl Engine {
         let (order, OutboxBody::Group(group)) = (entry.order, &entry.body) else { return };
         let group = group.clone();
         self.end_group(id, order, &group);
-    }
-}
-
-/// Cuts a payload into parts, JSON between two characters; and the empty payload of its type.
-fn cut(payload: Payload) -> (Vec<Vec<u8>>, Payload) {
-    let (bytes, empty, ranges) = match payload {
-        Payload::Json(text) => {
-            let ranges = ranges(text.len(), |at| text.is_char_boundary(at));
-            (text.into_bytes(), Payload::Json(String::new()), ranges)
-        }
-        Payload::Bytes(bytes) => {
-            let ranges = ranges(bytes.len(), |_| true);
-            (bytes, Payload::Bytes(Vec::new()), ranges)
-        }
-        Payload::None => (Vec::new(), Payload::None, Vec::new()),
-    };
-    let piece = |range: Range<usize>| bytes.get(range).unwrap_or_default().to_vec();
-    (ranges.into_iter().map(piece).collect(), empty)
-}
-
-fn ranges(len: usize, may_cut: impl Fn(usize) -> bool) -> Vec<Range<usize>> {
-    let mut ranges = Vec::with_capacity(len / limits::PART_SIZE + 1);
-    let mut start = 0;
-    while start < len {
-        let mut end = (start + limits::PART_SIZE).min(len);
-        // At most three bytes back.
-        while !may_cut(end) && end > start + 1 {
-            end -= 1;
-        }
-        ranges.push(start..end);
-        start = end;
-    }
-    ranges
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn text_is_cut_between_characters_and_parts_are_of_one_size_but_for_that() {
-        let text = "ä€𝄞a".repeat(40_000);
-        let (pieces, empty) = cut(Payload::Json(text.clone()));
-        assert_eq!(empty, Payload::Json(String::new()));
-        assert!(pieces.iter().all(|piece| core::str::from_utf8(piece).is_ok()));
-        let (_, all_but_last) = pieces.split_last().unwrap();
-        assert!(all_but_last.iter().all(|piece| piece.len() > limits::PART_SIZE - 4));
-        assert_eq!(pieces.concat(), text.into_bytes());
-    }
-
-    #[test]
-    fn largest_payload_has_few_enough_parts() {
-        let most = limits::MAX_LARGE_PAYLOAD.div_ceil(limits::PART_SIZE - 3);
-        assert!(most <= limits::MAX_PARTS as usize);
     }
 }

@@ -79,6 +79,7 @@ mod tests {
             since: Timestamp::from_millis(0x0102),
             blocked: [(Amid::from_bytes([7; 20]), Timestamp::from_millis(3))].into(),
         };
+        assert_eq!(CircuitRecord::logical(&()), b"circuit");
         let mut bytes = Zeroizing::new(Vec::new());
         record.encode(&mut bytes);
         let mut expected = vec![1, 2, 0, 0, 0, 0, 0, 0, 1, 2, 0, 0, 0, 1];

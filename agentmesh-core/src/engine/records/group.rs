@@ -74,3 +74,30 @@ pub(crate) fn decode_header(r: &mut Reader<'_>) -> Result<(Plaintext, Part), Cod
     let part = header.part.ok_or(invalid)?;
     Ok((header, part))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        test_utils::{mesh::START, seeded_rng},
+        wire::{id::MessageId, plaintext::MessageType},
+    };
+
+    #[test]
+    fn record_whose_numbers_of_parts_contradict_each_other_is_refused() {
+        for (count, begun, confirmed, fits) in
+            [(3, 0, 3, true), (3, 3, 3, true), (3, 4, 3, false), (3, 0, 2, false), (3, 3, 4, false)]
+        {
+            let id = MessageId::new_v7(START, &mut seeded_rng(1));
+            let mut header = Plaintext::new(id, MessageType::Message, 0, START);
+            let part = Part { group: *id.as_bytes(), index: 0, count, sha256: [1; 32] };
+            header.part = Some(part);
+            let confirmed = Bitmap::new(confirmed);
+            let group = Group { header, part, length: 9, begun, confirmed, intent: None };
+            let mut bytes = Vec::new();
+            group.encode(&mut bytes);
+            let read = Group::decode(&mut Reader::new(&bytes));
+            assert_eq!(read.is_ok_and(|read| read == group), fits, "{group:?}");
+        }
+    }
+}

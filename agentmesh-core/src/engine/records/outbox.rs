@@ -251,3 +251,43 @@ fn receipts(r: &mut Reader<'_>) -> Result<Vec<Receipt>, CodecError> {
     }
     Ok(receipts)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_utils::{mesh::START, seeded_rng};
+
+    #[test]
+    fn entry_weighs_what_is_kept_for_it_and_something_for_itself() {
+        let id = MessageId::new_v7(START, &mut seeded_rng(1));
+        let receipt = Receipt { id, stage: ReceiptStage::Handled };
+        let message = |n: usize| OutboxBody::Message { plaintext: Some(vec![0; n]), intent: None };
+        let transmission = Transmission {
+            session: SessionId::from_bytes([1; 16]),
+            relay_id: RelayMessageId::from_bytes([1; 16]),
+            frame: vec![0; 1000],
+            relay_acked: false,
+        };
+        for (body, bytes) in [
+            (message(300), 300),
+            (OutboxBody::Message { plaintext: None, intent: None }, 0),
+            (OutboxBody::Receipts(Vec::new()), 0),
+            (OutboxBody::Receipts(vec![receipt; 10]), 240),
+            (OutboxBody::Control, 0),
+        ] {
+            let mut entry = OutboxEntry {
+                id,
+                to: Amid::from_bytes([1; 20]),
+                order: 1,
+                created_at: START,
+                expires_at: START,
+                stage: Stage::Queued,
+                body,
+                transmission: None,
+            };
+            assert_eq!(entry.weight(), bytes + 256, "{:?}", entry.body);
+            entry.transmission = Some(transmission.clone());
+            assert_eq!(entry.weight(), bytes + 1256, "{:?}", entry.body);
+        }
+    }
+}

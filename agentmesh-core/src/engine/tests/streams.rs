@@ -96,7 +96,8 @@ fn streams_are_bounded_and_those_in_which_nothing_moves_are_forgotten() {
     mesh.feed(0, step(key(peer, 7), None, None)).unwrap();
     mesh.feed(0, step(key(peer, max), state(0), None)).unwrap();
     let node = &mut mesh.nodes[0];
-    let later = mesh.now.plus_millis(limits::STREAM_AGE + 1);
-    block_on(node.engine.sweep(&node.storage, later)).unwrap();
-    assert!(node.engine.streams().is_empty());
+    for (age, left) in [(limits::STREAM_AGE, limits::MAX_STREAMS), (limits::STREAM_AGE + 1, 0)] {
+        block_on(node.engine.sweep(&node.storage, mesh.now.plus_millis(age))).unwrap();
+        assert_eq!(node.engine.streams().len(), left);
+    }
 }

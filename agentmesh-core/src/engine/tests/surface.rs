@@ -1,6 +1,9 @@
 use super::*;
 use crate::{
-    engine::tests::{acquainted, failures, texts},
+    engine::{
+        surface::MAX_TROUBLED,
+        tests::{acquainted, failures, texts},
+    },
     knock::Decision as Knocked,
     limits::{self, PART_SIZE},
     redaction::Shown,
@@ -127,4 +130,94 @@ fn outbox_says_what_a_message_takes_until_it_is_delivered() {
     mesh.run();
     let [item] = &mesh.nodes[0].engine.outbox()[..] else { panic!("it is not handled yet") };
     assert_eq!((item.stage, item.size), (Stage::Delivered, 0));
+}
+
+#[test]
+fn large_message_is_shown_with_its_parts_until_it_is_handled() {
+    let mut mesh = acquainted(209);
+    mesh.nodes[1].handles = false;
+    mesh.disconnect(1);
+    let id = MessageId::new_v7(mesh.now, &mut seeded_rng(1));
+    mesh.send_payload(0, 1, id, Payload::Bytes(vec![1; 3 * PART_SIZE])).unwrap();
+    // What is said of a part is said of the message.
+    let part = mesh.relay[&mesh.amid(1)].back().unwrap().id;
+    mesh.nodes[0].engine.note_refusal(&part, "INBOX_FULL");
+    let [item] = &mesh.nodes[0].engine.outbox()[..] else { panic!("one message waits") };
+    assert_eq!((item.id, item.last_error.as_deref()), (id, Some("INBOX_FULL")));
+    mesh.connect(1);
+    mesh.run();
+    let [item] = &mesh.nodes[0].engine.outbox()[..] else { panic!("it is not handled yet") };
+    assert_eq!((item.stage, item.size, item.parts), (Stage::Delivered, 0, Some((3, 3))));
+}
+
+#[test]
+fn message_that_is_sent_again_after_it_was_taken_back_was_not_tried_before() {
+    let mut mesh = acquainted(210);
+    mesh.disconnect(1);
+    let id = mesh.send(0, 1, "hello").unwrap();
+    let relay_id = mesh.relay[&mesh.amid(1)].back().unwrap().id;
+    mesh.nodes[0].engine.note_refusal(&relay_id, "INBOX_FULL");
+    mesh.feed(0, Input::Cancel(id)).unwrap();
+    mesh.send_with_id(0, 1, id, "hello").unwrap();
+    let [item] = &mesh.nodes[0].engine.outbox()[..] else { panic!("one message waits") };
+    assert_eq!((item.id, item.attempts, &item.last_error), (id, 1, &None));
+}
+
+#[test]
+fn each_knock_is_shown_with_what_is_held_for_it() {
+    let mut mesh = Mesh::new(3, 211);
+    mesh.nodes[2].policy = Knocked::Later;
+    for (from, count) in [(0, 1), (1, 3)] {
+        for _ in 0..count {
+            mesh.send(from, 2, "may I?").unwrap();
+        }
+        mesh.run();
+    }
+    let knocks = mesh.nodes[2].engine.knocks();
+    let held: Vec<_> = knocks.iter().map(|k| (k.knock.from, k.held)).collect();
+    assert_eq!(held, [(mesh.amid(0), 1), (mesh.amid(1), 3)]);
+}
+
+/// What went wrong last with the newest message to each agent that something waits for.
+fn troubles(mesh: &Mesh) -> Vec<Option<String>> {
+    mesh.nodes[0].engine.outbox().into_iter().map(|item| item.last_error).collect()
+}
+
+#[test]
+fn peer_that_could_not_be_reached_shows_at_what_has_not_left_until_it_can() {
+    let mut mesh = acquainted(212);
+    let peer = mesh.amid(1);
+    mesh.disconnect(0);
+    mesh.send(0, 1, "one").unwrap();
+    assert_eq!(troubles(&mesh), [None]);
+    mesh.nodes[0].engine.note_trouble(peer, "REGISTRY_DOWN");
+    assert_eq!(troubles(&mesh), [Some("REGISTRY_DOWN".into())]);
+    mesh.disconnect(1);
+    mesh.connect(0);
+    assert_eq!(troubles(&mesh), [None], "the relay has it");
+    mesh.disconnect(0);
+    mesh.send(0, 1, "two").unwrap();
+    assert_eq!(troubles(&mesh), [None, Some("REGISTRY_DOWN".into())]);
+    let bundle = Box::new(mesh.fetch(&peer).unwrap().unwrap());
+    mesh.feed(0, Input::Bundle { peer, bundle }).unwrap();
+    assert_eq!(troubles(&mesh), [None, None]);
+}
+
+#[test]
+fn trouble_is_remembered_of_so_many_peers_and_the_newest_of_each() {
+    let mut mesh = acquainted(213);
+    let third = mesh.add(EngineConfig::default());
+    mesh.send(0, third, "hello").unwrap();
+    mesh.run();
+    mesh.disconnect(0);
+    for to in [1, third] {
+        mesh.send(0, to, "waits").unwrap();
+    }
+    let (last, beyond) = (mesh.amid(1), mesh.amid(third));
+    let engine = &mut mesh.nodes[0].engine;
+    (1..MAX_TROUBLED).for_each(|n| engine.note_trouble(peer(n), "DOWN"));
+    for (who, code) in [(last, "DOWN"), (beyond, "DOWN"), (last, "STILL_DOWN")] {
+        engine.note_trouble(who, code);
+    }
+    assert_eq!(troubles(&mesh), [Some("STILL_DOWN".into()), None]);
 }
