@@ -143,19 +143,6 @@ fn bytes_of_what_waits_are_counted_right_at_every_step() {
 }
 
 #[test]
-fn entry_of_the_outbox_weighs_its_plaintext_its_frame_and_its_bookkeeping() {
-    let mut mesh = acquainted(605);
-    mesh.disconnect(0);
-    let id = mesh.send(0, 1, "waits").unwrap();
-    let entry = mesh.nodes[0].engine.outbox.get(&id).unwrap();
-    let records::OutboxBody::Message { plaintext, .. } = &entry.body else { panic!("a message") };
-    let plaintext = plaintext.as_ref().map_or(0, Vec::len);
-    let frame = entry.transmission.as_ref().map_or(0, |t| t.frame.len());
-    assert!(frame > 256);
-    assert_eq!(entry.weight(), plaintext + frame + 256);
-}
-
-#[test]
 fn outbox_takes_twice_what_a_message_is_long_and_no_more() {
     let mut mesh = acquainted(606);
     mesh.disconnect(0);
