@@ -25,7 +25,7 @@ type Change = fn(&mut Engine);
 
 #[test]
 fn change_of_any_one_record_is_reason_enough_to_write() {
-    let changes: [(&str, Change); 12] = [
+    let changes: &[(&str, Change)] = &[
         ("identity", |e| e.identity_record.dirty = true),
         ("prekeys", |e| e.change_prekeys(|_| ())),
         ("peers", |e| e.peers.delete(&e.vault, &peer(1), 1)),
