@@ -21,8 +21,6 @@ mod knocks;
 mod left_behind;
 #[cfg(feature = "legacy-0-2")]
 mod legacy;
-#[cfg(feature = "legacy-0-2")]
-mod legacy_sessions;
 mod loading;
 mod model;
 mod outbox;
@@ -121,22 +119,4 @@ fn records(mesh: &Mesh, node: usize) -> Vec<crate::storage::Record> {
         }
         all
     })
-}
-
-/// Gives `node` an input and nothing else to do, keeps its changes, and does not answer what it asks for.
-pub(super) fn take(mesh: &mut Mesh, node: usize, input: Input) -> Outcome {
-    use crate::{
-        storage::Storage,
-        test_utils::{block_on, mesh::Node, seeded_rng},
-    };
-    let (now, mut rng) = (mesh.now, seeded_rng(1));
-    let Node { engine, storage, .. } = &mut mesh.nodes[node];
-    let mut next = input;
-    while let Step::Load(needs, again) = engine.handle(next, now, &mut rng).unwrap() {
-        block_on(engine.fetch(storage, needs)).unwrap();
-        next = again;
-    }
-    let outcome = engine.finish(false, &mut rng).unwrap();
-    block_on(storage.commit(outcome.changes.clone())).unwrap();
-    outcome
 }

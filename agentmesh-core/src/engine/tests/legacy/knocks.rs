@@ -138,18 +138,18 @@ fn few_knocks_of_each_peer_wait_for_its_keys_and_the_rest_at_the_relay() {
     let mut mesh = mesh_of([old(), old()], 15);
     let (from, knock) = knock_on(&mesh, 0, 1);
     let knock = knock.to_json();
-    take(&mut mesh, 0, legacy(peer(1), knock.clone()));
+    outcome_of(&mut mesh, 0, legacy(peer(1), knock.clone()));
     for _ in 0..PARKED_FRAMES_PER_PEER {
-        take(&mut mesh, 0, legacy(from, knock.clone()));
+        outcome_of(&mut mesh, 0, legacy(from, knock.clone()));
     }
     assert!(!mesh.nodes[0].engine.has_left_frames());
-    take(&mut mesh, 0, legacy(from, knock.clone()));
+    outcome_of(&mut mesh, 0, legacy(from, knock.clone()));
     assert!(mesh.nodes[0].engine.has_left_frames());
     // Another's is taken all the same, and there is room once all that wait have gone.
-    take(&mut mesh, 0, legacy(peer(2), knock));
+    outcome_of(&mut mesh, 0, legacy(peer(2), knock));
     assert!(!mesh.nodes[0].engine.has_room());
     let keys = keys_of(&mesh, 1);
-    take(&mut mesh, 0, keys);
+    outcome_of(&mut mesh, 0, keys);
     assert!(!mesh.nodes[0].engine.has_room());
     mesh.advance(LEGACY_KNOCK_WINDOW + 1);
     assert!(mesh.nodes[0].engine.has_room());
@@ -161,7 +161,7 @@ fn knocks_of_few_peers_wait_for_their_keys() {
     for n in 0..=PARKED_PEERS {
         assert!(!mesh.nodes[0].engine.has_left_frames(), "{n}");
         let knock = knock_on(&mesh, 0, 1).1.to_json();
-        take(&mut mesh, 0, legacy(peer(n), knock));
+        outcome_of(&mut mesh, 0, legacy(peer(n), knock));
     }
     assert!(mesh.nodes[0].engine.has_left_frames());
 }
@@ -172,7 +172,7 @@ fn knock_waits_for_the_keys_of_its_peer_while_it_is_believed() {
         let mut mesh = mesh_of([old(), old()], 17);
         // Made by a clock that is ahead, as much as is believed.
         let (from, knock) = knock_at(&mesh, 0, 1, mesh.now.plus_millis(MINUTE), |_| {});
-        take(&mut mesh, 0, legacy(from, knock.to_json()));
+        outcome_of(&mut mesh, 0, legacy(from, knock.to_json()));
         mesh.advance(waited);
         let keys = keys_of(&mesh, 1);
         mesh.feed(0, keys).unwrap();
@@ -185,9 +185,9 @@ fn knock_waits_for_the_keys_of_its_peer_while_it_is_believed() {
 fn undecided(seed: u64) -> (Mesh, SessionId) {
     let mut mesh = mesh_of([old(), old()], seed);
     let (from, knock) = knock_on(&mesh, 0, 1);
-    take(&mut mesh, 0, legacy(from, knock.to_json()));
+    outcome_of(&mut mesh, 0, legacy(from, knock.to_json()));
     let keys = keys_of(&mesh, 1);
-    let outcome = take(&mut mesh, 0, keys);
+    let outcome = outcome_of(&mut mesh, 0, keys);
     let [Request::DecideKnock { session, .. }] = outcome.requests[..] else {
         panic!("{:?}", outcome.requests)
     };

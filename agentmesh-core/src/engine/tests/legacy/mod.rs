@@ -1,5 +1,6 @@
 //! Agents that speak only 0.2, and agents that may: who talks to whom, and what a crash or a forger can do.
 
+mod among_others;
 mod knocks;
 mod relays;
 mod sessions;

@@ -33,7 +33,7 @@ fn sessions_are_described_as_they_stand() {
     mesh.advance(1);
     let (from, knock) = knock_on(&mesh, 0, 1);
     let inbound = LegacyInbound { from, relay_id: None, text: knock.to_json() };
-    let outcome = take(&mut mesh, 0, Input::Legacy(inbound));
+    let outcome = outcome_of(&mut mesh, 0, Input::Legacy(inbound));
     let before = [true, true, true, false];
     assert_eq!(described(&mut mesh, 0), [before, [false, false, false, false]]);
     let [Request::DecideKnock { session, .. }] = outcome.requests[..] else { panic!("one KNOCK") };
@@ -71,7 +71,7 @@ fn offer_of_another_agent_or_of_another_key_than_before_is_refused() {
     for (n, offer) in [swapped, another].into_iter().enumerate() {
         let id = MessageId::new_v7(mesh.now, &mut seeded_rng(900 + n as u64));
         let message = message(&mesh, 1, "x", id);
-        take(&mut mesh, 0, Input::Send(message));
+        outcome_of(&mut mesh, 0, Input::Send(message));
         mesh.feed(0, Input::LegacyOffer { peer: amid, offer: Box::new(offer) }).unwrap();
         assert!(
             matches!(failures(&mesh, 0)[n..], [SendFailure::BundleRefused { .. }]),

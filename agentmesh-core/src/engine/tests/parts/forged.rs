@@ -77,7 +77,7 @@ fn contradiction_ends_a_payload_that_nobody_has_looked_at_and_no_other_one() {
         .collect();
     for part in parts {
         let inbound = forged(&mut mesh, 0, 1, &part);
-        take(&mut mesh, 1, Input::Frame(inbound));
+        outcome_of(&mut mesh, 1, Input::Frame(inbound));
     }
     mesh.feed(1, Input::Parts).unwrap();
     mesh.run();

@@ -44,7 +44,7 @@ fn payload_of_which_all_is_there_is_looked_at_after_a_restart() {
     for index in [0, 1] {
         let part = part_of(&mesh, &bytes(1000, 9), group, index, 2);
         let inbound = forged(&mut mesh, 0, 1, &part);
-        take(&mut mesh, 1, Input::Frame(inbound));
+        outcome_of(&mut mesh, 1, Input::Frame(inbound));
     }
     mesh.restart(1);
     mesh.connect(1);

@@ -1,24 +1,13 @@
 //! Sessions of 0.2 among the others: what counts, and who needs no native one.
 
 use super::*;
-use crate::handshake::Suite;
 
 /// Agents that speak only 0.2; the first has spoken with both others.
-fn old(seed: u64) -> Mesh {
-    let mut mesh = Mesh::new(0, seed);
-    for _ in 0..3 {
-        let config = EngineConfig {
-            suites: vec![Suite::Legacy02],
-            allow_legacy: true,
-            ..EngineConfig::default()
-        };
-        mesh.add(config);
-    }
+fn three(seed: u64) -> Mesh {
+    let mut mesh = mesh_of([old(), old()], seed);
+    mesh.add(old());
     for peer in [1, 2] {
-        let message = schedule::message(&mesh, peer);
-        let payload = crate::wire::plaintext::Payload::Json("{\"text\":\"hello\"}".into());
-        let id = MessageId::new_v7(mesh.now, &mut crate::test_utils::seeded_rng(peer as u64 + 50));
-        mesh.feed(0, Input::Send(NewMessage { id, payload, ..message })).unwrap();
+        send(&mut mesh, 0, peer, "hello");
         mesh.run();
         assert_eq!(texts(&mesh, peer).len(), 1);
     }
@@ -27,7 +16,7 @@ fn old(seed: u64) -> Mesh {
 
 #[test]
 fn sessions_of_0_2_are_counted_by_peer_as_others_are() {
-    let mut mesh = old(790);
+    let mut mesh = three(790);
     let [own, one, two] = [0, 1, 2].map(|node| mesh.amid(node));
     let counts =
         |mesh: &Mesh| [own, one, two].map(|peer| mesh.nodes[0].engine.sessions_besides(&peer));
@@ -38,7 +27,7 @@ fn sessions_of_0_2_are_counted_by_peer_as_others_are() {
 
 #[test]
 fn peer_with_a_session_of_0_2_is_asked_for_no_bundle_unless_a_native_one_is_wanted() {
-    let mut mesh = old(791);
+    let mut mesh = three(791);
     let one = mesh.amid(1);
     let engine = &mut mesh.nodes[0].engine;
     engine.request_bundle(one);
