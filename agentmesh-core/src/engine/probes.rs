@@ -341,8 +341,7 @@ impl Probes {
 /// What is added to a pause, up to half of it, so that those who began to ask at once do not go on so. A nonce is random, and
 /// nothing is given away by a time that its frame is seen at.
 fn jitter(nonce: &[u8; 16], pause: u64) -> u64 {
-    let (bytes, _) = nonce.split_at(8);
-    let random = bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
+    let random = nonce.first_chunk().map_or(0, |first| u64::from_be_bytes(*first));
     random % (pause / 2 + 1)
 }
 

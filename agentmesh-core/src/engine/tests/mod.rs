@@ -16,6 +16,7 @@ mod durability;
 mod ended;
 mod failures;
 mod handshakes;
+mod held_back;
 mod hostile;
 mod knocks;
 mod left_behind;
