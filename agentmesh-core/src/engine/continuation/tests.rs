@@ -74,7 +74,7 @@ fn new_store_knows_whom_the_old_one_knew_and_numbers_go_on_above_a_gap() {
         peers
     };
     let mut expected = by_amid(&from.peers);
-    expected.iter_mut().for_each(|peer| peer.next_seq += SEQUENCE_GAP);
+    expected.iter_mut().for_each(|peer| peer.next_seq += 1_048_576);
     assert_eq!(by_amid(&read.peers), expected);
     // And no id of a prekey is used twice.
     assert!(read.counters.ids.iter().zip(from.counters.ids).all(|(new, old)| *new > old));

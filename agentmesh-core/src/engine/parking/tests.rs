@@ -62,6 +62,21 @@ fn only_frames_of_the_session_that_were_there_by_then_are_taken() {
     assert_eq!(parked.len(), 2);
 }
 
+#[test]
+fn what_is_put_behind_comes_after_what_is_parked_of_its_session_later() {
+    let mut parked = Parked::default();
+    for (of, len) in [(1, 1), (2, 2)] {
+        assert!(parked.park(session(of), frame(0, len), NOW));
+    }
+    parked.put_behind(&peer(0), session(1));
+    assert_eq!(parked.behind().collect::<Vec<_>>(), [peer(0)]);
+    for (of, len) in [(1, 3), (2, 4)] {
+        assert!(parked.park(session(of), frame(0, len), NOW));
+    }
+    assert_eq!(parked.take(&peer(0), session(1)), [frame(0, 3), frame(0, 1)]);
+    assert_eq!(parked.take(&peer(0), session(2)), [frame(0, 2), frame(0, 4)]);
+}
+
 /// Parks a frame and lets it be forgotten. Returns when.
 fn forget(parked: &mut Parked, from: usize, at: Timestamp) -> Timestamp {
     assert!(parked.park(session(1), frame(from, 1), at));

@@ -55,6 +55,7 @@ fn peer_is_taken_out_of_its_pause_once() {
     assert_eq!(pauses.take_over(later), [peer(1)]);
     assert_eq!(pauses.take_over(later), []);
     assert!(!pauses.is_paused(&peer(1)) && pauses.is_paused(&peer(2)));
+    assert!(pauses.next_due().is_some_and(|due| due >= NOW.plus_millis(HOUR)));
     // The next one is longer all the same, until something got through.
     pauses.pause(peer(1), None, NOW, &mut rng);
     assert!(waits(&pauses) >= 2000);
