@@ -42,7 +42,6 @@ pub const SEAL_OVERHEAD: usize = PREFIX_LEN + TAG_LEN;
 const FORMAT: u8 = 1;
 const SALT_LEN: usize = 16;
 const PREFIX_LEN: usize = 1 + SALT_LEN + NONCE_LEN;
-const BINDING_LEN: usize = 1 + 16 + 8;
 const AAD_LABEL: &[u8; 20] = b"agentmesh/0.3 record";
 const KDF_SALT: &[u8] = b"agentmesh/0.3 store";
 
@@ -234,7 +233,8 @@ struct Binding(Vec<u8>);
 
 impl Binding {
     fn new(id: RecordId, version: u64) -> Self {
-        let mut bytes = Vec::with_capacity(AAD_LABEL.len() + BINDING_LEN);
+        // As long as it gets.
+        let mut bytes = Vec::with_capacity(45);
         bytes.put(AAD_LABEL);
         bytes.put_u8(id.kind.as_u8());
         bytes.put(&id.key);

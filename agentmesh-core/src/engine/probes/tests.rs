@@ -175,6 +175,19 @@ fn peers_whose_closed_sessions_were_replaced_are_remembered_for_an_hour_and_no_m
 }
 
 #[test]
+fn all_sessions_that_a_peer_may_have_may_be_in_question_until_the_relay_has_forgotten_their_frames()
+{
+    let mut probes = Probes::default();
+    let all: Vec<_> = (0..=limits::RECEIVE_ONLY_SESSIONS).map(session).collect();
+    all.iter().for_each(|session| probes.want_answer(peer(0), *session, NOW));
+    assert_eq!(asked_of(&probes, 0), all);
+    probes.expire(NOW.plus_millis(limits::OUTBOX_AGE + DAY - 1));
+    assert_eq!(asked_of(&probes, 0), all);
+    probes.expire(NOW.plus_millis(limits::OUTBOX_AGE + DAY));
+    assert_eq!(asked_of(&probes, 0), []);
+}
+
+#[test]
 fn pause_is_longer_by_half_of_it_at_most() {
     let nonce = |random: u64| {
         let mut nonce = [7; 16];

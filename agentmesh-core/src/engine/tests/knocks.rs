@@ -233,3 +233,20 @@ fn lost_accept_holds_the_peers_messages_up_for_five_minutes_and_not_for_ever() {
     let accepted = |e: &Event| matches!(e, Event::KnockAccepted { peer, .. } if *peer == b);
     assert_eq!(mesh.nodes[0].events.iter().filter(|e| accepted(e)).count(), 1);
 }
+
+/// They may have been parked, left at the relay, or sent again before there was a session.
+#[test]
+fn messages_held_for_a_knock_are_handed_on_in_the_order_in_which_they_were_sent() {
+    let mut mesh = Mesh::new(2, 640);
+    mesh.nodes[1].policy = Decision::Later;
+    mesh.disconnect(1);
+    let ids: Vec<_> = (0..3).map(|i| mesh.send(0, 1, &i.to_string()).unwrap()).collect();
+    let to = mesh.amid(1);
+    mesh.relay.get_mut(&to).unwrap().make_contiguous()[1..].rotate_left(1);
+    mesh.connect(1);
+    mesh.run();
+    let [(session, _)] = mesh.nodes[1].engine.pending_knocks()[..] else { panic!("one KNOCK") };
+    mesh.feed(1, Input::Decide { session, decision: Decision::accept() }).unwrap();
+    mesh.run();
+    assert_eq!(mesh.handled(1), ids);
+}

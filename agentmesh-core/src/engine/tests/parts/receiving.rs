@@ -139,3 +139,17 @@ fn room_for_more_is_there_when_half_of_it_is_free() {
         assert_eq!(engine.has_room_for_parts(), has_room, "{most}");
     }
 }
+
+#[test]
+fn parts_may_come_in_any_order_and_each_in_a_trace_of_its_own() {
+    let mut mesh = acquainted(139);
+    let (whole, group) = (bytes(3000, 9), id(&mesh, 500));
+    for index in [1, 2, 0] {
+        let mut part = part_of(&mesh, &whole, group, index, 3);
+        let own = format!("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b{index}-01");
+        part.headers.trace = (index > 0).then_some(own);
+        forge(&mut mesh, 0, 1, &part);
+    }
+    mesh.run();
+    assert_eq!(mesh.handled(1).last(), Some(&group));
+}
