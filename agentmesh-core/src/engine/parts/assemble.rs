@@ -107,7 +107,7 @@ impl Engine {
                     bytes: 0,
                     parts: super::Bitmap::new(part.count),
                     header: header.clone(),
-                    part: Part { index: 0, ..part },
+                    part,
                 };
                 self.assemblies.put(&self.vault, fresh);
                 match refusal {
