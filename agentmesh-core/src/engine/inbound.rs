@@ -188,6 +188,7 @@ impl Engine {
             }
             self.commit_candidate(session, advance);
             self.keep_receiving(from, session, now);
+            self.forget_missing(from, session);
             self.take_part(source, session, part, &plaintext, now);
             return;
         }
@@ -205,6 +206,9 @@ impl Engine {
         self.commit_candidate(session, advance);
         self.keep_receiving(from, session, now);
         self.ack(source);
+        if is_application || plaintext.kind == MessageType::Receipt {
+            self.forget_missing(from, session);
+        }
         if is_application {
             let state = if held { InboxState::Held } else { InboxState::Ready };
             self.store_message(from, session, &plaintext, encoded, state, now);
@@ -233,7 +237,6 @@ impl Engine {
             entry.confirmed = true;
             let peer = entry.peer;
             self.end_handshake_resends(id);
-            self.forget_missing(peer);
             self.wake_receipts(peer);
         }
     }

@@ -238,9 +238,12 @@ impl Engine {
         true
     }
 
-    /// The peer speaks in a session that we opened: what it had not receipted before comes in it.
-    pub(super) fn forget_missing(&mut self, peer: Amid) {
-        if let Some(missing) = self.probes.take_missing(&peer) {
+    /// The peer writes in the session that we opened, in the place of one that is missing here: what we had not receipted before
+    /// comes in it. That the peer accepted it would not do: it may write on in the other, whose handshake is late.
+    pub(super) fn forget_missing(&mut self, peer: Amid, session: SessionId) {
+        if self.sending_session(peer) == Some(session)
+            && let Some(missing) = self.probes.take_missing(&peer)
+        {
             for parked in self.parked.take(&peer, missing) {
                 self.drop_frame(Source::of(&parked), DropReason::NoSession);
             }

@@ -154,6 +154,35 @@ fn frames_of_a_session_that_is_gone_are_dropped_as_soon_as_the_next_one_works() 
     assert!(mesh.relay.values().all(|queue| queue.is_empty()));
 }
 
+/// Its handshake was lost, it was asked about the session and forgot that in a restart; then ours crosses it. Which of the two
+/// counts for it, we cannot know before it writes in ours.
+#[test]
+fn frames_of_a_session_whose_handshake_is_late_stay_although_the_peer_accepts_ours() {
+    for (writes, asks) in [(0, 1), (1, 0)] {
+        let mut mesh = Mesh::new(2, 808);
+        let (writer, reader) = (mesh.amid(writes), mesh.amid(asks));
+        mesh.loses = Some((writer, 1));
+        let id = mesh.send(writes, asks, "first").unwrap();
+        mesh.run();
+        mesh.hidden.insert(writer);
+        mesh.advance(1100);
+        mesh.run();
+        assert_eq!(kinds(&mesh, writes, 4), 1);
+        mesh.restart(writes);
+        mesh.connect(writes);
+        mesh.hidden.remove(&writer);
+        mesh.send(asks, writes, "second").unwrap();
+        mesh.run();
+        mesh.loses = None;
+        for _ in 0..4 {
+            mesh.advance(MINUTE);
+            mesh.run();
+        }
+        assert!(mesh.handled(asks).contains(&id), "{writes} writes");
+        assert!(mesh.nodes[writes].engine.unconfirmed(reader).is_empty());
+    }
+}
+
 /// The relay lost them, having said that it has them.
 #[test]
 fn parts_in_a_session_that_the_peer_asks_about_are_sent_again() {
