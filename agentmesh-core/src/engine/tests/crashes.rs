@@ -37,7 +37,8 @@ fn conversation(mesh: &mut Mesh) -> Vec<(usize, MessageId)> {
     sent
 }
 
-fn revive(mesh: &mut Mesh) {
+/// Whoever died is back.
+pub(super) fn revive(mesh: &mut Mesh) {
     for node in 0..mesh.nodes.len() {
         if !mesh.nodes[node].online {
             mesh.connect(node);

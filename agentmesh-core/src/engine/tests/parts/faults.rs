@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use proptest::prelude::*;
 
 use super::*;
-use crate::test_utils::mesh::Crash;
+use crate::{engine::tests::crashes::revive, test_utils::mesh::Crash};
 
 /// One payload of a few parts and a message before and behind it, until all is handled.
 fn exchange(mesh: &mut Mesh) -> Vec<(usize, MessageId)> {
@@ -31,14 +31,6 @@ fn exchange(mesh: &mut Mesh) -> Vec<(usize, MessageId)> {
         mesh.run();
     }
     sent
-}
-
-fn revive(mesh: &mut Mesh) {
-    for node in 0..mesh.nodes.len() {
-        if !mesh.nodes[node].online {
-            mesh.connect(node);
-        }
-    }
 }
 
 #[test]
