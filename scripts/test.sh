@@ -10,6 +10,11 @@ trap 'rm -rf "$outputs"' EXIT
 # What is copied goes through a pipe.
 [ ! -t 1 ] || export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-always}
 
+# What a test that fails says stands where it fails then, and not behind hundreds of others.
+if [ "${CI:-}" = true ]; then
+  export RUST_TEST_NOCAPTURE=1 RUST_BACKTRACE=0
+fi
+
 step() {
   local name=$1
   shift
