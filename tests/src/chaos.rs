@@ -6,7 +6,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     io::{BufRead, BufReader, Write},
-    net::TcpListener,
     path::Path,
     process::{Child, ChildStdin, Command, Stdio},
     sync::mpsc,
@@ -16,6 +15,8 @@ use std::{
 use agentmesh_core::{Timestamp, test_utils::seeded_rng, wire::id::MessageId};
 use rand_chacha::rand_core::Rng as _;
 use serde_json::Value;
+
+use crate::server_process::ServerProcess;
 
 const AGENTS: usize = 4;
 /// Messages on their way at once, so that there is something to lose at any moment.
@@ -39,7 +40,6 @@ struct Fate {
     text: String,
     from: usize,
     queued: bool,
-    handled_by_sender: bool,
     /// How often the handler began, and how often it was killed before its end.
     begun: u32,
     cut: u32,
@@ -47,8 +47,7 @@ struct Fate {
 
 struct Chaos<'a> {
     dir: &'a Path,
-    port: u16,
-    server: Child,
+    server: ServerProcess,
     agents: Vec<Process>,
     amids: Vec<String>,
     lines: mpsc::Receiver<Line>,
@@ -57,30 +56,18 @@ struct Chaos<'a> {
     handling: HashMap<usize, BTreeSet<String>>,
     dropped: Vec<String>,
     online: BTreeSet<usize>,
-}
-
-fn server(port: u16, dir: &Path) -> Child {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_chaos_server"))
-        .arg(format!("127.0.0.1:{port}"))
-        .arg(dir.join("server"))
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut first = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
-    assert!(first.contains("listening"), "{first}");
-    child
+    /// What each said last of its connection, and when.
+    connections: BTreeMap<usize, (Value, Instant)>,
+    /// Messages that each has not seen handled, when it was asked.
+    outboxes: BTreeMap<usize, u64>,
 }
 
 impl<'a> Chaos<'a> {
     fn new(dir: &'a Path) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let (say, lines) = mpsc::channel();
         let mut chaos = Self {
             dir,
-            port,
-            server: server(port, dir),
+            server: ServerProcess::start(&dir.join("server")),
             agents: Vec::new(),
             amids: vec![String::new(); AGENTS],
             lines,
@@ -89,6 +76,8 @@ impl<'a> Chaos<'a> {
             handling: HashMap::new(),
             dropped: Vec::new(),
             online: BTreeSet::new(),
+            connections: BTreeMap::new(),
+            outboxes: BTreeMap::new(),
         };
         for agent in 0..AGENTS {
             let process = chaos.spawn(agent, 0);
@@ -100,8 +89,8 @@ impl<'a> Chaos<'a> {
     fn spawn(&self, agent: usize, life: u32) -> Process {
         let mut child = Command::new(env!("CARGO_BIN_EXE_chaos_agent"))
             .arg(self.dir.join(format!("agent-{agent}")))
-            .arg(format!("http://127.0.0.1:{}/v1", self.port))
-            .arg(format!("ws://127.0.0.1:{}/v1/connect", self.port))
+            .arg(self.server.registry_url())
+            .arg(self.server.relay_url())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
@@ -157,12 +146,6 @@ impl<'a> Chaos<'a> {
         }
     }
 
-    fn kill_server(&mut self) {
-        self.server.kill().unwrap();
-        self.server.wait().unwrap();
-        self.server = server(self.port, self.dir);
-    }
-
     fn command(&mut self, id: &str, fate: &Fate) {
         let line = format!("{} {id} {:?}\n", self.amids[fate.to], fate.text);
         // A process that just died gets it again in its next life.
@@ -188,8 +171,12 @@ impl<'a> Chaos<'a> {
             "queued" => self.fates.get_mut(&id).unwrap().queued = true,
             "refused" => panic!("agent {agent} refused {id}: {event}"),
             "failed" => panic!("message {id} of agent {agent} failed: {event}"),
-            "progress" if event["stage"] == "handled" => {
-                self.fates.get_mut(&id).unwrap().handled_by_sender = true;
+            "outbox" => {
+                self.outboxes.insert(agent, event["waiting"].as_u64().unwrap());
+            }
+            "ended" => panic!("agent {agent} ended: {event}"),
+            "connected" | "disconnected" => {
+                self.connections.insert(agent, (event, Instant::now()));
             }
             "handling" => {
                 let fate = self.fates.get_mut(&id).unwrap_or_else(|| panic!("nobody sent {id}"));
@@ -216,6 +203,24 @@ impl<'a> Chaos<'a> {
         }
     }
 
+    /// Until every sender knows that its messages were handled.
+    fn wait_for_receipts(&mut self, limit: Duration) {
+        let deadline = Instant::now() + limit;
+        loop {
+            self.outboxes.clear();
+            for agent in &mut self.agents {
+                agent.stdin.write_all(b"outbox\n").unwrap();
+            }
+            self.wait_for("outboxes", limit, |c| c.outboxes.len() == AGENTS);
+            if self.outboxes.values().all(|waiting| *waiting == 0) {
+                return;
+            }
+            let left = &self.outboxes;
+            assert!(Instant::now() < deadline, "handled, and not known as such: {left:?}");
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+
     fn summary(&self) -> String {
         let open: Vec<_> = self
             .fates
@@ -225,8 +230,10 @@ impl<'a> Chaos<'a> {
             .take(10)
             .collect();
         let handled = self.fates.values().filter(|f| f.begun > 0).count();
+        let connections: Vec<_> =
+            self.connections.values().map(|(event, at)| (event, at.elapsed())).collect();
         format!(
-            "{handled} of {} handled; open: {open:?}; dropped: {:?}",
+            "{handled} of {} handled; open: {open:?}; dropped: {:?}; {connections:?}",
             self.fates.len(),
             self.dropped
         )
@@ -239,8 +246,6 @@ impl Drop for Chaos<'_> {
             let _ = agent.child.kill();
             let _ = agent.child.wait();
         }
-        let _ = self.server.kill();
-        let _ = self.server.wait();
     }
 }
 
@@ -262,7 +267,7 @@ fn run(seed: u64, messages: usize, kills: usize) {
         if n >= next_kill {
             next_kill += messages / kills;
             match rng.next_u32() as usize % (AGENTS + 1) {
-                AGENTS => chaos.kill_server(),
+                AGENTS => chaos.server.kill_and_restart(),
                 agent => chaos.kill(agent),
             }
         }
@@ -273,6 +278,7 @@ fn run(seed: u64, messages: usize, kills: usize) {
     chaos.wait_for("everything handled", limit, |c| c.fates.values().all(|f| f.begun > 0));
     // A handler that was killed is called again, so give the last ones time.
     chaos.wait_for("handlers done", limit, |c| c.handling.values().all(BTreeSet::is_empty));
+    chaos.wait_for_receipts(limit);
     for (id, fate) in &chaos.fates {
         assert!(
             (1..=1 + fate.cut).contains(&fate.begun),

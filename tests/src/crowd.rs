@@ -2,13 +2,7 @@
 //! with two who are there. All are served, nobody is forgotten, and when they left, the memory is there for the next.
 //! And a thousand of our clients whose server dies and comes back.
 
-use std::{
-    io::{BufRead, BufReader},
-    net::SocketAddr,
-    path::Path,
-    process::{Child, Command, Stdio},
-    time::Duration,
-};
+use std::{net::SocketAddr, path::Path, time::Duration};
 
 use agentmesh_core::{
     client::{http::HttpConfig, proxy::ProxyConfig, subscription::Subscription},
@@ -19,6 +13,8 @@ use reqwest::{Client, Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
+use crate::server_process::ServerProcess;
+
 const ROOMS: usize = 10_000;
 /// Rooms with two live streams.
 const LIVE: usize = 4_000;
@@ -26,16 +22,9 @@ const AT_ONCE: usize = 64;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 struct Server {
-    process: Child,
+    process: ServerProcess,
     addr: SocketAddr,
     http: Client,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
 }
 
 /// Somebody in a room, and the stream if there is one.
@@ -47,20 +36,10 @@ struct Peer {
 }
 
 impl Server {
-    fn start(dir: &Path, addr: &str) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_chaos_server"))
-            .arg(addr)
-            .arg(dir)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let listening: Value = serde_json::from_str(&line).unwrap();
-        let addr = listening["addr"].as_str().unwrap().parse().unwrap();
+    fn start(dir: &Path) -> Self {
+        let process = ServerProcess::start(dir);
         let http = Client::builder().no_proxy().build().unwrap();
-        Self { process, addr, http }
+        Self { addr: process.addr(), process, http }
     }
 
     async fn try_join(&self, room: usize) -> Response {
@@ -153,7 +132,7 @@ impl Peer {
 async fn ten_thousand_rooms_are_served_and_leave_nothing_behind() {
     agentmesh_server::raise_file_limit();
     let dir = tempfile::tempdir().unwrap();
-    let server = Server::start(dir.path(), "127.0.0.1:0");
+    let server = Server::start(dir.path());
     let mut levels = Vec::new();
     for _ in 0..2 {
         let mut peers = server.fill().await;
@@ -192,7 +171,7 @@ async fn until(
 async fn thousand_clients_outlive_their_server() {
     agentmesh_server::raise_file_limit();
     let dir = tempfile::tempdir().unwrap();
-    let server = Server::start(dir.path(), "127.0.0.1:0");
+    let mut server = Server::start(dir.path());
     let (addr, http) =
         (server.addr, HttpConfig { proxies: ProxyConfig::none(), ..HttpConfig::default() });
     let joining = stream::iter(0..1_000).map(|n| {
@@ -206,10 +185,10 @@ async fn thousand_clients_outlive_their_server() {
     });
     let mut clients: Vec<_> = joining.buffer_unordered(AT_ONCE).collect().await;
     assert_eq!(server.health().await, (250, 1_000));
-    drop(server);
+    server.process.kill();
     let gone = |event: &SignalingEvent| matches!(event, SignalingEvent::Disconnected { .. });
     join_all(clients.iter_mut().map(|(_, events)| until(events, gone))).await;
-    let server = Server::start(dir.path(), &addr.to_string());
+    server.process.restart();
     let back = |event: &SignalingEvent| matches!(event, SignalingEvent::IdentityChanged { .. });
     join_all(clients.iter_mut().map(|(_, events)| until(events, back))).await;
     assert_eq!(server.health().await, (250, 1_000));

@@ -1,10 +1,8 @@
 //! Payloads in parts over a real server: real sockets, real SQLite files, and a server that is killed on the way.
 
 use std::{
-    io::{BufRead, BufReader, Write as _},
-    net::TcpListener,
+    io::Write as _,
     path::Path,
-    process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -19,6 +17,8 @@ use agentmesh_core::{
 };
 use agentmesh_server::{Server, ServerConfig};
 use rand_chacha::rand_core::Rng as _;
+
+use crate::server_process::ServerProcess;
 
 const MIB: usize = 1024 * 1024;
 
@@ -45,47 +45,11 @@ fn patient() -> SendOptions {
     SendOptions { timeout: Duration::from_secs(300), ..SendOptions::wait_for(Stage::Handled) }
 }
 
-/// The reference server as a process of its own, on a port that it keeps over its deaths.
-struct Killable {
-    child: Child,
-}
-
-impl Killable {
-    fn start(port: u16, dir: &Path) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_chaos_server"))
-            .arg(format!("127.0.0.1:{port}"))
-            .arg(dir.join("server"))
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut first = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
-        assert!(first.contains("listening"), "{first}");
-        Self { child }
-    }
-
-    /// SIGKILL.
-    fn kill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
-
-impl Drop for Killable {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fifty_mebibytes_cross_a_relay_that_is_killed_twice() {
     let dir = tempfile::tempdir().unwrap();
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let mut server = Killable::start(port, dir.path());
-    let registry = format!("http://127.0.0.1:{port}/v1");
-    let relay = format!("ws://127.0.0.1:{port}/v1/connect");
+    let mut server = ServerProcess::start(&dir.path().join("server"));
+    let (registry, relay) = (server.registry_url(), server.relay_url());
     let alice = agent(dir.path(), "alice.db", &registry, &relay).await;
     let bob = agent(dir.path(), "bob.db", &registry, &relay).await;
     alice.connect().await.unwrap();
@@ -112,8 +76,7 @@ async fn fifty_mebibytes_cross_a_relay_that_is_killed_twice() {
                     break;
                 }
             }
-            server.kill();
-            server = Killable::start(port, dir.path());
+            server.kill_and_restart();
         }
         kills
     };

@@ -24,6 +24,7 @@ mod observability;
 mod opening;
 mod polling;
 mod s3;
+mod server_process;
 mod signaling;
 mod streams;
 mod surface;

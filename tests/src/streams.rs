@@ -2,15 +2,9 @@
 
 #![expect(clippy::disallowed_methods, reason = "each task ends with the runtime of its test")]
 
-use std::{
-    io::{BufRead, BufReader},
-    net::TcpListener,
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
 };
 
 use agentmesh_core::{
@@ -26,6 +20,8 @@ use agentmesh_core::{
     wire::{peer_error::PeerError, plaintext::StreamTerms, stream::ChunkContent},
 };
 use agentmesh_server::{Server, ServerConfig};
+
+use crate::server_process::ServerProcess;
 
 const TOKENS: u64 = 5_000;
 
@@ -77,55 +73,12 @@ impl World {
     }
 }
 
-/// A server in a process of its own, to be killed.
-struct Killable {
-    dir: PathBuf,
-    port: u16,
-    child: Child,
-}
-
-impl Killable {
-    fn new(dir: &Path) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        Self { dir: dir.to_owned(), port, child: Self::spawn(dir, port) }
-    }
-
-    fn spawn(dir: &Path, port: u16) -> Child {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_chaos_server"))
-            .arg(format!("127.0.0.1:{port}"))
-            .arg(dir)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut first = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
-        assert!(first.contains("listening"), "{first}");
-        child
-    }
-
-    /// SIGKILL, and a new process over the same data.
-    fn kill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-        self.child = Self::spawn(&self.dir, self.port);
-    }
-
-    async fn agent(&self) -> Agent {
-        let registry = format!("http://127.0.0.1:{}/v1", self.port);
-        let relay = format!("ws://127.0.0.1:{}/v1/connect", self.port);
-        let agent =
-            builder(&registry, &relay, MemoryStorage::new()).open_or_create().await.unwrap();
-        agent.connect().await.unwrap();
-        agent
-    }
-}
-
-impl Drop for Killable {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// An agent that knows the server only by its addresses, which stay when it is killed.
+async fn agent_of(server: &ServerProcess) -> Agent {
+    let (registry, relay) = (server.registry_url(), server.relay_url());
+    let agent = builder(&registry, &relay, MemoryStorage::new()).open_or_create().await.unwrap();
+    agent.connect().await.unwrap();
+    agent
 }
 
 fn token(n: u64) -> String {
@@ -148,8 +101,8 @@ async fn next_request(agent: &Agent) -> Message {
 #[tokio::test(flavor = "multi_thread")]
 async fn stream_of_5000_tokens_survives_a_relay_that_is_killed_twice() {
     let dir = tempfile::tempdir().unwrap();
-    let mut server = Killable::new(&dir.path().join("server"));
-    let (asker, model) = (server.agent().await, server.agent().await);
+    let mut server = ServerProcess::start(&dir.path().join("server"));
+    let (asker, model) = (agent_of(&server).await, agent_of(&server).await);
     let answering = model.clone();
     // Never more than this ahead of the reader, so that most of the tokens are said after the cuts.
     const AHEAD: u64 = 300;
@@ -171,7 +124,7 @@ async fn stream_of_5000_tokens_survives_a_relay_that_is_killed_twice() {
         assert_eq!((chunk.number, chunk.text()), (n, token(n).as_str()));
         read.send_replace(n + 1);
         if n == 1_000 || n == 3_000 {
-            server.kill();
+            server.kill_and_restart();
         }
     }
     assert!(stream.next().await.is_none());

@@ -38,8 +38,8 @@ impl Owed {
 }
 
 /// Receipts not sent yet. Losing them in a crash is harmless: an unhandled message is receipted again at the
-/// next start, and a handled one in the same commit that removes it from the inbox. If there is no session to send that
-/// in, the same commit puts it into the outbox, where it waits for one.
+/// next start, and a handled one in the same commit that removes it from the inbox, which is why that is due at once by
+/// whatever clock. If there is no session to send it in, the same commit puts it into the outbox, where it waits for one.
 #[derive(Debug, Default)]
 pub(super) struct PendingReceipts {
     owed: HashMap<Amid, Owed>,
@@ -85,14 +85,17 @@ impl PendingReceipts {
 }
 
 impl Engine {
-    /// Peers whose receipts should be sent now.
+    /// Peers whose receipts should be sent now, in the commit of what they are about.
     pub fn receipts_due(&self, now: Timestamp) -> Vec<Amid> {
         self.receipts.due(now)
     }
 
     pub(super) fn owe_receipt(&mut self, to: Amid, id: MessageId, stage: Stage, now: Timestamp) {
-        let delay = if stage >= Stage::Handled { 0 } else { self.config.receipt_delay };
-        let due = now.plus_millis(delay);
+        let due = if stage >= Stage::Handled {
+            Timestamp::ZERO
+        } else {
+            now.plus_millis(self.config.receipt_delay)
+        };
         let owed = self.receipts.owed.entry(to).or_insert_with(|| Owed::new(due));
         owed.due = owed.due.min(due);
         match owed.receipts.iter_mut().find(|(known, _)| *known == id) {
@@ -102,15 +105,9 @@ impl Engine {
     }
 
     /// Tells the sender of a large payload that it will not be taken.
-    pub(super) fn owe_refusal(
-        &mut self,
-        to: Amid,
-        id: MessageId,
-        stage: ReceiptStage,
-        now: Timestamp,
-    ) {
-        let owed = self.receipts.owed.entry(to).or_insert_with(|| Owed::new(now));
-        owed.due = now;
+    pub(super) fn owe_refusal(&mut self, to: Amid, id: MessageId, stage: ReceiptStage) {
+        let owed = self.receipts.owed.entry(to).or_insert_with(|| Owed::new(Timestamp::ZERO));
+        owed.due = Timestamp::ZERO;
         if !owed.refusals.iter().any(|(known, _)| *known == id) {
             owed.refusals.push((id, stage));
         }

@@ -67,6 +67,10 @@ async fn main() {
             }
             Some(event) = events.next() => report(event),
             line = commands.next_line() => match line {
+                Ok(Some(line)) if line == "outbox" => {
+                    let waiting = agent.outbox().await.unwrap().len();
+                    say(&json!({"event": "outbox", "waiting": waiting}));
+                }
                 Ok(Some(line)) => send(&agent, &line).await,
                 _ => break,
             },
@@ -102,6 +106,13 @@ fn report(event: AgentEvent) {
             if reason != DropReason::Duplicate =>
         {
             say(&json!({"event": "dropped", "reason": reason.as_str()}));
+        }
+        AgentEvent::Connected { .. } => say(&json!({"event": "connected"})),
+        AgentEvent::Disconnected { retry_in, .. } => {
+            say(&json!({"event": "disconnected", "retry_in_ms": retry_in.map(|d| d.as_millis())}));
+        }
+        AgentEvent::Replaced | AgentEvent::Superseded | AgentEvent::Closed { .. } => {
+            say(&json!({"event": "ended", "why": format!("{event:?}")}));
         }
         AgentEvent::Lagged { missed } => say(&json!({"event": "lagged", "missed": missed})),
         _ => {}

@@ -7,9 +7,13 @@
     reason = "a test program: failing loudly is its job"
 )]
 
-use std::io::Write;
+use std::{io::Write, time::Duration};
 
 use agentmesh_server::{Server, ServerConfig};
+
+/// Half a minute in all.
+const TRIES: u32 = 600;
+const PAUSE: Duration = Duration::from_millis(50);
 
 #[tokio::main]
 async fn main() {
@@ -19,21 +23,17 @@ async fn main() {
     config.listen = args.next().expect("address").parse().expect("address");
     config.data_dir = Some(args.next().expect("data directory").into());
     // A port that a killed process held may take a moment.
-    let server = loop {
-        match Server::start(config.clone()).await {
-            Ok(server) => break server,
-            Err(error) => {
-                eprint(&error.to_string());
-                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-            }
+    let mut started = Server::start(config.clone()).await;
+    for _ in 0..TRIES {
+        if started.is_ok() {
+            break;
         }
-    };
+        tokio::time::sleep(PAUSE).await;
+        started = Server::start(config.clone()).await;
+    }
+    let server = started.unwrap();
     let mut out = std::io::stdout().lock();
     writeln!(out, r#"{{"event":"listening","addr":"{}"}}"#, server.addr()).unwrap();
     out.flush().unwrap();
     std::future::pending::<()>().await;
-}
-
-fn eprint(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{text}");
 }

@@ -87,7 +87,7 @@ impl Engine {
         }
         let header = header_of(id, &part, plaintext);
         match self.assemblies.get(&key).map(|a| a.state) {
-            Some(AssemblyState::Refused(stage)) => self.owe_refusal(from, id, stage, now),
+            Some(AssemblyState::Refused(stage)) => self.owe_refusal(from, id, stage),
             Some(_) => self.add_part(key, part, header, plaintext, now),
             None => {
                 let refusal = if least(&part, &plaintext.payload) > self.payload_cap() {
@@ -213,7 +213,7 @@ impl Engine {
         assembly.last_at = now;
         assembly.bytes = 0;
         assembly.parts = super::Bitmap::new(assembly.part.count);
-        self.owe_refusal(key.0, key.1, stage, now);
+        self.owe_refusal(key.0, key.1, stage);
         self.out.events.push(Event::PartsRefused { from: key.0, id: key.1, reason: stage });
         let mut refused: Vec<_> = self
             .assemblies
