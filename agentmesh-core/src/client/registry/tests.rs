@@ -438,6 +438,7 @@ fn addresses_are_normalised_and_checked() {
     }
 }
 
+#[cfg(feature = "trust")]
 #[tokio::test]
 async fn certificates_and_roots_are_not_taken_over_an_open_connection() {
     let agent = identity(1);
@@ -448,11 +449,8 @@ async fn certificates_and_roots_are_not_taken_over_an_open_connection() {
     assert!(!client.is_private());
     let error = client.root_certificate().await.unwrap_err();
     assert_eq!(error, AnswerError::NotPrivate.into());
-    #[cfg(feature = "trust")]
-    {
-        let roots = crate::trust::TrustRoots::default();
-        let error = client.certificate(&agent.amid(), &roots).await.unwrap_err();
-        assert_eq!(error.code(), "REGISTRY_NOT_PRIVATE");
-    }
+    let roots = crate::trust::TrustRoots::default();
+    let error = client.certificate(&agent.amid(), &roots).await.unwrap_err();
+    assert_eq!(error.code(), "REGISTRY_NOT_PRIVATE");
     assert!(server.seen().is_empty(), "nobody was asked");
 }
