@@ -2,7 +2,7 @@
 //! with two who are there. All are served, nobody is forgotten, and when they left, the memory is there for the next.
 //! And a thousand of our clients whose server dies and comes back.
 
-use std::{net::SocketAddr, path::Path, time::Duration};
+use std::{path::Path, time::Duration};
 
 use agentmesh_core::{
     client::{http::HttpConfig, proxy::ProxyConfig, subscription::Subscription},
@@ -23,7 +23,6 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 struct Server {
     process: ServerProcess,
-    addr: SocketAddr,
     http: Client,
 }
 
@@ -39,11 +38,11 @@ impl Server {
     fn start(dir: &Path) -> Self {
         let process = ServerProcess::start(dir);
         let http = Client::builder().no_proxy().build().unwrap();
-        Self { addr: process.addr(), process, http }
+        Self { process, http }
     }
 
     async fn try_join(&self, room: usize) -> Response {
-        let url = format!("http://{}/api/connect?room={room}", self.addr);
+        let url = format!("http://{}/api/connect?room={room}", self.process.addr());
         timeout(PATIENCE, self.http.get(url).send()).await.unwrap().unwrap()
     }
 
@@ -65,14 +64,14 @@ impl Server {
     }
 
     async fn post(&self, path: &str, room: usize, body: Value) -> StatusCode {
-        let url = format!("http://{}/api/{path}?room={room}", self.addr);
+        let url = format!("http://{}/api/{path}?room={room}", self.process.addr());
         let request = self.http.post(url).body(body.to_string()).send();
         timeout(PATIENCE, request).await.unwrap().unwrap().status()
     }
 
     /// Rooms and sessions.
     async fn health(&self) -> (u64, u64) {
-        let url = format!("http://{}/health", self.addr);
+        let url = format!("http://{}/health", self.process.addr());
         let health: Value = self.http.get(url).send().await.unwrap().json().await.unwrap();
         let count = |name: &str| health["signaling"][name].as_u64().unwrap();
         (count("rooms"), count("sessions"))
@@ -172,8 +171,10 @@ async fn thousand_clients_outlive_their_server() {
     agentmesh_server::raise_file_limit();
     let dir = tempfile::tempdir().unwrap();
     let mut server = Server::start(dir.path());
-    let (addr, http) =
-        (server.addr, HttpConfig { proxies: ProxyConfig::none(), ..HttpConfig::default() });
+    let (addr, http) = (
+        server.process.addr(),
+        HttpConfig { proxies: ProxyConfig::none(), ..HttpConfig::default() },
+    );
     let joining = stream::iter(0..1_000).map(|n| {
         let client = SignalingClient::builder(format!("http://{addr}"), format!("{}", n / 4));
         let client = client.http(http.clone());

@@ -59,10 +59,7 @@ impl World {
     }
 
     async fn agent_over(&self, storage: impl Storage + 'static) -> Agent {
-        let (registry, relay) = (self.server.registry_url(), self.server.relay_url());
-        let agent = builder(&registry, &relay, storage).open_or_create().await.unwrap();
-        agent.connect().await.unwrap();
-        agent
+        agent_at(&self.server.registry_url(), &self.server.relay_url(), storage).await
     }
 
     async fn end(self, agents: impl IntoIterator<Item = Agent>) {
@@ -73,10 +70,8 @@ impl World {
     }
 }
 
-/// An agent that knows the server only by its addresses, which stay when it is killed.
-async fn agent_of(server: &ServerProcess) -> Agent {
-    let (registry, relay) = (server.registry_url(), server.relay_url());
-    let agent = builder(&registry, &relay, MemoryStorage::new()).open_or_create().await.unwrap();
+async fn agent_at(registry: &str, relay: &str, storage: impl Storage + 'static) -> Agent {
+    let agent = builder(registry, relay, storage).open_or_create().await.unwrap();
     agent.connect().await.unwrap();
     agent
 }
@@ -102,7 +97,9 @@ async fn next_request(agent: &Agent) -> Message {
 async fn stream_of_5000_tokens_survives_a_relay_that_is_killed_twice() {
     let dir = tempfile::tempdir().unwrap();
     let mut server = ServerProcess::start(&dir.path().join("server"));
-    let (asker, model) = (agent_of(&server).await, agent_of(&server).await);
+    let (registry, relay) = (server.registry_url(), server.relay_url());
+    let asker = agent_at(&registry, &relay, MemoryStorage::new()).await;
+    let model = agent_at(&registry, &relay, MemoryStorage::new()).await;
     let answering = model.clone();
     // Never more than this ahead of the reader, so that most of the tokens are said after the cuts.
     const AHEAD: u64 = 300;

@@ -76,6 +76,13 @@ impl PendingReceipts {
         self.owed.values_mut().for_each(|owed| owed.due = owed.due.min(latest));
     }
 
+    /// What is owed to a peer, due at `due` or before.
+    fn owe(&mut self, to: Amid, due: Timestamp) -> &mut Owed {
+        let owed = self.owed.entry(to).or_insert_with(|| Owed::new(due));
+        owed.due = owed.due.min(due);
+        owed
+    }
+
     pub(super) fn due(&self, now: Timestamp) -> Vec<Amid> {
         let mut due: Vec<_> =
             self.owed.iter().filter(|(_, o)| o.due <= now).map(|(p, _)| *p).collect();
@@ -96,8 +103,7 @@ impl Engine {
         } else {
             now.plus_millis(self.config.receipt_delay)
         };
-        let owed = self.receipts.owed.entry(to).or_insert_with(|| Owed::new(due));
-        owed.due = owed.due.min(due);
+        let owed = self.receipts.owe(to, due);
         match owed.receipts.iter_mut().find(|(known, _)| *known == id) {
             Some((_, known)) => *known = (*known).max(stage),
             None => owed.receipts.push((id, stage)),
@@ -106,8 +112,7 @@ impl Engine {
 
     /// Tells the sender of a large payload that it will not be taken.
     pub(super) fn owe_refusal(&mut self, to: Amid, id: MessageId, stage: ReceiptStage) {
-        let owed = self.receipts.owed.entry(to).or_insert_with(|| Owed::new(Timestamp::ZERO));
-        owed.due = Timestamp::ZERO;
+        let owed = self.receipts.owe(to, Timestamp::ZERO);
         if !owed.refusals.iter().any(|(known, _)| *known == id) {
             owed.refusals.push((id, stage));
         }
@@ -164,9 +169,7 @@ impl Engine {
     pub(super) fn wake_receipts(&mut self, peer: Amid) {
         let asks = !self.unhandled(peer).is_empty();
         if asks || self.receipts.waiting.contains_key(&peer) {
-            let owed = self.receipts.owed.entry(peer).or_insert_with(|| Owed::new(Timestamp::ZERO));
-            owed.due = Timestamp::ZERO;
-            owed.asks |= asks;
+            self.receipts.owe(peer, Timestamp::ZERO).asks |= asks;
         }
     }
 

@@ -96,9 +96,6 @@ async fn send(agent: &Agent, line: &str) {
 
 fn report(event: AgentEvent) {
     match event {
-        AgentEvent::Engine(Event::Progress { id, stage, .. }) => {
-            say(&json!({"event": "progress", "id": id.to_string(), "stage": stage.as_str()}));
-        }
         AgentEvent::Engine(Event::SendFailed { id, reason, .. }) => {
             say(&json!({"event": "failed", "id": id.to_string(), "reason": reason.to_string()}));
         }
